@@ -1,0 +1,38 @@
+/* model/sample.h - one point of a series, and the two NaNs that mean something.
+ *
+ * Times are int64_t milliseconds since 1970 and may be negative. A float value is copied as its 64
+ * bits wherever it is kept: two NaNs differ by their bits alone.
+ *
+ * Source:  Prometheus, model/value: the bit patterns.
+ * Threads: plain data.
+ */
+#ifndef MODEL_SAMPLE_H
+#define MODEL_SAMPLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bits.h"
+
+/* "This series has ended": the staleness marker. */
+#define SAMPLE_STALE_BITS 0x7ff0000000000002ULL
+
+/* The NaN that arithmetic gives and exposition formats mean by NaN. */
+#define SAMPLE_NAN_BITS 0x7ff8000000000001ULL
+
+struct sample {
+    int64_t ts_ms;
+    double value;
+};
+
+static inline double sample_stale(void)
+{
+    return bits_double(SAMPLE_STALE_BITS);
+}
+
+static inline bool sample_is_stale(double value)
+{
+    return double_bits(value) == SAMPLE_STALE_BITS;
+}
+
+#endif
