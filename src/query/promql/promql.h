@@ -1,0 +1,150 @@
+/* query/promql/promql.h - the query language of Prometheus 3: text -> tree -> vectors over time.
+ *
+ * Flow:    text -> promql_parse -> checked tree -> promql_run (streams over a store of series, one
+ *          row of step values at a time) -> struct promql_result, walked series by series
+ * Source:  The language and its corner cases as Prometheus 3.x has them.
+ * Threads: pure functions over their arguments; a query and its result belong to one thread, and
+ *          only *canceled may be set from another.
+ */
+#ifndef QUERY_PROMQL_PROMQL_H
+#define QUERY_PROMQL_PROMQL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "model/histogram.h"
+#include "store/face/series.h"
+
+enum {
+    PROMQL_TEXT_MAX = 256 * 1024, /* bytes of a query */
+    PROMQL_DEPTH_MAX = 100,       /* nesting of an expression */
+    PROMQL_STEPS_MAX = 11000,     /* points of one series in a range result */
+    PROMQL_MESSAGE_MAX = 2048,    /* bytes of an error text */
+};
+
+/* Where the HTTP API's "errorType" comes from; promql_error_text() is its text. */
+enum promql_error {
+    PROMQL_NONE,
+    PROMQL_BAD_DATA,  /* 400 bad_data */
+    PROMQL_EXECUTION, /* 422 execution */
+    PROMQL_TIMEOUT,   /* 503 timeout */
+    PROMQL_CANCELED,  /* 503 (or 499) canceled */
+    PROMQL_INTERNAL,  /* 500 internal */
+};
+
+struct promql_failure {
+    enum promql_error kind;
+    char text[PROMQL_MESSAGE_MAX];
+};
+
+/* "bad_data", "execution", "timeout", "canceled", "internal". */
+const char *promql_error_text(enum promql_error kind);
+
+enum promql_type { PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };
+
+/* "scalar", "vector", "matrix", "string": resultType of the HTTP API. */
+const char *promql_type_text(enum promql_type type);
+
+/* All false (or a NULL pointer to them) is what a Prometheus with no feature flags does. */
+struct promql_options {
+    bool experimental;  /* experimental functions, limitk, limit_ratio, fill, anchored, smoothed */
+    bool delayed_names; /* metric names are dropped at the end, not by each function */
+};
+
+struct promql_expr; /* a checked tree; lives in the arena it was parsed into */
+
+/* Parses and checks text. Failures are PROMQL_BAD_DATA with text `1:3: parse error: ...` (the HTTP
+ * API puts `invalid parameter "query": ` before it). Everything is allocated from a; text may be
+ * freed afterwards. */
+MUST_USE int promql_parse(struct str text, const struct promql_options *options, struct arena *a,
+                          struct promql_expr **ret, struct promql_failure *failure);
+
+/* Parses a bare selector, `up{job="x"}`, as match[] parameters have it; matchers in a. The metric's
+ * name becomes a matcher on __name__. A selector that can match the empty set is refused. */
+MUST_USE int promql_parse_selector(struct str text, struct arena *a, struct matcher **ret,
+                                   size_t *ret_n, struct promql_failure *failure);
+
+/* Reads `5m`, `1h30m`, `1500ms` or `300` / `1.5` (seconds) as the API's step and timeout have it;
+ * -ERR_FORMAT or -ERR_RANGE. */
+MUST_USE int promql_duration(struct str text, int64_t *ret_ms);
+
+/* The shortest text of a duration: `1h30m`. */
+void promql_duration_print(int64_t ms, struct buf *out);
+
+/* Appends the canonical text of e. */
+void promql_print(const struct promql_expr *e, struct buf *out);
+
+enum promql_type promql_type(const struct promql_expr *e);
+
+/* 0 in a member means "no limit". */
+struct promql_limits {
+    uint64_t samples_max; /* alive at once; Prometheus: 50,000,000 */
+    uint64_t bytes_max;   /* memory of the query */
+    int64_t timeout_ns;   /* from the start of promql_run */
+};
+
+struct pool; /* os/pool.h */
+
+struct promql_query {
+    const struct promql_expr *expr;
+    const struct promql_options *options; /* the ones it was parsed with; may be NULL */
+    struct series_store *store;
+    struct tenant *tenant;    /* NULL: no series at all */
+    int64_t start_ms, end_ms; /* instant: both the evaluation time */
+    int64_t step_ms;          /* > 0 in a range query */
+    bool instant;
+    int64_t lookback_ms;      /* 0: 5 minutes */
+    int64_t subquery_step_ms; /* of subqueries that name none; 0: 1 minute */
+    struct promql_limits limits;
+    const atomic_bool *canceled; /* may be NULL; polled */
+    struct pool *pool;           /* reserved for sharded aggregation; may be NULL */
+};
+
+struct promql_result;
+
+/* Evaluates; the result owns its memory and needs neither arena, store nor expression. */
+MUST_USE int promql_run(const struct promql_query *q, struct promql_result **ret,
+                        struct promql_failure *failure);
+void promql_result_free(struct promql_result *r);
+
+/* A range query gives matrices only. */
+enum promql_type promql_result_type(const struct promql_result *r);
+
+/* Of PROMQL_SCALAR and PROMQL_STRING (the time is the evaluation time). */
+double promql_result_scalar(const struct promql_result *r, int64_t *ret_ms);
+struct str promql_result_string(const struct promql_result *r, int64_t *ret_ms);
+
+/* One series of a vector (n is 1) or a matrix. */
+struct promql_series {
+    struct str key;                           /* canonical labels, maybe without __name__ */
+    const int64_t *ts_ms;                     /* [n] */
+    const double *value;                      /* [n] where histogram[i] is NULL */
+    const struct histogram *const *histogram; /* [n], or NULL: floats only */
+    size_t n;                                 /* >= 1 */
+};
+
+/* How many series there are, and the next one: false at the end. Matrices come sorted by labels,
+ * vectors in the order that the expression asks for. Borrowed from the result. */
+size_t promql_result_count(const struct promql_result *r);
+bool promql_result_next(struct promql_result *r, struct promql_series *ret);
+
+/* Annotations in the order of their first occurrence: complete texts, `PromQL warning: ... (1:5)`;
+ * false at the end. Start with *at 0. Warnings of the store are among the warnings. */
+bool promql_result_warning(const struct promql_result *r, size_t *at, struct str *ret);
+bool promql_result_info(const struct promql_result *r, size_t *at, struct str *ret);
+
+struct promql_statistics {
+    uint64_t series, samples; /* read from the store */
+    uint64_t samples_peak, bytes_peak;
+    int64_t elapsed_ns;
+};
+
+struct promql_statistics promql_result_statistics(const struct promql_result *r);
+
+#endif
