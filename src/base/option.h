@@ -29,7 +29,7 @@ struct option_list {
 };
 
 enum {
-    OPTION_RELOAD = 1, /* a change takes effect on SIGHUP; otherwise on restart, and reload says so */
+    OPTION_RELOAD = 1, /* a change takes effect on SIGHUP; else on restart, and reload says so */
     OPTION_SECRET = 2, /* never shown, logged or dumped */
 };
 

@@ -36,12 +36,13 @@ struct stat {
     _Atomic bool registered;
 };
 
-#define STAT_COUNTER(n, h)          {.name = (n), .help = (h), .labels = "", .type = STAT_TYPE_COUNTER}
-#define STAT_COUNTER_OF(n, l, h)    {.name = (n), .help = (h), .labels = (l), .type = STAT_TYPE_COUNTER}
-#define STAT_GAUGE(n, h)            {.name = (n), .help = (h), .labels = "", .type = STAT_TYPE_GAUGE}
-#define STAT_GAUGE_OF(n, l, h)      {.name = (n), .help = (h), .labels = (l), .type = STAT_TYPE_GAUGE}
-#define STAT_HISTOGRAM(n, h)        {.name = (n), .help = (h), .labels = "", .type = STAT_TYPE_HISTOGRAM}
-#define STAT_HISTOGRAM_OF(n, l, h)  {.name = (n), .help = (h), .labels = (l), .type = STAT_TYPE_HISTOGRAM}
+#define STAT_OF(n, l, h, t)        {.name = (n), .help = (h), .labels = (l), .type = (t)}
+#define STAT_COUNTER(n, h)         STAT_OF(n, "", h, STAT_TYPE_COUNTER)
+#define STAT_COUNTER_OF(n, l, h)   STAT_OF(n, l, h, STAT_TYPE_COUNTER)
+#define STAT_GAUGE(n, h)           STAT_OF(n, "", h, STAT_TYPE_GAUGE)
+#define STAT_GAUGE_OF(n, l, h)     STAT_OF(n, l, h, STAT_TYPE_GAUGE)
+#define STAT_HISTOGRAM(n, h)       STAT_OF(n, "", h, STAT_TYPE_HISTOGRAM)
+#define STAT_HISTOGRAM_OF(n, l, h) STAT_OF(n, l, h, STAT_TYPE_HISTOGRAM)
 
 /* Makes s visible to stat_each(); again is fine. s (and its texts) live as long as the process. */
 void stat_register(struct stat *s);

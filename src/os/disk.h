@@ -55,8 +55,8 @@ struct disk_ops {
     int (*make_dir)(struct disk *d, const char *path);               /* fine if it is there */
     int (*sync_dir)(struct disk *d, const char *path);               /* "." for the root */
     /* Calls f for each entry (not "." and ".."), in any order; stops at its first non-zero. */
-    int (*list)(struct disk *d, const char *path, int (*f)(void *context, const struct disk_entry *),
-                void *context);
+    int (*list)(struct disk *d, const char *path,
+                int (*f)(void *context, const struct disk_entry *), void *context);
     int (*space)(struct disk *d, uint64_t *ret_free, uint64_t *ret_total); /* bytes for us */
     int (*lock)(struct disk *d, const char *path); /* -ERR_BUSY where another process holds it */
     void (*free)(struct disk *d);

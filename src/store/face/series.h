@@ -61,7 +61,7 @@ struct block {
 enum select_want {
     SELECT_KEYS,    /* series that have a sample in the range; views carry no data */
     SELECT_SAMPLES, /* view.column */
-    SELECT_BLOCKS,  /* view.blocks, which cover all samples of the range (and maybe more around it) */
+    SELECT_BLOCKS,  /* view.blocks, which cover all samples of the range (maybe more around it) */
 };
 
 struct select {
