@@ -1,0 +1,67 @@
+/* text/regex.h - regular expressions as Prometheus means them: RE2 syntax, anchored at both ends,
+ * '.' matches line ends, bytes are UTF-8.
+ *
+ * Matching takes time linear in the text and the memory named below, whatever the pattern.
+ *
+ * Source:  https://github.com/google/re2/wiki/Syntax; Prometheus, model/labels.
+ * Threads: a made regex may be used by any number of threads at once.
+ */
+#ifndef TEXT_REGEX_H
+#define TEXT_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum {
+    REGEX_PATTERN_MAX = 64 * 1024,    /* bytes */
+    REGEX_MEMORY_MAX = 8 << 20,       /* bytes of one compiled pattern */
+    REGEX_LITERALS_MAX = 1024,        /* texts that regex_literals() gives at most */
+    REGEX_GROUPS_MAX = 64,            /* that regex_expand() and regex_groups() see */
+};
+
+struct regex;
+
+/* -ERR_FORMAT with RE2's own words for a bad pattern, -ERR_LIMIT for one too large. */
+MUST_USE int regex_new(struct str pattern, struct regex **ret, struct why *why);
+void regex_free(struct regex *re); /* NULL is fine */
+
+/* Does all of text match? */
+bool regex_match(const struct regex *re, struct str text);
+
+/* As regex_match, and the text of group i (0: all) in ret[i], p NULL where it took no part. */
+bool regex_groups(const struct regex *re, struct str text, struct str *ret, size_t n);
+
+/* How many groups there are, without group 0. */
+size_t regex_groups_n(const struct regex *re);
+
+/* The number of the group with that name, or 0. */
+size_t regex_group_of(const struct regex *re, struct str name);
+
+/* If all of text matches: true, and template is appended to out with $1, ${1}, $name, ${name}
+ * replaced by the groups' texts and $$ by $ (Go's Regexp.Expand). A name is as long as it can be;
+ * one that no group has gives nothing. */
+bool regex_expand(const struct regex *re, struct str text, struct str template, struct buf *out);
+
+/* What an index can use instead of the pattern. */
+struct regex_literals {
+    bool exact;            /* the pattern matches texts[0..n) and nothing else */
+    struct str *texts;     /* sorted bytewise, no duplicates */
+    size_t n;
+    struct str prefix;     /* every match begins with it (may be empty) */
+    bool prefix_only;      /* and every text that begins with it matches: prefix.* */
+};
+
+/* Cheap look at the pattern: "a|b", "(x|y)z", "a[12]", "cpu_.*". Sets nothing where the pattern is
+ * beyond it, which is no error. Memory from a. */
+void regex_literals(struct str pattern, struct arena *a, struct regex_literals *ret);
+
+/* The pattern that matches s alone, appended to out. */
+void regex_quote(struct str s, struct buf *out);
+
+#endif
