@@ -8,6 +8,7 @@
 #ifndef MODEL_BATCH_H
 #define MODEL_BATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -55,13 +55,13 @@ void json_raw(struct json_writer *w, struct str json); /* a value that is JSON a
 
 /* ---- reading */
 enum json_type {
-    JSON_OBJECT,     /* '{'; then KEY, value, KEY, value ... OBJECT_END */
+    JSON_OBJECT, /* '{'; then KEY, value, KEY, value ... OBJECT_END */
     JSON_OBJECT_END,
     JSON_ARRAY,
     JSON_ARRAY_END,
-    JSON_KEY,        /* text */
-    JSON_TEXT,       /* text */
-    JSON_NUMBER,     /* text is the literal, number its value */
+    JSON_KEY,    /* text */
+    JSON_TEXT,   /* text */
+    JSON_NUMBER, /* text is the literal, number its value */
     JSON_TRUE,
     JSON_FALSE,
     JSON_NULL,
@@ -75,8 +75,8 @@ struct json_event {
 
 struct json_reader {
     const char *start, *p, *end;
-    struct arena *arena;   /* of texts with escapes */
-    uint64_t objects;      /* bit d: depth d is an object */
+    struct arena *arena; /* of texts with escapes */
+    uint64_t objects;    /* bit d: depth d is an object */
     unsigned depth;
     uint8_t state;
 };

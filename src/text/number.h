@@ -10,6 +10,7 @@
 #ifndef TEXT_NUMBER_H
 #define TEXT_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
@@ -17,7 +18,7 @@
 #include "base/str.h"
 
 enum {
-    NUMBER_MAX = 400,       /* bytes of the longest text, with its NUL ("0.000...5e-324 written out") */
+    NUMBER_MAX = 400, /* bytes of the longest text, with its NUL ("0.000...5e-324 written out") */
     NUMBER_TEXT_MAX = 4096, /* bytes that number_parse() reads */
 };
 
@@ -30,12 +31,8 @@ size_t number_format_f(double v, char out[NUMBER_MAX]);
 /* As f, but 1e-07 and 1e+21 where |v| < 1e-6 or |v| >= 1e21: values in answers of the query API. */
 size_t number_format_point(double v, char out[NUMBER_MAX]);
 
-/* An exponent where it is less than -4 or at least 21: 0.0001, 1e-05, 1e+21 (Go 'g' as used by
- * fmt's %v). */
-size_t number_format_v(double v, char out[NUMBER_MAX]);
-
-/* An exponent where it is less than -4 or at least 6: 1e-05, 100000, 1e+06 (Go 'g'): values in
- * exposition formats. */
+/* An exponent where it is less than -4 or at least 6: 1e-05, 100000, 1e+06 (Go 'g' and %v): values
+ * in exposition formats, numbers in printed PromQL. */
 size_t number_format_exposition(double v, char out[NUMBER_MAX]);
 
 /* Always an exponent: 1e+00 (Go 'e'): values of alerts. */
@@ -46,9 +43,17 @@ void number_put(struct buf *b, double v);
 void number_put_point(struct buf *b, double v);
 
 /* All of s as Go's ParseFloat(s, 64) reads it: decimal and hexadecimal floats with a sign, no
- * blanks, no underscores, "inf", "infinity" and "nan" in any case (nan without a sign). -ERR_FORMAT
- * for anything else; -ERR_RANGE where the number is too large, with *ret set to +-Inf. A number too
- * small becomes 0. NaN is SAMPLE_NAN_BITS (the bits of Go's NaN). */
+ * blanks, underscores between digits only, "inf", "infinity" and "nan" in any case (nan without a
+ * sign). -ERR_FORMAT for anything else; -ERR_RANGE where the number is too large, with *ret set to
+ * +-Inf. A number too small becomes 0. NaN is SAMPLE_NAN_BITS (the bits of Go's NaN). */
 MUST_USE int number_parse(struct str s, double *ret);
+
+/* Of number_shim.cc: the shortest digits of a finite v > 0 (at most 17 at digits, no point) and the
+ * exponent e of 0.DIGITS * 10^e; returns how many digits. */
+size_t number_digits(double v, char digits[24], int *ret_exponent);
+
+/* Of number_shim.cc: the nearest double of a decimal text that has been checked; false where it is
+ * out of a double's range. */
+bool number_decimal(const char *p, size_t n, double *ret);
 
 #endif

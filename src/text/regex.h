@@ -19,10 +19,10 @@
 #include "base/str.h"
 
 enum {
-    REGEX_PATTERN_MAX = 64 * 1024,    /* bytes */
-    REGEX_MEMORY_MAX = 8 << 20,       /* bytes of one compiled pattern */
-    REGEX_LITERALS_MAX = 1024,        /* texts that regex_literals() gives at most */
-    REGEX_GROUPS_MAX = 64,            /* that regex_expand() and regex_groups() see */
+    REGEX_PATTERN_MAX = 64 * 1024, /* bytes */
+    REGEX_MEMORY_MAX = 8 << 20,    /* bytes of one compiled pattern */
+    REGEX_LITERALS_MAX = 1024,     /* texts that regex_literals() gives at most */
+    REGEX_GROUPS_MAX = 64,         /* that regex_expand() and regex_groups() see */
 };
 
 struct regex;
@@ -50,11 +50,11 @@ bool regex_expand(const struct regex *re, struct str text, struct str template, 
 
 /* What an index can use instead of the pattern. */
 struct regex_literals {
-    bool exact;            /* the pattern matches texts[0..n) and nothing else */
-    struct str *texts;     /* sorted bytewise, no duplicates */
+    bool exact;        /* the pattern matches texts[0..n) and nothing else */
+    struct str *texts; /* sorted bytewise, no duplicates */
     size_t n;
-    struct str prefix;     /* every match begins with it (may be empty) */
-    bool prefix_only;      /* and every text that begins with it matches: prefix.* */
+    struct str prefix; /* every match begins with it (may be empty) */
+    bool prefix_only;  /* and every text that begins with it matches: prefix.* */
 };
 
 /* Cheap look at the pattern: "a|b", "(x|y)z", "a[12]", "cpu_.*". Sets nothing where the pattern is
