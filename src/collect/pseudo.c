@@ -1,0 +1,202 @@
+#include "collect/pseudo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { CHUNK = 4096, NUMBER_MAX = 64 };
+
+static _Atomic int kept; /* files that are open between reads, of all collectors */
+
+void pseudo_init(struct pseudo *p, const char *root, const char *path)
+{
+    struct buf b;
+    buf_init(&b, PSEUDO_SMALL);
+    buf_put_str(&b, str_c(root));
+    buf_put_str(&b, str_c(path));
+    *p = (struct pseudo){.path = mem_text(b.p, b.n), .fd = -1};
+    buf_done(&b);
+    buf_init(&p->text, PSEUDO_MAX);
+}
+
+static void shut(struct pseudo *p)
+{
+    if (p->fd >= 0) {
+        close(p->fd);
+        atomic_fetch_sub(&kept, 1);
+    }
+    p->fd = -1;
+}
+
+void pseudo_done(struct pseudo *p)
+{
+    shut(p);
+    mem_free(p->path);
+    buf_done(&p->text);
+    p->path = NULL;
+}
+
+static int opened(struct pseudo *p)
+{
+    if (p->fd >= 0)
+        return 0;
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    p->missing = fd < 0;
+    if (fd < 0)
+        return -err_of_errno(errno);
+    p->fd = fd;
+    atomic_fetch_add(&kept, 1);
+    return 0;
+}
+
+/* Reads all from offset 0 into p->text; errno's value or 0. */
+static int read_all(struct pseudo *p)
+{
+    buf_clear(&p->text);
+    for (;;) {
+        char *room = buf_reserve(&p->text, CHUNK);
+        if (!room)
+            return E2BIG;
+        size_t size = p->text.capacity - p->text.n;
+        ssize_t n = pread(p->fd, room, size, (off_t)p->text.n);
+        if (n < 0)
+            return errno;
+        if (n == 0)
+            return 0;
+        buf_commit(&p->text, (size_t)n);
+    }
+}
+
+int pseudo_read(struct pseudo *p, struct str *ret, struct why *why)
+{
+    int err = 0;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        err = opened(p);
+        if (err)
+            return why_set(why, (enum err) - err, "%s cannot be opened", p->path);
+        int errnum = read_all(p);
+        if (errnum == 0) {
+            *ret = buf_str(&p->text);
+            if (atomic_load(&kept) > PSEUDO_OPEN_MAX)
+                shut(p);
+            return 0;
+        }
+        /* An open file whose device or process is gone stays gone: a new one may have its name. */
+        shut(p);
+        err = errnum == E2BIG ? ERR_LIMIT : err_of_errno(errnum);
+    }
+    return why_set(why, (enum err)err, "%s cannot be read", p->path);
+}
+
+int pseudo_read_small(struct pseudo *p, char room[PSEUDO_SMALL], struct str *ret)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        int err = opened(p);
+        if (err)
+            return err;
+        ssize_t n = pread(p->fd, room, PSEUDO_SMALL, 0);
+        int errnum = errno;
+        if (n < 0 || atomic_load(&kept) > PSEUDO_OPEN_MAX)
+            shut(p);
+        if (n >= 0) {
+            *ret = str_trim(str_of(room, (size_t)n));
+            return 0;
+        }
+        if (errnum != ENODEV && errnum != ESRCH && errnum != ENOENT)
+            return -err_of_errno(errnum);
+    }
+    return -ERR_NOENT;
+}
+
+int pseudo_peek_at(int dir_fd, const char *path, char *room, size_t size, struct str *ret)
+{
+    int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -err_of_errno(errno);
+    size_t used = 0;
+    ssize_t n = 0;
+    while (used < size - 1 && (n = read(fd, room + used, size - 1 - used)) > 0)
+        used += (size_t)n;
+    int err = n < 0 ? -err_of_errno(errno) : 0;
+    close(fd);
+    if (err)
+        return err;
+    room[used] = 0;
+    *ret = str_trim(str_of(room, used));
+    return 0;
+}
+
+int pseudo_peek(const char *path, char *room, size_t size, struct str *ret)
+{
+    return pseudo_peek_at(AT_FDCWD, path, room, size, ret);
+}
+
+int pseudo_peek_number(const char *path, double *ret)
+{
+    char room[NUMBER_MAX];
+    struct str s;
+    int err = pseudo_peek(path, room, sizeof room, &s);
+    if (err)
+        return err;
+    return pseudo_parse(s, ret) ? 0 : -ERR_FORMAT;
+}
+
+bool pseudo_line(struct str *rest, struct str *ret)
+{
+    if (rest->n == 0)
+        return false;
+    const char *end = memchr(rest->p, '\n', rest->n);
+    size_t n = end ? (size_t)(end - rest->p) : rest->n;
+    *ret = str_of(rest->p, n);
+    size_t taken = n + (end != NULL);
+    *rest = str_of(rest->p + taken, rest->n - taken);
+    return true;
+}
+
+bool pseudo_u64(struct str *rest, uint64_t *ret)
+{
+    const char *p = rest->p, *end = p + rest->n;
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    const char *first = p;
+    uint64_t v = 0;
+    bool good = true;
+    for (; p < end && *p != ' ' && *p != '\t'; p++) {
+        unsigned digit = (unsigned)(*p - '0');
+        good = good && digit <= 9 && !__builtin_mul_overflow(v, 10U, &v) &&
+               !__builtin_add_overflow(v, digit, &v);
+    }
+    good = good && p > first;
+    *rest = str_of(p, (size_t)(end - p));
+    *ret = good ? v : 0;
+    return good;
+}
+
+bool pseudo_number(struct str *rest, double *ret)
+{
+    struct str word;
+    *ret = 0;
+    return str_word(rest, &word) && pseudo_parse(word, ret);
+}
+
+bool pseudo_parse(struct str s, double *ret)
+{
+    char room[NUMBER_MAX];
+    if (s.n == 0 || s.n >= sizeof room)
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == ' ' || s.p[i] == 0)
+            return false;
+    memcpy(room, s.p, s.n);
+    room[s.n] = 0;
+    char *end;
+    double v = strtod(room, &end);
+    if (end != room + s.n || v != v)
+        return false;
+    *ret = v;
+    return true;
+}
