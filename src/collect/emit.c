@@ -242,6 +242,23 @@ static struct emit_series *make(struct emit *e, const struct family *f, const st
     return s;
 }
 
+/* Takes s in, or frees it where its key is taken: two texts repaired into one. */
+static struct emit_series *enter(struct emit *e, struct emit_series *s, const struct buf *ident)
+{
+    bool is_new;
+    map_put(&e->keys, s->key, &is_new); /* a set: the value says nothing */
+    if (!is_new) {
+        free_series(s);
+        return NULL;
+    }
+    s->ident = mem_copy(ident->p, ident->n);
+    s->ident_n = ident->n;
+    s->at = (uint32_t)e->n;
+    map_put(&e->idents, buf_str(ident), NULL)->p = s;
+    vec_push(e, s);
+    return s;
+}
+
 /* The series of these values, made where it is missing; NULL where it cannot be had. */
 static struct emit_series *find(struct emit *e, const struct family *f, const struct str *values,
                                 size_t n)
@@ -249,25 +266,14 @@ static struct emit_series *find(struct emit *e, const struct family *f, const st
     struct buf ident;
     buf_init(&ident, KEY_MAX);
     put_ident(&ident, f, values, n);
+    struct emit_series *s = NULL;
     union map_value *known = buf_failed(&ident) ? NULL : map_get(&e->idents, buf_str(&ident));
-    struct emit_series *s = known ? known->p : NULL;
-    if (!s && !buf_failed(&ident) && e->n < EMIT_SERIES_MAX)
+    if (known) {
+        s = known->p;
+    } else if (!buf_failed(&ident) && e->n < EMIT_SERIES_MAX) {
         s = make(e, f, values, n);
-    bool is_new = false;
-    if (s && !known) {
-        map_put(&e->keys, s->key, &is_new)->p = s;
-        if (!is_new) {
-            /* Two texts repaired into one: the first keeps the name. */
-            free_series(s);
-            s = NULL;
-        }
-    }
-    if (is_new) {
-        s->ident = mem_copy(ident.p, ident.n);
-        s->ident_n = ident.n;
-        s->at = (uint32_t)e->n;
-        map_put(&e->idents, buf_str(&ident), NULL)->p = s;
-        vec_push(e, s);
+        if (s)
+            s = enter(e, s, &ident);
     }
     buf_done(&ident);
     return s;
