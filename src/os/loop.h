@@ -19,6 +19,7 @@
 
 struct loop;
 
+/* Also makes the process ignore SIGPIPE. */
 MUST_USE int loop_new(struct loop **ret);
 
 /* Frees l, which must not be running; everything opened on it must have been closed (the closing

@@ -20,10 +20,10 @@ struct stream_events {
      * reading until stream_resume(). */
     char *(*room)(void *context, size_t *ret_size);
     void (*data)(void *context, size_t n);
-    /* The other end is done (-ERR_CLOSED) or the socket failed; no event follows. The owner still
-     * has to stream_free(). */
+    /* The other end sends no more (-ERR_CLOSED; it may still read what is written) or the socket
+     * failed; no event but drained() follows. The owner still has to stream_free(). */
     void (*closed)(void *context, int err);
-    /* The queue of unwritten bytes has become empty. */
+    /* The queue of unwritten bytes has become empty. May be NULL. */
     void (*drained)(void *context);
 };
 
@@ -47,7 +47,8 @@ size_t stream_queued(const struct stream *s);
 /* "127.0.0.1:52100", "[::1]:52100" or "unix". Valid as long as s. */
 const char *stream_peer(const struct stream *s);
 
-/* Sends what is queued (for at most 1 s), then closes. No event follows. */
+/* Sends what is queued and closes when the other end has closed too, at most 1 s later. No event
+ * follows. */
 void stream_free(struct stream *s); /* NULL is fine */
 
 #endif
