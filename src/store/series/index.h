@@ -31,6 +31,22 @@ void index_matchers_free(struct index_matchers *m); /* NULL is fine */
 /* Does a canonical key match? For the head and for tombstones. */
 bool index_matchers_match(const struct index_matchers *m, struct str key);
 
+/* How many there are, and the name that row i looks at. */
+size_t index_matchers_n(const struct index_matchers *m);
+struct str index_matchers_name(const struct index_matchers *m, size_t i);
+
+/* Does row i accept this value ("" for a missing label)? */
+bool index_matchers_accept(const struct index_matchers *m, size_t i, struct str value);
+
+/* What row i asks, for indexes: exact texts (sorted) if the row accepts these values and no other,
+ * else a prefix that every accepted value begins with (may be empty). */
+struct index_hint {
+    const struct str *texts; /* [n]; NULL where they are not known */
+    size_t n;
+    struct str prefix;
+};
+struct index_hint index_matchers_hint(const struct index_matchers *m, size_t i);
+
 /* Does at least one of them not match the empty value (so that it does not name every series)? */
 bool index_matchers_narrow(const struct index_matchers *m);
 
