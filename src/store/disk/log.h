@@ -4,7 +4,7 @@
  *
  * The protocol of a lane (a lane belongs to one thread at a time; log_enter() waits for its turn):
  *
- *   segment = log_enter(l, lane);       the number that everything until log_leave() is written in
+ *   err = log_enter(l, lane, &segment)  refused while the disk is full or broken: answer that
  *   if (segment != state.segment) forget what values were XORed against;
  *   define new series:    log_append_first()   is written before all lanes' other records
  *   their samples:        log_append()         of the same commit
@@ -23,7 +23,7 @@
  *   then been applied to memory, and once memory has been flushed log_drop_before() may be called.
  *
  * Full disks: segments are preallocated and the next one is kept ready; where free space is below
- * the reserve, or no new segment can be made after a failure, log_append() refuses at once
+ * the reserve, or no new segment can be made after a failure, log_enter() refuses at once
  * (-ERR_FULL, -ERR_IO) and the commit thread looks every 100 ms whether that is over.
  *
  * Flow:    lanes -> chunks in memory -> blocks (CRC32C or AES-256-GCM) -> segment file -> sync
@@ -53,7 +53,7 @@ struct log_settings {
     uint64_t segment_bytes;     /* 0: 64 MiB; made smaller on a small disk */
     int64_t commit_interval_ms; /* 0: 100; records that nobody waits for are written after this */
     bool unsynced;              /* call back after write(); sync on the interval only */
-    size_t lane_bytes_max;      /* that wait; 0: 16 MiB; more is -ERR_BUSY */
+    size_t lane_bytes_max;      /* that wait; 0: 16 MiB */
     uint64_t reserve_bytes;     /* of free space; 0: max(1 %, 16 MiB), at most 1/16 of the disk */
     uint64_t first_segment;     /* numbers begin here at least: what the flush has noted down */
     bool manual;                /* no thread: log_step() commits (tests and offline tools) */
@@ -73,12 +73,16 @@ MUST_USE int log_open(struct disk *d, const char *dir, const struct keyring *rin
 void log_close(struct log *l);
 
 /* ---- lanes */
-uint64_t log_enter(struct log *l, uint32_t lane);
+
+/* Waits for the lane's turn and gives the number of the segment in which all that is appended until
+ * log_leave() will be written. While the log refuses (-ERR_FULL, -ERR_IO) or too much of the lane
+ * waits to be written (-ERR_BUSY) the lane is not entered: do not call log_leave() then. */
+MUST_USE int log_enter(struct log *l, uint32_t lane, uint64_t *ret_segment);
 void log_leave(struct log *l, uint32_t lane);
 
-/* Copies a record. -ERR_LIMIT above LOG_RECORD_MAX, -ERR_BUSY where too much waits, -ERR_FULL or
- * -ERR_IO while the log refuses or after the commit that took this lane's earlier records failed:
- * then nothing was appended, and what the lane appended since log_enter() is lost too. */
+/* Copies a record. -ERR_LIMIT above LOG_RECORD_MAX. Another error says that a commit failed since
+ * log_enter(): all that the lane appended since then is lost, and the next log_enter() gives a new
+ * segment. After any error leave the lane and forget its state. */
 MUST_USE int log_append(struct log *l, uint32_t lane, uint8_t type, const void *p, size_t n);
 MUST_USE int log_append_first(struct log *l, uint32_t lane, uint8_t type, const void *p, size_t n);
 
