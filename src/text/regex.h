@@ -43,10 +43,10 @@ size_t regex_groups_n(const struct regex *re);
 /* The number of the group with that name, or 0. */
 size_t regex_group_of(const struct regex *re, struct str name);
 
-/* If all of text matches: true, and template is appended to out with $1, ${1}, $name, ${name}
+/* If all of text matches: true, and replacement is appended to out with $1, ${1}, $name, ${name}
  * replaced by the groups' texts and $$ by $ (Go's Regexp.Expand). A name is as long as it can be;
  * one that no group has gives nothing. */
-bool regex_expand(const struct regex *re, struct str text, struct str template, struct buf *out);
+bool regex_expand(const struct regex *re, struct str text, struct str replacement, struct buf *out);
 
 /* What an index can use instead of the pattern. */
 struct regex_literals {

@@ -48,6 +48,9 @@ struct toml_node {
 MUST_USE int toml_parse(struct str document, struct arena *a, struct toml_node **ret,
                         struct why *why);
 
+/* Of toml_shim.cc: fills *to with the document's tree, members in any order. */
+MUST_USE int toml_read(struct str document, struct arena *a, struct toml_node *to, struct why *why);
+
 /* The member of a table, or NULL. */
 const struct toml_node *toml_get(const struct toml_node *table, struct str key);
 

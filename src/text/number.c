@@ -1,0 +1,271 @@
+#include "text/number.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/err.h"
+
+/* The bits of Go's math.NaN(). */
+#define NAN_BITS 0x7ff8000000000001ULL
+
+enum {
+    POINT_EXPONENT_MIN = -5, /* 0.DIGITS * 10^-5 is the first at or above 1e-6 */
+    POINT_EXPONENT_MAX = 21,
+    G_EXPONENT_MIN = -3, /* likewise for 1e-4 */
+    G_EXPONENT_MAX = 6,
+    EXACT_DIGITS_MAX = 15, /* decimal digits that a double holds exactly */
+};
+
+static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* NaN and the infinities; 0 where v is finite. */
+static size_t special(double v, char *out)
+{
+    if (isfinite(v))
+        return 0;
+    memcpy(out, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf", 5);
+    return strlen(out);
+}
+
+/* The sign; the rest of v is positive or zero. */
+static char *put_sign(char *p, double *v)
+{
+    if (signbit(*v)) {
+        *p++ = '-';
+        *v = -*v;
+    }
+    return p;
+}
+
+static char *put_plain(char *p, const char *digits, int n, int exponent)
+{
+    if (exponent <= 0) {
+        *p++ = '0';
+        *p++ = '.';
+        memset(p, '0', (size_t)-exponent);
+        p += -exponent;
+        memcpy(p, digits, (size_t)n);
+        return p + n;
+    }
+    int whole = MIN(n, exponent);
+    memcpy(p, digits, (size_t)whole);
+    p += whole;
+    memset(p, '0', (size_t)(exponent - whole));
+    p += exponent - whole;
+    if (n > whole) {
+        *p++ = '.';
+        memcpy(p, digits + whole, (size_t)(n - whole));
+        p += n - whole;
+    }
+    return p;
+}
+
+static char *put_exponent(char *p, const char *digits, int n, int exponent)
+{
+    int shown = exponent - 1;
+    *p++ = digits[0];
+    if (n > 1) {
+        *p++ = '.';
+        memcpy(p, digits + 1, (size_t)(n - 1));
+        p += n - 1;
+    }
+    *p++ = 'e';
+    *p++ = shown < 0 ? '-' : '+';
+    shown = abs(shown);
+    if (shown >= 100)
+        *p++ = (char)('0' + shown / 100);
+    *p++ = (char)('0' + shown / 10 % 10);
+    *p++ = (char)('0' + shown % 10);
+    return p;
+}
+
+/* Plain where the exponent of 0.DIGITS is in [min, max], else with an exponent. */
+static size_t format(double v, int min, int max, char *out)
+{
+    size_t n = special(v, out);
+    if (n)
+        return n;
+
+    char digits[24] = "0", *p = put_sign(out, &v);
+    int exponent = 1, digits_n = v == 0 ? 1 : (int)number_digits(v, digits, &exponent);
+    p = exponent >= min && exponent <= max ? put_plain(p, digits, digits_n, exponent)
+                                           : put_exponent(p, digits, digits_n, exponent);
+    *p = 0;
+    return (size_t)(p - out);
+}
+
+/* Whole numbers are frequent and need no search for digits; 0 where v is none. */
+static size_t format_whole(double v, char *out)
+{
+    if (!(v >= 0 && v < 1e15) || signbit(v) || v != (double)(uint64_t)v)
+        return 0;
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t whole = (uint64_t)v;
+    do {
+        digits[--at] = (char)('0' + whole % 10);
+        whole /= 10;
+    } while (whole);
+    memcpy(out, digits + at, sizeof digits - at);
+    out[sizeof digits - at] = 0;
+    return sizeof digits - at;
+}
+
+size_t number_format_f(double v, char out[NUMBER_MAX])
+{
+    size_t n = format_whole(v, out);
+    return n ? n : format(v, INT32_MIN, INT32_MAX, out);
+}
+
+size_t number_format_point(double v, char out[NUMBER_MAX])
+{
+    size_t n = format_whole(v, out);
+    return n ? n : format(v, POINT_EXPONENT_MIN, POINT_EXPONENT_MAX, out);
+}
+
+size_t number_format_exposition(double v, char out[NUMBER_MAX])
+{
+    return format(v, G_EXPONENT_MIN, G_EXPONENT_MAX, out);
+}
+
+size_t number_format_e(double v, char out[NUMBER_MAX])
+{
+    return format(v, INT32_MAX, INT32_MIN, out);
+}
+
+void number_put(struct buf *b, double v)
+{
+    char text[NUMBER_MAX];
+    buf_put(b, text, number_format_f(v, text));
+}
+
+void number_put_point(struct buf *b, double v)
+{
+    char text[NUMBER_MAX];
+    buf_put(b, text, number_format_point(v, text));
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* "inf", "infinity", "nan" behind a sign; false for anything else. */
+static bool parse_word(struct str s, double *ret)
+{
+    bool sign = s.n && (s.p[0] == '+' || s.p[0] == '-'), negative = sign && s.p[0] == '-';
+    struct str word = str_sub(s, sign, s.n);
+    if ((word.n == 3 && strncasecmp(word.p, "inf", 3) == 0) ||
+        (word.n == 8 && strncasecmp(word.p, "infinity", 8) == 0))
+        *ret = negative ? -INFINITY : INFINITY;
+    else if (!sign && word.n == 3 && strncasecmp(word.p, "nan", 3) == 0)
+        *ret = bits_double(NAN_BITS);
+    else
+        return false;
+    return true;
+}
+
+/* Does an underscore stand between digits (or behind 0x)? All of s follows the sign. */
+static bool underscores_ok(const char *p, size_t n, bool hex)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] != '_')
+            continue;
+        bool before = i > 0 && (hex ? is_hex(p[i - 1]) || (i == 2 && (p[1] | 0x20) == 'x')
+                                    : is_digit(p[i - 1]));
+        bool after = i + 1 < n && (hex ? is_hex(p[i + 1]) : is_digit(p[i + 1]));
+        if (!before || !after)
+            return false;
+    }
+    return true;
+}
+
+/* Is text[0..n) (no sign, no underscores) a float literal of Go? */
+static bool literal_ok(const char *p, size_t n, bool hex)
+{
+    size_t i = hex ? 2 : 0, digits = 0;
+    bool point = false;
+    for (; i < n; i++) {
+        if (p[i] == '.' && !point)
+            point = true;
+        else if (hex ? is_hex(p[i]) : is_digit(p[i]))
+            digits++;
+        else
+            break;
+    }
+    if (digits == 0)
+        return false;
+    if (i == n)
+        return !hex; /* a hexadecimal float needs its exponent */
+    if ((p[i] | 0x20) != (hex ? 'p' : 'e'))
+        return false;
+    i++;
+    if (i < n && (p[i] == '+' || p[i] == '-'))
+        i++;
+    size_t exponent_at = i;
+    while (i < n && is_digit(p[i]))
+        i++;
+    return i == n && i > exponent_at;
+}
+
+/* Everything that is not a short plain number. */
+static int parse_slowly(struct str s, double *ret)
+{
+    char text[NUMBER_TEXT_MAX];
+    bool sign = s.n && (s.p[0] == '+' || s.p[0] == '-');
+    struct str body = str_sub(s, sign, s.n);
+    bool hex = body.n > 2 && body.p[0] == '0' && (body.p[1] | 0x20) == 'x';
+    size_t n = 0;
+
+    if (parse_word(s, ret))
+        return 0;
+    if (s.n >= sizeof text || !underscores_ok(body.p, body.n, hex))
+        return -ERR_FORMAT;
+    for (size_t i = 0; i < body.n; i++)
+        if (body.p[i] != '_')
+            text[n++] = body.p[i];
+    text[n] = 0;
+    if (!literal_ok(text, n, hex))
+        return -ERR_FORMAT;
+
+    double v;
+    if (hex || !number_decimal(text, n, &v))
+        v = strtod(text, NULL); /* the locale is never set: "C" */
+    *ret = sign && s.p[0] == '-' ? -v : v;
+    return isinf(v) ? -ERR_RANGE : 0;
+}
+
+int number_parse(struct str s, double *ret)
+{
+    /* Up to 15 digits with a point somewhere: whole number and power of ten are exact, so that
+     * one division rounds correctly. */
+    uint64_t mantissa = 0;
+    size_t i = 0, digits = 0, decimals = 0;
+    bool point = false, negative = s.n && s.p[0] == '-';
+    for (i = negative; i < s.n && digits <= EXACT_DIGITS_MAX; i++) {
+        unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
+        if (digit <= 9) {
+            mantissa = mantissa * 10 + digit;
+            digits++;
+            decimals += point;
+        } else if (s.p[i] == '.' && !point) {
+            point = true;
+        } else {
+            break;
+        }
+    }
+    if (i < s.n || digits == 0 || digits > EXACT_DIGITS_MAX)
+        return parse_slowly(s, ret);
+    double v = (double)mantissa / TENS[decimals];
+    *ret = negative ? -v : v;
+    return 0;
+}

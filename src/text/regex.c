@@ -1,0 +1,61 @@
+#include "text/regex.h"
+
+/* The name behind a '$' at p[0..n): its length in *ret with braces, or 0. */
+static struct str template_name(const char *p, size_t n, size_t *ret)
+{
+    bool brace = n > 0 && p[0] == '{';
+    size_t i = brace;
+    while (i < n && ((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'z') ||
+                     (p[i] >= 'A' && p[i] <= 'Z') || p[i] == '_'))
+        i++;
+    struct str name = str_of(p + brace, i - brace);
+    if (name.n == 0 || (brace && (i == n || p[i] != '}')))
+        *ret = 0;
+    else
+        *ret = i + brace;
+    return name;
+}
+
+bool regex_expand(const struct regex *re, struct str text, struct str replacement, struct buf *out)
+{
+    struct str groups[REGEX_GROUPS_MAX];
+    if (!regex_groups(re, text, groups, REGEX_GROUPS_MAX))
+        return false;
+
+    for (size_t i = 0; i < replacement.n;) {
+        size_t to = i + str_find(str_sub(replacement, i, replacement.n), '$');
+        buf_put(out, replacement.p + i, to - i);
+        i = to + 1;
+        if (i > replacement.n)
+            break;
+        if (i < replacement.n && replacement.p[i] == '$') {
+            buf_put_c(out, '$');
+            i++;
+            continue;
+        }
+        size_t used;
+        struct str name = template_name(replacement.p + i, replacement.n - i, &used);
+        if (used == 0) {
+            buf_put_c(out, '$');
+            continue;
+        }
+        uint64_t group;
+        if (!str_u64(name, &group)) {
+            group = regex_group_of(re, name);
+            group = group ? group : REGEX_GROUPS_MAX;
+        }
+        if (group < REGEX_GROUPS_MAX)
+            buf_put_str(out, groups[group]);
+        i += used;
+    }
+    return true;
+}
+
+void regex_quote(struct str s, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] && strchr("\\.+*?()|[]{}^$", s.p[i]))
+            buf_put_c(out, '\\');
+        buf_put_c(out, s.p[i]);
+    }
+}
