@@ -1,0 +1,35 @@
+/* receive/metrics_push.h - POST /api/metrics: samples as JSON or as exposition text.
+ *
+ * Content-Type decides: application/json (codec/metrics_json.h), text/plain (text format 0.0.4),
+ * application/openmetrics-text. Content-Encoding gzip, deflate, zstd, snappy or none. The answer is
+ * {"accepted":n,"refused_total":n,"refused":[{"index":i,"series":..,"reason":..}]} with status 200
+ * if anything was accepted (or nothing was sent), 400 if nothing was: docs/adr/partial-writes.md.
+ *
+ * Threads: handlers run on their loops; one scratch space per lane.
+ */
+#ifndef RECEIVE_METRICS_PUSH_H
+#define RECEIVE_METRICS_PUSH_H
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "model/sink.h"
+#include "net/http.h"
+
+enum {
+    METRICS_PUSH_BODY_MAX = 32 << 20,
+    METRICS_PUSH_UNPACKED_MAX = 32 << 20,
+    METRICS_PUSH_REFUSED_MAX = 100, /* named in an answer; the rest is counted */
+    METRICS_PUSH_ROUTES = 1,
+};
+
+struct metrics_push;
+
+/* s and clock outlive it. */
+struct metrics_push *metrics_push_new(struct sink *s, const struct clock *clock);
+void metrics_push_free(struct metrics_push *m); /* after all loops have ended; NULL is fine */
+
+/* Fills ret[METRICS_PUSH_ROUTES]. */
+void metrics_push_routes(struct metrics_push *m, struct http_route *ret);
+
+#endif
