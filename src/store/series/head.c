@@ -1,0 +1,311 @@
+#include "store/series/head.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "model/labels.h"
+#include "os/thread.h"
+#include "store/series/chunk.h"
+
+static void index_lock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    must(pthread_rwlockattr_init(&attributes) == 0);
+    /* Lanes read all the time; without this a new series could wait for ever. */
+    must(pthread_rwlockattr_setkind_np(&attributes,
+                                       PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+    must(pthread_rwlock_init(lock, &attributes) == 0);
+    must(pthread_rwlockattr_destroy(&attributes) == 0);
+}
+
+struct head *head_new(uint32_t tenant, const struct head_limits *limits, head_define_f *define,
+                      void *context)
+{
+    struct head *h = mem_new(sizeof *h);
+    h->tenant = tenant;
+    h->limits = *limits;
+    h->define = define;
+    h->define_context = context;
+    index_lock_init(&h->index_lock);
+    thread_lock_init(&h->group_lock);
+    fingerprint_key_init(&h->key);
+    lookup_init(&h->lookup);
+    pairs_init(&h->pairs);
+    slab_init(&h->series, sizeof(struct head_series));
+    slab_init(&h->groups, sizeof(struct head_group));
+    map_init(&h->by_target, h->key.words[7]);
+    atomic_store(&h->first_ms, INT64_MAX);
+    atomic_store(&h->last_ms, INT64_MIN);
+    return h;
+}
+
+static void free_extra(struct head_extra *extra)
+{
+    if (!extra)
+        return;
+    for (uint32_t i = 0; i < extra->late_n; i++)
+        mem_free(extra->late[i].histogram);
+    mem_free(extra->late);
+    mem_free(extra->starts);
+    mem_free(extra);
+}
+
+static void free_series(struct head_series *s)
+{
+    for (uint32_t i = 0; s->sealed && i < s->sealed->n; i++)
+        if (s->sealed->v[i].len)
+            mem_free(s->sealed->v[i].of.bytes);
+    mem_free(s->sealed);
+    mem_free(s->values);
+    free_extra(s->extra);
+    mem_free((void *)(uintptr_t)s->pairs);
+    *s = (struct head_series){.group = HEAD_NO_GROUP};
+}
+
+void head_free(struct head *h)
+{
+    if (!h)
+        return;
+    for (uint32_t i = 0; i < h->series.n; i++)
+        free_series(head_series_at(h, i));
+    for (uint32_t i = 0; i < h->groups.n; i++)
+        mem_free(head_group_at(h, i)->ts_ms);
+    for (size_t i = 0; i < h->excess_n; i++)
+        mem_free((void *)(uintptr_t)h->excess[i].metric.p);
+    slab_done(&h->series);
+    slab_done(&h->groups);
+    lookup_done(&h->lookup);
+    pairs_done(&h->pairs);
+    map_done(&h->by_target);
+    mem_free(h->free_ids);
+    mem_free(h->order);
+    mem_free(h->fresh);
+    must(pthread_rwlock_destroy(&h->index_lock) == 0);
+    must(pthread_mutex_destroy(&h->group_lock) == 0);
+    mem_free(h);
+}
+
+void head_group_lock(struct head_group *g)
+{
+    unsigned tries = 0;
+    while (atomic_exchange_explicit(&g->lock, 1, memory_order_acquire)) {
+        if (++tries % 64 == 0)
+            sched_yield();
+        __builtin_ia32_pause();
+    }
+}
+
+void head_group_unlock(struct head_group *g)
+{
+    atomic_store_explicit(&g->lock, 0, memory_order_release);
+}
+
+void head_key(const struct head *h, uint32_t id, struct buf *out)
+{
+    const struct head_series *s = head_series_at(h, id);
+    for (uint8_t i = 0; i < s->pairs_n; i++)
+        buf_put_str(out, pairs_at(&h->pairs, s->pairs[i])->bytes);
+}
+
+/* Splits a canonical key into pairs; returns how many. */
+static uint8_t intern_key(struct head *h, struct str key, uint32_t *pairs)
+{
+    const char *at = key.p;
+    struct label label;
+    uint8_t n = 0;
+    for (;;) {
+        const char *from = at;
+        if (!labels_next(key, &at, &label, NULL))
+            return n;
+        must(n < LABELS_MAX);
+        pairs[n++] = pairs_intern(&h->pairs, str_of(from, (size_t)(at - from)));
+    }
+}
+
+static void note_fresh(struct head *h, uint32_t id)
+{
+    if (h->fresh_n == h->fresh_capacity) {
+        h->fresh_capacity = MAX(h->fresh_capacity * 2, 16u);
+        h->fresh = mem_resize(h->fresh, h->fresh_capacity * sizeof *h->fresh);
+    }
+    h->fresh[h->fresh_n++] = id;
+}
+
+/* Enters a new series under its fingerprint. */
+static void enter(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n,
+                  struct fingerprint f)
+{
+    while (h->series.n <= id)
+        ((struct head_series *)slab_grow(&h->series))->group = HEAD_NO_GROUP;
+    struct head_series *s = head_series_at(h, id);
+    must(!s->pairs);
+    s->pairs_n = n;
+    s->pairs = mem_copy(pairs, n * sizeof *pairs);
+    for (uint8_t i = 0; i < n; i++)
+        pairs_post(&h->pairs, pairs[i], id);
+    lookup_add(&h->lookup, f, id);
+    note_fresh(h, id);
+    h->alive++;
+}
+
+int head_define(struct head *h, uint32_t id, struct str key)
+{
+    struct fingerprint f = fingerprint_of(&h->key, key);
+    uint32_t known = lookup_find(&h->lookup, f);
+    if (known != LOOKUP_NONE)
+        return known == id ? 0 : -ERR_EXISTS;
+    if (id > h->series.n + HEAD_ID_JUMP_MAX)
+        return -ERR_RANGE;
+    if (id < h->series.n && head_series_at(h, id)->pairs)
+        return -ERR_EXISTS;
+
+    uint32_t pairs[LABELS_MAX];
+    uint8_t n = intern_key(h, key, pairs);
+    enter(h, id, pairs, n, f);
+    return 0;
+}
+
+void head_define_pairs(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n)
+{
+    struct buf key;
+    buf_init(&key, LABELS_KEY_MAX);
+    for (uint8_t i = 0; i < n; i++)
+        buf_put_str(&key, pairs_at(&h->pairs, pairs[i])->bytes);
+    enter(h, id, pairs, n, fingerprint_of(&h->key, buf_str(&key)));
+    buf_done(&key);
+}
+
+static void merge_order(struct head *h);
+
+/* ---- sweeping */
+
+static bool idle(const struct head_series *s, uint32_t minute)
+{
+    return s->pairs && s->n == 0 && !s->sealed && !s->extra && s->seen_minute < minute;
+}
+
+static int is_dead(void *context, uint32_t id)
+{
+    return !head_series_at(context, id)->pairs;
+}
+
+static void sweep_postings(struct head *h)
+{
+    for (uint32_t i = 0; i < h->pairs.pairs.n; i++) {
+        struct postings *list = &pairs_at(&h->pairs, i)->series;
+        uint32_t kept = 0;
+        for (uint32_t k = 0; k < list->n; k++)
+            if (head_series_at(h, list->v[k])->pairs)
+                list->v[kept++] = list->v[k];
+        list->n = kept;
+    }
+}
+
+void head_sweep(struct head *h, uint32_t minute, uint32_t *ids, size_t max, size_t *n)
+{
+    size_t before = *n;
+    must(pthread_rwlock_wrlock(&h->index_lock) == 0);
+    for (uint32_t id = 0; id < h->series.n && *n < max; id++) {
+        struct head_series *s = head_series_at(h, id);
+        if (!idle(s, minute))
+            continue;
+        free_series(s);
+        h->alive--;
+        ids[(*n)++] = id;
+    }
+    if (*n > before) {
+        lookup_sweep(&h->lookup, is_dead, h);
+        sweep_postings(h);
+        merge_order(h);
+    }
+    must(pthread_rwlock_unlock(&h->index_lock) == 0);
+}
+
+/* By the ranks of their pairs: the same order as memcmp() of their keys. */
+int head_compare(const struct head *h, uint32_t a, uint32_t b)
+{
+    const struct head_series *s = head_series_at(h, a), *t = head_series_at(h, b);
+    uint8_t n = MIN(s->pairs_n, t->pairs_n);
+    for (uint8_t i = 0; i < n; i++)
+        if (s->pairs[i] != t->pairs[i])
+            return pairs_at(&h->pairs, s->pairs[i])->rank < pairs_at(&h->pairs, t->pairs[i])->rank
+                       ? -1
+                       : 1;
+    return (s->pairs_n > t->pairs_n) - (s->pairs_n < t->pairs_n);
+}
+
+static int by_key(const void *a, const void *b, void *context)
+{
+    return head_compare(context, *(const uint32_t *)a, *(const uint32_t *)b);
+}
+
+static void merge_order(struct head *h)
+{
+    uint32_t total = h->order_n + h->fresh_n;
+    uint32_t *merged = mem_raw(total * sizeof *merged);
+    uint32_t i = 0, k = 0, n = 0;
+    while (i < h->order_n || k < h->fresh_n) {
+        if (i < h->order_n && !head_series_at(h, h->order[i])->pairs)
+            i++; /* swept since */
+        else if (k < h->fresh_n && !head_series_at(h, h->fresh[k])->pairs)
+            k++;
+        else if (i == h->order_n)
+            merged[n++] = h->fresh[k++];
+        else if (k == h->fresh_n || head_compare(h, h->order[i], h->fresh[k]) < 0)
+            merged[n++] = h->order[i++];
+        else
+            merged[n++] = h->fresh[k++];
+    }
+    mem_free(h->order);
+    h->order = merged;
+    h->order_n = n;
+    h->order_capacity = total;
+    h->fresh_n = 0;
+}
+
+void head_sort(struct head *h)
+{
+    if (h->fresh_n == 0)
+        return;
+    pairs_rank(&h->pairs);
+    qsort_r(h->fresh, h->fresh_n, sizeof *h->fresh, by_key, h);
+    merge_order(h);
+}
+
+size_t head_bytes(const struct head *h)
+{
+    return sizeof *h + h->series.bytes + h->groups.bytes + lookup_bytes(&h->lookup) +
+           h->pairs.bytes + h->alive * 48 + atomic_load(&h->bytes_sealed) +
+           (h->order_capacity + h->fresh_capacity) * sizeof(uint32_t);
+}
+
+void head_writer_init(struct head_writer *w, uint32_t lane)
+{
+    *w = (struct head_writer){.lane = lane, .run_group = HEAD_NO_GROUP};
+    head_writer_forget(w);
+    record_init(&w->record);
+    buf_init(&w->key, LABELS_KEY_MAX);
+    buf_init(&w->scratch, CHUNK_HISTOGRAM_BYTES_MAX);
+}
+
+void head_writer_forget(struct head_writer *w)
+{
+    static _Atomic uint32_t next = 1;
+    w->epoch = atomic_fetch_add(&next, 1);
+}
+
+void head_writer_done(struct head_writer *w)
+{
+    record_done(&w->record);
+    buf_done(&w->key);
+    buf_done(&w->scratch);
+}
+
+void head_replay_done(struct head_replay *r)
+{
+    mem_free(r->bits);
+    mem_free(r->segment);
+    *r = (struct head_replay){0};
+}
