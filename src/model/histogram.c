@@ -138,7 +138,8 @@ static const void *put_at(char *to, size_t at, const void *from, size_t size)
     return memcpy(to + at, from, size);
 }
 
-struct histogram *histogram_copy(const struct histogram *h)
+static struct histogram *copy_with(const struct histogram *h, void *(*get)(void *, size_t),
+                                   void *context)
 {
     const size_t span = sizeof(struct histogram_span), d = sizeof(double);
     size_t size = sizeof *h;
@@ -146,7 +147,7 @@ struct histogram *histogram_copy(const struct histogram *h)
            ns = place(&size, h->negative_spans_n, span);
     size_t pc = place(&size, h->positive_n, d), nc = place(&size, h->negative_n, d);
     size_t cb = place(&size, h->custom_n, d);
-    char *p = mem_raw(size);
+    char *p = get(context, size);
     struct histogram *to = memcpy(p, h, sizeof *h);
 
     to->positive_spans = put_at(p, ps, h->positive_spans, h->positive_spans_n * span);
@@ -155,6 +156,27 @@ struct histogram *histogram_copy(const struct histogram *h)
     to->negative = put_at(p, nc, h->negative, h->negative_n * d);
     to->custom_bounds = put_at(p, cb, h->custom_bounds, h->custom_n * d);
     return to;
+}
+
+static void *get_raw(void *context, size_t size)
+{
+    (void)context;
+    return mem_raw(size);
+}
+
+static void *get_arena(void *context, size_t size)
+{
+    return arena_new(context, size);
+}
+
+struct histogram *histogram_copy(const struct histogram *h)
+{
+    return copy_with(h, get_raw, NULL);
+}
+
+struct histogram *histogram_clone(const struct histogram *h, struct arena *a)
+{
+    return copy_with(h, get_arena, a);
 }
 
 static bool bits_same(double a, double b)

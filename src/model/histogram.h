@@ -62,6 +62,9 @@ bool histogram_is_stale(const struct histogram *h);
 /* The same in one allocation, freed by mem_free(). */
 MUST_USE struct histogram *histogram_copy(const struct histogram *h);
 
+/* The same with memory from a. */
+MUST_USE struct histogram *histogram_clone(const struct histogram *h, struct arena *a);
+
 /* Equal to the last bit? */
 bool histogram_same(const struct histogram *a, const struct histogram *b);
 

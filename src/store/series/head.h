@@ -74,6 +74,8 @@ struct head_extra {
     uint32_t starts_n, starts_capacity;
 };
 
+enum head_catalogued { HEAD_UNSAVED, HEAD_SAVING, HEAD_SAVED };
+
 struct head_series {
     const uint32_t *pairs;      /* [pairs_n] in canonical order; NULL: a free id */
     double *values;             /* [capacity] of the open block; NULL while all are last */
@@ -85,7 +87,7 @@ struct head_series {
     uint32_t log_epoch;         /* of the writer that logged last */
     uint32_t seen_minute;       /* of the last sample before the newest flush */
     uint16_t n;                 /* slots in the open block */
-    uint8_t pairs_n, capacity, strikes, gap, in_catalogue, unused;
+    uint8_t pairs_n, capacity, strikes, gap, catalogued, unused; /* catalogued: enum head_catalogued */
 };
 
 struct head_group {
