@@ -93,6 +93,7 @@ enum http_method http_method(const struct http_request *r);
 struct str http_path(const struct http_request *r); /* percent-decoded */
 struct str http_segment(const struct http_request *r, size_t i);
 struct str http_header(const struct http_request *r, struct str name); /* "" where missing */
+struct str http_host(const struct http_request *r); /* "name:port" that the client wants */
 struct str http_body(const struct http_request *r); /* as sent, see pack/ for encodings */
 const char *http_peer(const struct http_request *r);
 size_t http_lane(const struct http_request *r);

@@ -123,7 +123,7 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf)
 
 void stream_start(struct stream *s, const struct stream_events *events, void *context)
 {
-    must(!s->events && events->room && events->data && events->closed);
+    must(events->room && events->data && events->closed);
     s->events = events;
     s->context = context;
     stream_resume(s);

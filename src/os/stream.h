@@ -27,7 +27,7 @@ struct stream_events {
     void (*drained)(void *context);
 };
 
-/* Starts reading. */
+/* Starts reading. Again hands the stream to another owner, also from within an event. */
 void stream_start(struct stream *s, const struct stream_events *events, void *context);
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
