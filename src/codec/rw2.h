@@ -33,7 +33,7 @@ struct rw2_reader {
     const uint8_t *start, *p, *end; /* the request; p: its next field */
     const uint8_t *at, *series_end; /* the present series; at: its next field */
     struct str refs;                /* its label references */
-    struct str key;                 /* NULL: not put together in this batch yet */
+    struct str key;                 /* put together from them in the arena */
     size_t series_n;                /* series begun */
     struct rw2_symbol *symbols;     /* [symbols_capacity], owned */
     size_t symbols_n, symbols_capacity;

@@ -20,7 +20,7 @@ enum { BATCH_MAX = 256 };
 
 struct batch {
     size_t n;
-    struct str key[BATCH_MAX];                    /* labels as of model/labels.h, any order */
+    struct str key[BATCH_MAX]; /* labels as of model/labels.h, any order */
     int64_t ts_ms[BATCH_MAX];
     double value[BATCH_MAX];                      /* where histogram[i] is NULL */
     const struct histogram *histogram[BATCH_MAX]; /* NULL for floats */

@@ -43,9 +43,12 @@ static int spans_check(const char *side, const struct histogram_span *spans, siz
                            i + 1);
         sum += spans[i].length;
         index += (int64_t)spans[i].offset + spans[i].length;
-        if (index > INT32_MAX || index < INT32_MIN)
+        if (sum <= HISTOGRAM_BUCKETS_MAX && (index > INT32_MAX || index < INT32_MIN))
             return why_set(why, ERR_FORMAT, "%s bucket indexes of the histogram overflow", side);
     }
+    if (sum > HISTOGRAM_BUCKETS_MAX || n > HISTOGRAM_BUCKETS_MAX)
+        return why_set(why, ERR_LIMIT, "the histogram has more than %d buckets",
+                       HISTOGRAM_BUCKETS_MAX);
     if (sum != buckets)
         return why_set(why, ERR_FORMAT,
                        "%s spans of the histogram ask for %llu buckets, it has %zu", side,

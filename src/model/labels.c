@@ -153,7 +153,7 @@ static int label_check(const struct label *l, struct why *why)
     return 0;
 }
 
-int labels_encode(struct label *labels, size_t n, struct buf *out, struct why *why)
+static int encode(struct label *labels, size_t n, bool series, struct buf *out, struct why *why)
 {
     size_t kept = 0, size = 0;
     for (size_t i = 0; i < n; i++) {
@@ -170,7 +170,7 @@ int labels_encode(struct label *labels, size_t n, struct buf *out, struct why *w
         return why_set(why, ERR_LIMIT, "the labels together are longer than %d bytes",
                        LABELS_KEY_MAX);
     labels_sort(labels, kept);
-    if (kept == 0 || !str_eq(labels[0].name, LABEL_METRIC))
+    if (series && (kept == 0 || !str_eq(labels[0].name, LABEL_METRIC)))
         return why_set(why, ERR_FORMAT, "the label __name__ is missing");
     for (size_t i = 1; i < kept; i++)
         if (str_eq(labels[i].name, labels[i - 1].name))
@@ -181,7 +181,17 @@ int labels_encode(struct label *labels, size_t n, struct buf *out, struct why *w
     return buf_failed(out) ? why_set(why, ERR_LIMIT, "no room for the labels") : 0;
 }
 
-int labels_canonical(struct str key, struct buf *out, struct why *why)
+int labels_encode(struct label *labels, size_t n, struct buf *out, struct why *why)
+{
+    return encode(labels, n, true, out, why);
+}
+
+int labels_encode_bare(struct label *labels, size_t n, struct buf *out, struct why *why)
+{
+    return encode(labels, n, false, out, why);
+}
+
+static int canonical(struct str key, bool series, struct buf *out, struct why *why)
 {
     struct label labels[2 * LABELS_MAX]; /* some may be empty */
     size_t n = 0;
@@ -193,7 +203,17 @@ int labels_canonical(struct str key, struct buf *out, struct why *why)
         return why_set(why, ERR_FORMAT, "the labels are not a well-formed protobuf message");
     if (n == COUNTOF(labels))
         return why_set(why, ERR_LIMIT, "more than %d labels", LABELS_MAX);
-    return labels_encode(labels, n, out, why);
+    return encode(labels, n, series, out, why);
+}
+
+int labels_canonical(struct str key, struct buf *out, struct why *why)
+{
+    return canonical(key, true, out, why);
+}
+
+int labels_canonical_bare(struct str key, struct buf *out, struct why *why)
+{
+    return canonical(key, false, out, why);
 }
 
 /* Walks a canonical key in the plain order of names, where __name__ is one among others. */

@@ -21,10 +21,10 @@
 #include "base/str.h"
 
 enum {
-    LABELS_MAX = 128,              /* labels of one series, as accepted by default */
-    LABEL_NAME_MAX = 1024,         /* bytes */
-    LABEL_VALUE_MAX = 64 * 1024,   /* bytes */
-    LABELS_KEY_MAX = 256 * 1024,   /* bytes */
+    LABELS_MAX = 128,            /* labels of one series, as accepted by default */
+    LABEL_NAME_MAX = 1024,       /* bytes */
+    LABEL_VALUE_MAX = 64 * 1024, /* bytes */
+    LABELS_KEY_MAX = 256 * 1024, /* bytes */
 };
 
 #define LABEL_METRIC STR("__name__")
@@ -52,6 +52,10 @@ MUST_USE int labels_canonical(struct str key, struct buf *out, struct why *why);
 
 /* As labels_canonical, from labels (sorted in place; empty values are left out). */
 MUST_USE int labels_encode(struct label *labels, size_t n, struct buf *out, struct why *why);
+
+/* As both, for labels that are no series (of an exemplar): __name__ is not asked for. */
+MUST_USE int labels_canonical_bare(struct str key, struct buf *out, struct why *why);
+MUST_USE int labels_encode_bare(struct label *labels, size_t n, struct buf *out, struct why *why);
 
 /* Prometheus's order of label sets: labels by name, compared name by name, value by value; a set
  * that is a prefix of the other comes first. Takes canonical keys; __name__ is ordered by its own
