@@ -106,7 +106,7 @@ void disk_free(struct disk *d)
         d->ops->free(d);
 }
 
-static int sync_parent(struct disk *d, const char *path)
+int disk_sync_parent(struct disk *d, const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
@@ -148,7 +148,7 @@ int disk_replace(struct disk *d, const char *path, const void *p, size_t n)
         (void)ignored;
         return err;
     }
-    return sync_parent(d, path);
+    return disk_sync_parent(d, path);
 }
 
 int disk_slurp(struct disk *d, const char *path, size_t max, void **ret, size_t *ret_n)

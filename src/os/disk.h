@@ -92,6 +92,9 @@ MUST_USE int disk_space(struct disk *d, uint64_t *ret_free, uint64_t *ret_total)
 MUST_USE int disk_lock(struct disk *d, const char *path);
 void disk_free(struct disk *d); /* NULL is fine */
 
+/* disk_sync_dir() of the directory that holds path: makes a new name durable. */
+MUST_USE int disk_sync_parent(struct disk *d, const char *path);
+
 /* Writes a whole small file so that it is there entirely or not at all after a crash: temporary
  * name, sync, rename, sync of the directory. */
 MUST_USE int disk_replace(struct disk *d, const char *path, const void *p, size_t n);

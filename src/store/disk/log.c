@@ -245,6 +245,8 @@ int log_open(struct disk *d, const char *dir, const struct keyring *ring,
     struct log *l = new_log(d, dir, ring, settings);
     uint64_t greatest = 0;
     int err = disk_make_dir(d, dir);
+    if (!err)
+        err = disk_sync_parent(d, dir);
     if (err && err != -ERR_FULL)
         err = why_set(why, (enum err) - err, "cannot make the log's directory %s: %s", dir,
                       err_text(err));

@@ -10,6 +10,7 @@
 
 enum {
     MIB = 1 << 20,
+    SEGMENT_STEP = 65536,         /* bytes: what small disks round segments to */
     CHUNK_KEPT_BYTES = 256 << 10, /* a chunk that is kept for use again has at most this */
     CHUNKS_KEPT = 4,              /* per lane */
     NS_PER_MS = 1000000,
@@ -163,7 +164,7 @@ static uint64_t segment_bytes_of(const struct log *l)
     uint64_t unused, total;
     uint64_t bytes = l->settings.segment_bytes;
     if (disk_space(l->d, &unused, &total) == 0 && bytes > total / 64)
-        bytes = MAX(total / 64 / MIB * MIB, MIN(bytes, (uint64_t)MIB));
+        bytes = MAX(total / 64 / SEGMENT_STEP * SEGMENT_STEP, MIN(bytes, (uint64_t)SEGMENT_STEP));
     return bytes;
 }
 
@@ -207,6 +208,13 @@ static int make_spare(struct log *l)
     if (err && err != -ERR_NOENT)
         return err;
     err = disk_open(l->d, path, DISK_WRITE | DISK_CREATE, &l->spare);
+    if (err == -ERR_NOENT) { /* the disk was too full even for the directory */
+        err = disk_make_dir(l->d, l->dir);
+        if (!err)
+            err = disk_sync_parent(l->d, l->dir);
+        if (!err)
+            err = disk_open(l->d, path, DISK_WRITE | DISK_CREATE, &l->spare);
+    }
     if (err)
         return err;
     err = disk_allocate(l->d, l->spare, segment_bytes_of(l));

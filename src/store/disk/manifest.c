@@ -18,6 +18,9 @@ enum {
     DEAD_MIN = 65536, /* bytes that a rewrite must save at least */
 };
 
+/* Numbers that are left out by failed edits; more is not one of our records. */
+static const uint64_t SEQUENCE_LEAP = (uint64_t)1 << 32;
+
 enum op { OP_ADD = 1, OP_REMOVE = 2, OP_NOTE = 3 };
 
 struct part {
@@ -263,6 +266,7 @@ static bool is_record(const uint8_t *p, size_t n, uint64_t last, size_t *ret_n)
         return false;
     size_t length = load32(p);
     if (length == 0 || length > BODY_MAX || length > n - FRAME || load64(p + 8) <= last ||
+        load64(p + 8) - last > SEQUENCE_LEAP ||
         load32(p + 4) != hash_crc32c(hash_crc32c(0, p + 8, 8), p + FRAME, length))
         return false;
     *ret_n = length;
