@@ -23,11 +23,9 @@
 #include "model/histogram.h"
 #include "model/sink.h"
 #include "os/disk.h"
+#include "store/disk/page.h"
 #include "store/face/series.h"
 #include "store/series/index.h"
-
-struct page_keys; /* store/disk/page.h */
-struct page_cache;
 
 enum {
     PART_SERIES_MAX = 1u << 28,
@@ -39,8 +37,8 @@ enum {
 /* Where parts live and how their pages are read. Borrowed for the life of what is made with it. */
 struct part_place {
     struct disk *disk;
-    struct page_cache *cache;     /* NULL: none */
-    const struct page_keys *keys; /* NULL: no encryption, CRC32C */
+    struct page_cache *cache;   /* NULL: none */
+    const struct keyring *ring; /* NULL: no encryption, CRC32C */
 };
 
 enum part_tier { PART_RAW, PART_5M, PART_1H }; /* width in part_tier_ms() */
