@@ -15,9 +15,18 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "store/disk/page.h"
 #include "store/face/series.h"
+
+enum {
+    INDEX_BLOCK = 64,         /* series of one block of keys and directory */
+    INDEX_VALUES_BLOCK = 32,  /* values of one front-coded block */
+    INDEX_TOP_MAX = 64 << 20, /* bytes of the table of names */
+    INDEX_LABELS_MAX = 4096,  /* labels of one series that can be read back */
+};
 
 /* Matchers made ready once (regular expressions compiled, cheap ones first) for many parts. */
 struct index_matchers;
@@ -49,5 +58,71 @@ struct index_hint index_matchers_hint(const struct index_matchers *m, size_t i);
 
 /* Does at least one of them not match the empty value (so that it does not name every series)? */
 bool index_matchers_narrow(const struct index_matchers *m);
+
+/* ---- writing ---- */
+
+struct index_writer;
+
+struct index_writer *index_writer_new(void);
+void index_writer_free(struct index_writer *w); /* NULL is fine */
+
+/* The next series; its key is canonical and greater than the one before. -ERR_FORMAT where it is
+ * not. */
+MUST_USE int index_writer_add(struct index_writer *w, struct str key);
+
+/* Series so far. */
+uint32_t index_writer_n(const struct index_writer *w);
+
+/* Writes names, values, postings and the blocks of series to out. Block b gets behind its keys the
+ * bytes [directory_at[b], directory_at[b + 1]) of directory. Appends the table that index_open()
+ * wants to top. */
+MUST_USE int index_writer_finish(struct index_writer *w, const struct buf *directory,
+                                 const uint64_t *directory_at, struct page_writer *out,
+                                 struct buf *top);
+
+/* ---- reading ---- */
+
+struct index;
+
+/* Reads the table top[n] of names; file is borrowed. */
+MUST_USE int index_open(struct page_file *file, const uint8_t *top, size_t n, struct index **ret,
+                        size_t *ret_used);
+void index_free(struct index *x); /* NULL is fine */
+
+uint32_t index_series(const struct index *x);
+size_t index_names(const struct index *x);
+struct str index_name(const struct index *x, size_t i);      /* sorted */
+uint64_t index_name_values(const struct index *x, size_t i); /* how many */
+bool index_name_find(const struct index *x, struct str name, size_t *ret);
+
+/* A set of ordinals: bit i of word i / 64. */
+size_t index_words(const struct index *x);
+
+/* Sets bits to the series that may match: all that do, and where *ret_check is true, others too:
+ * then each key has to be looked at (index_matchers_match). */
+MUST_USE int index_select(struct index *x, const struct index_matchers *m, uint64_t *bits,
+                          bool *ret_check);
+
+/* Calls f with each value of name i, sorted, and a handle for index_postings(); f returns not zero
+ * to stop (which is the answer). */
+MUST_USE int index_values(struct index *x, size_t i,
+                          int (*f)(void *context, struct str value, uint64_t handle, size_t bytes),
+                          void *context);
+
+/* Adds the series of a value (handle and bytes from index_values) to bits. */
+MUST_USE int index_postings(struct index *x, uint64_t handle, size_t bytes, uint64_t *bits);
+
+/* Walks keys; one per thread. */
+struct index_keys;
+
+struct index_keys *index_keys_new(struct index *x);
+void index_keys_free(struct index_keys *k); /* NULL is fine */
+
+/* The key of a series, borrowed until the next call. Cheap when ordinals ascend. */
+MUST_USE int index_keys_at(struct index_keys *k, uint32_t ordinal, struct str *ret);
+
+/* The directory bytes of the block that ordinal is in; borrowed until another block is asked for.
+ */
+MUST_USE int index_keys_directory(struct index_keys *k, uint32_t ordinal, struct str *ret);
 
 #endif
