@@ -121,6 +121,14 @@ void index_keys_free(struct index_keys *k); /* NULL is fine */
 /* The key of a series, borrowed until the next call. Cheap when ordinals ascend. */
 MUST_USE int index_keys_at(struct index_keys *k, uint32_t ordinal, struct str *ret);
 
+/* Its labels as places in the tables of names and values: cheaper where no text is wanted. */
+struct index_label {
+    uint32_t name;
+    uint64_t rank;
+};
+MUST_USE int index_keys_labels(struct index_keys *k, uint32_t ordinal,
+                               const struct index_label **ret, size_t *ret_n);
+
 /* The directory bytes of the block that ordinal is in; borrowed until another block is asked for.
  */
 MUST_USE int index_keys_directory(struct index_keys *k, uint32_t ordinal, struct str *ret);

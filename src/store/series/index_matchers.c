@@ -9,7 +9,7 @@ enum { MATCHERS_MAX = 64 };
 struct row {
     enum match_type type;
     struct str name, value;
-    struct regex *regex;  /* NULL for (not) equal */
+    struct regex *regex; /* NULL for (not) equal */
     struct index_hint hint;
     bool accepts_empty;
 };

@@ -171,6 +171,15 @@ MUST_USE int part_cursor_tier(struct part_cursor *c, size_t i, const struct bloc
 
 void part_cursor_free(struct part_cursor *c); /* NULL is fine */
 
+/* The shard of a series, as part_cursor_shard() means it: XXH3 of its canonical key. */
+uint32_t part_shard(struct str key, uint32_t shards);
+
+/* For merges: the bytes of chunk i as they are (to be released), and slots of a column of times
+ * (borrowed until the next call that reads). */
+MUST_USE int part_cursor_bytes(struct part_cursor *c, size_t i, struct page_ref *ret);
+MUST_USE int part_cursor_times(struct part_cursor *c, uint32_t ref, uint32_t first, uint32_t n,
+                               const int64_t **ret);
+
 /* Calls f with each label name (value of name) of the series that match and have a chunk in the
  * range, sorted. how NULL: all series. */
 MUST_USE int part_label_names(struct part *p, const struct index_matchers *how, int64_t from_ms,

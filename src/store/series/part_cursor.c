@@ -1,0 +1,347 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "store/series/part_read.h"
+#include "store/series/part_tier.h"
+
+enum { NO_BLOCK = UINT32_MAX, CHUNK_BYTES_LIMIT = 1 << 28 };
+
+struct part_cursor {
+    struct part *part;
+    const struct index_matchers *how;
+    bool check; /* the key of every series is to be looked at */
+    int64_t from_ms, to_ms;
+    series_warning_f *warn;
+    void *context;
+    uint32_t shard, shards;
+
+    uint64_t *bits;
+    size_t word;
+    struct index_keys *keys;
+    uint32_t block; /* whose directory is open, NO_BLOCK */
+    bool block_bad; /* its directory cannot be read */
+    struct part_directory directory;
+    size_t first_chunk[INDEX_BLOCK]; /* of each series in directory.v */
+    uint64_t *offsets;               /* [directory.n] of the chunks' bytes in data */
+
+    struct {
+        struct part_chunk *v;
+        size_t n, capacity;
+    } chunks;
+    struct {
+        const struct part_directory_entry **v;
+        size_t n, capacity;
+    } entries; /* of chunks */
+    struct part_times *times;
+    struct part_decoded *decoded;
+    int64_t ts[CHUNK_MAX];
+    struct block tier[CHUNK_MAX];
+    struct arena arena;
+};
+
+static void warn(struct part_cursor *c, const char *what, int err)
+{
+    char text[WHY_MAX];
+    if (!c->warn)
+        return;
+    snprintf(text, sizeof text, "part %s: %s: %s; what lies there is left out of the answer",
+             c->part->dir, what, err_text(err));
+    c->warn(c->context, text);
+}
+
+int part_select(struct part *p, const struct index_matchers *how, int64_t from_ms, int64_t to_ms,
+                series_warning_f *warning, void *context, struct part_cursor **ret, struct why *why)
+{
+    struct part_cursor *c = mem_new(sizeof *c);
+    c->part = p;
+    c->how = how;
+    c->from_ms = from_ms;
+    c->to_ms = to_ms;
+    c->warn = warning;
+    c->context = context;
+    c->block = NO_BLOCK;
+    c->bits = mem_array(index_words(p->index) + 1, sizeof *c->bits);
+    c->keys = index_keys_new(p->index);
+    c->times = part_times_new(p);
+    c->decoded = mem_raw(sizeof *c->decoded);
+    arena_init(&c->arena);
+    bool outside = from_ms > p->info.last_ms || to_ms < p->info.first_ms;
+    int err = outside ? 0 : index_select(p->index, how, c->bits, &c->check);
+    if (err) {
+        part_cursor_free(c);
+        return why_set(why, (enum err) - err, "part %s: the index cannot be read: %s", p->dir,
+                       err_text(err));
+    }
+    *ret = c;
+    return 0;
+}
+
+void part_cursor_free(struct part_cursor *c)
+{
+    if (!c)
+        return;
+    mem_free(c->bits);
+    mem_free(c->offsets);
+    mem_free(c->decoded);
+    index_keys_free(c->keys);
+    part_times_free(c->times);
+    part_directory_done(&c->directory);
+    vec_free(&c->chunks);
+    vec_free(&c->entries);
+    arena_done(&c->arena);
+    mem_free(c);
+}
+
+void part_cursor_shard(struct part_cursor *c, uint32_t shard, uint32_t shards)
+{
+    c->shard = shard;
+    c->shards = shards;
+}
+
+uint64_t part_cursor_matches(const struct part_cursor *c)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < index_words(c->part->index); i++)
+        n += (uint64_t)__builtin_popcountll(c->bits[i]);
+    return n;
+}
+
+static int open_block(struct part_cursor *c, uint32_t ordinal)
+{
+    struct str bytes;
+    uint32_t begin = ordinal / INDEX_BLOCK * INDEX_BLOCK;
+    uint32_t series = MIN(index_series(c->part->index) - begin, (uint32_t)INDEX_BLOCK);
+    int err = index_keys_directory(c->keys, ordinal, &bytes);
+    if (!err)
+        err = part_directory_decode((const uint8_t *)bytes.p, bytes.n, series, &c->directory);
+    if (err)
+        return err;
+    struct part_directory *d = &c->directory;
+    mem_free(c->offsets);
+    c->offsets = mem_raw((d->n + 1) * sizeof *c->offsets);
+    uint64_t at = d->offset;
+    for (size_t i = 0; i < d->n; i++) {
+        c->offsets[i] = at;
+        at += d->v[i].bytes;
+    }
+    for (size_t s = 0, k = 0; s < series; s++) {
+        c->first_chunk[s] = k;
+        k += d->chunks[s];
+    }
+    return 0;
+}
+
+/* The directory of the block of ordinal; a bad one is told once. */
+static bool block_ready(struct part_cursor *c, uint32_t ordinal)
+{
+    if (c->block != ordinal / INDEX_BLOCK) {
+        int err = open_block(c, ordinal);
+        c->block = ordinal / INDEX_BLOCK;
+        c->block_bad = err != 0;
+        if (err)
+            warn(c, "64 series have no readable directory", err);
+    }
+    return !c->block_bad;
+}
+
+static uint64_t ts_id(const struct part *p, const struct part_directory_entry *e)
+{
+    if (!p->id || e->kind == PART_TIER || e->ts_ref >= 1u << 26)
+        return 0;
+    return (uint64_t)p->id << 52 | (uint64_t)e->ts_ref << 26 | (uint64_t)e->ts_first << 10 |
+           e->slots;
+}
+
+static void add_chunk(struct part_cursor *c, size_t i)
+{
+    const struct part_directory_entry *e = &c->directory.v[i];
+    struct part_chunk chunk = {
+        .first_ms = e->first_ms,
+        .last_ms = e->last_ms,
+        .slots = e->slots,
+        .n = e->slots - e->absent,
+        .kind = (enum part_kind)e->kind,
+        .has_start = e->has_start,
+        .value = e->value,
+        .ts_id = e->absent ? 0 : ts_id(c->part, e),
+        .ts_ref = e->ts_ref,
+        .ts_first = e->ts_first,
+        .offset = c->offsets[i],
+        .bytes = e->bytes,
+    };
+    vec_push(&c->chunks, chunk);
+    vec_push(&c->entries, e);
+}
+
+/* The chunks of a series that overlap the range; false where there is none. */
+static bool collect(struct part_cursor *c, uint32_t ordinal)
+{
+    size_t from = c->first_chunk[ordinal % INDEX_BLOCK];
+    size_t to = from + c->directory.chunks[ordinal % INDEX_BLOCK];
+    c->chunks.n = c->entries.n = 0;
+    for (size_t i = from; i < to; i++) {
+        const struct part_directory_entry *e = &c->directory.v[i];
+        if (e->last_ms >= c->from_ms && e->first_ms <= c->to_ms)
+            add_chunk(c, i);
+    }
+    return c->chunks.n > 0;
+}
+
+static bool next_ordinal(struct part_cursor *c, uint32_t *ret)
+{
+    size_t words = index_words(c->part->index);
+    while (c->word < words && !c->bits[c->word])
+        c->word++;
+    if (c->word == words)
+        return false;
+    *ret = (uint32_t)(c->word * 64 + (size_t)__builtin_ctzll(c->bits[c->word]));
+    c->bits[c->word] &= c->bits[c->word] - 1;
+    return true;
+}
+
+int part_cursor_next(struct part_cursor *c, struct part_series *ret)
+{
+    uint32_t ordinal;
+    while (next_ordinal(c, &ordinal)) {
+        struct str key;
+        if (!block_ready(c, ordinal) || !collect(c, ordinal))
+            continue;
+        int err = index_keys_at(c->keys, ordinal, &key);
+        if (err) {
+            warn(c, "the labels of a series cannot be read", err);
+            continue;
+        }
+        if (c->shards && part_shard(key, c->shards) != c->shard)
+            continue;
+        if (c->check && !index_matchers_match(c->how, key))
+            continue;
+        *ret = (struct part_series){ordinal, key, c->chunks.v, c->chunks.n};
+        return 1;
+    }
+    return 0;
+}
+
+uint32_t part_shard(struct str key, uint32_t shards)
+{
+    return (uint32_t)(hash_xxh3(key.p, key.n, 0) % shards);
+}
+
+static int read_bytes(struct part_cursor *c, size_t i, struct page_ref *ret)
+{
+    const struct part_chunk *chunk = &c->chunks.v[i];
+    if (chunk->bytes > CHUNK_BYTES_LIMIT)
+        return -ERR_CORRUPT;
+    *ret = (struct page_ref){0};
+    if (!chunk->bytes)
+        return 0;
+    return page_read(c->part->data, chunk->offset, chunk->bytes, ret, NULL);
+}
+
+int part_cursor_block(struct part_cursor *c, size_t i, struct block *ret)
+{
+    struct page_ref bytes = {0};
+    const struct part_directory_entry *e = c->entries.v[i];
+    if (e->kind == PART_TIER)
+        return -ERR_STATE;
+    int err = e->kind == PART_FLOATS && e->summarised ? read_bytes(c, i, &bytes) : 0;
+    if (!err)
+        err = part_decode_block(e, bytes.p, bytes.n, ret);
+    page_release(&bytes);
+    if (err)
+        warn(c, "a chunk cannot be read", err);
+    return err;
+}
+
+/* Moves the samples together that are there. */
+static size_t compact(struct part_cursor *c, const struct part_directory_entry *e,
+                      const int64_t *ts)
+{
+    struct part_decoded *d = c->decoded;
+    size_t k = 0;
+    for (size_t i = 0; i < e->slots; i++) {
+        if (e->kind == PART_HISTOGRAMS ? !d->histogram[i] : chunk_is_absent(d->value[i]))
+            continue;
+        c->ts[k] = ts[i];
+        d->value[k] = d->value[i];
+        d->histogram[k] = d->histogram[i];
+        d->start_ms[k] = d->start_ms[i];
+        k++;
+    }
+    return k;
+}
+
+int part_cursor_read(struct part_cursor *c, size_t i, struct column *ret)
+{
+    const struct part_directory_entry *e = c->entries.v[i];
+    struct page_ref bytes = {0};
+    const int64_t *ts = NULL;
+    if (e->kind == PART_TIER)
+        return -ERR_STATE;
+    arena_reset(&c->arena);
+    int err = part_times_get(c->times, e->ts_ref, e->ts_first, e->slots, &ts);
+    if (!err)
+        err = read_bytes(c, i, &bytes);
+    if (!err)
+        err = part_decode(e, bytes.p, bytes.n, &c->arena, c->decoded);
+    page_release(&bytes);
+    size_t n = e->slots;
+    if (!err && e->absent) {
+        n = compact(c, e, ts);
+        ts = c->ts;
+    }
+    if (!err && n != e->slots - e->absent)
+        err = -ERR_CORRUPT;
+    if (err) {
+        warn(c, "a chunk cannot be read", err);
+        return err;
+    }
+    *ret = (struct column){
+        .ts_ms = ts,
+        .value = c->decoded->value,
+        .histogram = e->kind == PART_HISTOGRAMS ? c->decoded->histogram : NULL,
+        .start_ms = e->has_start ? c->decoded->start_ms : NULL,
+        .n = n,
+        .ts_id = c->chunks.v[i].ts_id,
+    };
+    return 0;
+}
+
+int part_cursor_tier(struct part_cursor *c, size_t i, const struct block **ret, size_t *ret_n)
+{
+    const struct part_directory_entry *e = c->entries.v[i];
+    struct page_ref bytes = {0};
+    if (e->kind != PART_TIER)
+        return -ERR_STATE;
+    int err = read_bytes(c, i, &bytes);
+    if (!err && part_tier_decode(bytes.p, bytes.n, e->slots, c->tier, NULL))
+        err = -ERR_CORRUPT;
+    page_release(&bytes);
+    if (err) {
+        warn(c, "a chunk of aggregates cannot be read", err);
+        return err;
+    }
+    *ret = c->tier;
+    *ret_n = e->slots;
+    return 0;
+}
+
+int part_cursor_bytes(struct part_cursor *c, size_t i, struct page_ref *ret)
+{
+    int err = read_bytes(c, i, ret);
+    if (err)
+        warn(c, "a chunk cannot be read", err);
+    return err;
+}
+
+int part_cursor_times(struct part_cursor *c, uint32_t ref, uint32_t first, uint32_t n,
+                      const int64_t **ret)
+{
+    int err = part_times_get(c->times, ref, first, n, ret);
+    if (err)
+        warn(c, "a column of timestamps cannot be read", err);
+    return err;
+}
