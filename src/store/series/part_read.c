@@ -104,7 +104,7 @@ static uint64_t disk_size_of(const struct part_place *at, const char *dir, const
 int part_open(const struct part_place *at, const char *dir, struct part **ret, struct why *why)
 {
     struct part_meta m;
-    uint64_t meta_bytes;
+    uint64_t meta_bytes = 0;
     if (strlen(dir) >= PART_PATH_MAX)
         return why_set(why, ERR_RANGE, "the path of part %.100s... is too long", dir);
     int err = read_meta(at, dir, &m, &meta_bytes, why);
