@@ -29,6 +29,6 @@ COLLECTOR(thermal, 1000, "Thermal zones and cooling devices: node_thermal_zone_t
 COLLECTOR(time, 1000, "The clock and its source: node_time_seconds, node_time_zone_offset_seconds, node_time_clocksource_*.")
 COLLECTOR(timex, 5000, "How the kernel's clock is kept in step: node_timex_*.")
 COLLECTOR(topprocess, 5000, "The processes that use the most CPU and memory: sonde_process_*.")
-COLLECTOR(udpqueue, 1000, "Bytes that wait in UDP sockets: node_udp_queues.")
+COLLECTOR(udpqueue, 5000, "Bytes that wait in UDP sockets: node_udp_queues.")
 COLLECTOR(uname, 60000, "Kernel, machine and host name: node_uname_info.")
 COLLECTOR(vmstat, 1000, "Paging, faults and OOM kills: node_vmstat_*.")

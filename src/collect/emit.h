@@ -54,7 +54,7 @@ struct emit_series {
     uint64_t run;    /* the run that gave it */
     uint32_t order;  /* its place in that run */
     uint32_t at;     /* its place in emit.v */
-    bool published;  /* the runner knows it */
+    bool published;  /* this and the next two are the runner's: it has written the series */
 };
 
 struct emit {

@@ -40,6 +40,20 @@ void pseudo_done(struct pseudo *p)
     p->path = NULL;
 }
 
+struct pseudo *pseudo_new(const char *root, const char *path)
+{
+    struct pseudo *p = mem_new(sizeof *p);
+    pseudo_init(p, root, path);
+    return p;
+}
+
+void pseudo_free(struct pseudo *p)
+{
+    if (p)
+        pseudo_done(p);
+    mem_free(p);
+}
+
 static int opened(struct pseudo *p)
 {
     if (p->fd >= 0)
@@ -181,6 +195,24 @@ bool pseudo_number(struct str *rest, double *ret)
     struct str word;
     *ret = 0;
     return str_word(rest, &word) && pseudo_parse(word, ret);
+}
+
+bool pseudo_hex(struct str s, uint64_t *ret)
+{
+    uint64_t v = 0;
+    if (s.n == 0 || s.n > 16)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c >= '0' && c <= '9')
+            v = v << 4 | (uint64_t)(c - '0');
+        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+            v = v << 4 | (uint64_t)((c | 32) - 'a' + 10);
+        else
+            return false;
+    }
+    *ret = v;
+    return true;
 }
 
 bool pseudo_parse(struct str s, double *ret)

@@ -34,6 +34,10 @@ struct pseudo {
 void pseudo_init(struct pseudo *p, const char *root, const char *path);
 void pseudo_done(struct pseudo *p);
 
+/* The same on the heap, for collectors that have no more state than one file. */
+MUST_USE struct pseudo *pseudo_new(const char *root, const char *path);
+void pseudo_free(struct pseudo *p); /* NULL is fine */
+
 /* The whole file; *ret is valid until the next read. -ERR_NOENT where it is not there. */
 MUST_USE int pseudo_read(struct pseudo *p, struct str *ret, struct why *why);
 
@@ -55,6 +59,9 @@ bool pseudo_line(struct str *rest, struct str *ret);
 /* Takes the next word off *rest as a number; false (0) where there is none or it is odd. */
 bool pseudo_u64(struct str *rest, uint64_t *ret);
 bool pseudo_number(struct str *rest, double *ret);
+
+/* All of s as a hexadecimal number without 0x. */
+bool pseudo_hex(struct str s, uint64_t *ret);
 
 /* All of s as a number: decimal, with sign, fraction and exponent; hexadecimal after 0x. */
 bool pseudo_parse(struct str s, double *ret);

@@ -1,0 +1,129 @@
+/* What collecting costs: every collector at 1 s on this machine, with 200 more processes.
+ *
+ *   bench.collect.collect             runs for 10 s and prints the share of one core
+ *   bench.collect.collect --seconds N the same for N s
+ *   bench.collect.collect --defaults  at the default intervals
+ *   bench.collect.collect --dump      collects twice and prints the text exposition format
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "collect/collector.h"
+#include "collect/runner.h"
+
+enum { SLEEPERS = 200, SECONDS = 10 };
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void print_row(void *context, const struct runner_row *row)
+{
+    struct str *last = context;
+    if (!str_eq(*last, row->family)) {
+        const char *type = row->type == METRIC_UNKNOWN ? "untyped" : metric_type_text(row->type);
+        printf("# HELP " STR_FMT " " STR_FMT "\n# TYPE " STR_FMT " %s\n", STR_ARG(row->family),
+               STR_ARG(row->help), STR_ARG(row->family), type);
+        *last = row->family;
+    }
+    printf(STR_FMT " %.17g\n", STR_ARG(row->text), row->value);
+}
+
+static int dump(const struct runner_plan *plan)
+{
+    struct runner *r;
+    struct why why = {0};
+    if (runner_new(plan, &r, &why)) {
+        fprintf(stderr, "%s\n", why.text);
+        return 1;
+    }
+    int64_t now = clock_wall_ms(&clock_real);
+    runner_tick(r, now);
+    usleep(600 * 1000);
+    runner_tick(r, now + 86400000);
+    struct str last = {0};
+    runner_each(r, print_row, &last);
+    runner_free(r);
+    return 0;
+}
+
+static void print_state(void *context, const struct runner_state *s)
+{
+    const int64_t *seconds = context;
+    printf("%-14s %5zu series %8.3f ms a run %8.4f %% of a core%s%s\n", s->name, s->series,
+           s->duration_s * 1e3, s->cpu_s / (double)*seconds * 100, s->failed ? "  " : "",
+           s->failed ? s->text : "");
+}
+
+static void ignore_row(void *context, const struct runner_row *row)
+{
+    *(double *)context += row->value;
+}
+
+static int measure(const struct runner_plan *plan, int64_t seconds)
+{
+    pid_t sleepers[SLEEPERS];
+    for (int i = 0; i < SLEEPERS; i++) {
+        sleepers[i] = fork();
+        if (sleepers[i] == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            pause();
+            _exit(0);
+        }
+    }
+    struct runner *r;
+    struct why why = {0};
+    if (runner_new(plan, &r, &why)) {
+        fprintf(stderr, "%s\n", why.text);
+        return 1;
+    }
+    runner_start(r);
+    sleep(2); /* the first runs make the series */
+    int64_t cpu = cpu_ns();
+    sleep((unsigned)seconds);
+    cpu = cpu_ns() - cpu;
+    int64_t all = seconds + 2;
+    runner_states(r, print_state, &all);
+    double sum = 0;
+    int64_t begin = clock_monotonic_ns(&clock_real);
+    runner_each(r, ignore_row, &sum);
+    printf("walk over %zu series: %.1f us\n", runner_series(r),
+           (double)(clock_monotonic_ns(&clock_real) - begin) / 1e3);
+    printf("all collectors, %d more processes: %.3f %% of one core\n", SLEEPERS,
+           (double)cpu / 1e9 / (double)seconds * 100);
+    runner_free(r);
+    for (int i = 0; i < SLEEPERS; i++) {
+        kill(sleepers[i], SIGKILL);
+        waitpid(sleepers[i], NULL, 0);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    int64_t seconds = SECONDS;
+    bool defaults = false, text = false;
+    for (int i = 1; i < argc; i++) {
+        defaults = defaults || strcmp(argv[i], "--defaults") == 0;
+        text = text || strcmp(argv[i], "--dump") == 0;
+        if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
+            seconds = atoll(argv[++i]);
+    }
+    settings_default(&settings);
+    for (int i = 0; i < COLLECTORS_N && !defaults; i++)
+        settings.intervals.ms[i] = 1000;
+    struct runner_plan plan = {.settings = &settings, .clock = &clock_real};
+    return text ? dump(&plan) : measure(&plan, seconds);
+}

@@ -1,0 +1,69 @@
+/* Bytes that wait in UDP sockets. */
+#include "collect/collector.h"
+
+#include "base/mem.h"
+#include "collect/pseudo.h"
+
+static const struct family QUEUES = {
+    "node_udp_queues", METRIC_GAUGE, "Bytes that wait in UDP sockets.", {"queue", "ip"}};
+
+enum { COLUMN_QUEUES = 4 };
+
+struct state {
+    struct pseudo v4, v6;
+};
+
+static int open_state(const struct collector_host *host, void **ret, struct why *why)
+{
+    (void)why;
+    struct state *s = mem_new(sizeof *s);
+    pseudo_init(&s->v4, host->proc, "/net/udp");
+    pseudo_init(&s->v6, host->proc, "/net/udp6");
+    *ret = s;
+    return 0;
+}
+
+static void close_state(void *state)
+{
+    struct state *s = state;
+    pseudo_done(&s->v4);
+    pseudo_done(&s->v6);
+    mem_free(s);
+}
+
+static void give(struct emit *e, struct str text, struct str version)
+{
+    struct str line, word = {0};
+    double tx = 0, rx = 0;
+    (void)pseudo_line(&text, &line); /* titles */
+    while (pseudo_line(&text, &line)) {
+        size_t columns = 0;
+        while (columns <= COLUMN_QUEUES && str_word(&line, &word))
+            columns++;
+        size_t colon = str_find(word, ':');
+        uint64_t sent, received;
+        if (columns <= COLUMN_QUEUES || !pseudo_hex(str_sub(word, 0, colon), &sent) ||
+            !pseudo_hex(str_sub(word, colon + 1, word.n), &received))
+            continue;
+        tx += (double)sent;
+        rx += (double)received;
+    }
+    emit(e, &QUEUES, tx, STR("tx"), version);
+    emit(e, &QUEUES, rx, STR("rx"), version);
+}
+
+static int run(void *state, const struct collector_host *host, struct emit *e, struct why *why)
+{
+    (void)host;
+    struct state *s = state;
+    struct str text;
+    int err = pseudo_read(&s->v4, &text, why);
+    if (err)
+        return err;
+    give(e, text, STR("v4"));
+    if (pseudo_read(&s->v6, &text, NULL) == 0)
+        give(e, text, STR("v6"));
+    return 0;
+}
+
+const struct collector_ops udpqueue_collector = {open_state, run, close_state};
