@@ -134,6 +134,25 @@ struct reading {
     struct emit *e;
 };
 
+enum { FILES_N = 31, RETRY_RUNS = 12 }; /* until a missing file is looked for again */
+
+struct cgroup {
+    char *id, *name;              /* owned: labels */
+    struct pseudo files[FILES_N]; /* of the rows of the table */
+    unsigned trees;               /* bits of those that have it */
+    uint64_t scan, since;
+};
+
+struct state {
+    char *roots[TREES_N]; /* owned; NULL: no such tree */
+    struct cgroup **v;    /* [n] in the order that they were found */
+    size_t n, capacity;
+    struct map ids;     /* id -> struct cgroup */
+    struct map devices; /* "8:0" -> text "/dev/sda" */
+    const struct collector_host *host;
+    uint64_t scan;
+};
+
 static void take(struct reading *r, enum value i, double v)
 {
     if (isnan(r->v[i]))
@@ -330,24 +349,7 @@ static const struct row ROWS[] = {
     {TREE_UNIFIED, "/memory.pressure", read_pressure, PSI_MEMORY_SOME},
     {TREE_UNIFIED, "/io.pressure", read_pressure, PSI_IO_SOME},
 };
-enum { ROWS_N = COUNTOF(ROWS), RETRY_RUNS = 12 }; /* until a missing file is looked for again */
-
-struct cgroup {
-    char *id, *name; /* owned: labels */
-    struct pseudo files[ROWS_N];
-    unsigned trees; /* bits of those that have it */
-    uint64_t scan, since;
-};
-
-struct state {
-    char *roots[TREES_N]; /* owned; NULL: no such tree */
-    struct cgroup **v;    /* [n] in the order that they were found */
-    size_t n, capacity;
-    struct map ids;     /* id -> struct cgroup */
-    struct map devices; /* "8:0" -> text "/dev/sda" */
-    const struct collector_host *host;
-    uint64_t scan;
-};
+_Static_assert(COUNTOF(ROWS) == FILES_N, "a file for each row");
 
 static struct str device_of(struct state *s, struct str number)
 {
@@ -359,9 +361,10 @@ static struct str device_of(struct state *s, struct str number)
         ssize_t n = readlink(path, target, sizeof target - 1);
         target[MAX(n, 0)] = 0;
         const char *name = strrchr(target, '/');
-        snprintf(text, sizeof text, name ? "/dev/%s" : STR_FMT, name ? name + 1 : "");
-        if (!name)
-            snprintf(text, sizeof text, STR_FMT, STR_ARG(number));
+        if (name)
+            snprintf(text, sizeof text, "/dev/%.*s", NAME_MAX, name + 1);
+        else
+            snprintf(text, sizeof text, "%.*s", (int)MIN(number.n, (size_t)NAME_MAX), number.p);
         v->p = mem_text(text, strlen(text));
     }
     return str_c(v->p);
@@ -398,7 +401,7 @@ static int open_state(const struct collector_host *host, void **ret, struct why 
 
 static void free_cgroup(struct cgroup *c)
 {
-    for (size_t i = 0; i < ROWS_N; i++)
+    for (size_t i = 0; i < FILES_N; i++)
         if (c->files[i].path)
             pseudo_done(&c->files[i]);
     mem_free(c->id);
@@ -534,7 +537,7 @@ static void read_cgroup(struct state *s, struct cgroup *c, struct emit *e)
     bool retry = (s->scan - c->since) % RETRY_RUNS == 0;
     for (size_t i = 0; i < ALL_N; i++)
         r.v[i] = NAN;
-    for (size_t i = 0; i < ROWS_N; i++) {
+    for (size_t i = 0; i < FILES_N; i++) {
         const struct row *row = &ROWS[i];
         struct pseudo *file = &c->files[i];
         struct str text;

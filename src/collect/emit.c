@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/stat.h"
 #include "base/vec.h"
 #include "model/labels.h"
 

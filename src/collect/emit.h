@@ -23,7 +23,6 @@
 
 #include "base/attr.h"
 #include "base/map.h"
-#include "base/stat.h"
 #include "base/str.h"
 #include "model/batch.h"
 
@@ -40,21 +39,25 @@ struct family {
     const char *labels[EMIT_LABELS_MAX]; /* names, up to the first NULL */
 };
 
+struct stat_sample; /* base/stat.h, whose struct stat is not the system's */
+
 /* One series of a collector. */
 struct emit_series {
     const struct family *family;
     char *ident; /* owned: the values given, one after the other */
     size_t ident_n;
-    struct str key;  /* owned: canonical key, with job and instance */
-    struct str name; /* owned: its metric name, "node_load1" */
-    struct str base; /* owned: name of its family, without _bucket, _sum, _count */
-    struct str help; /* owned */
-    struct str text; /* owned: name{labels} as in the exposition format, no job, instance */
-    double value;    /* of the last run that gave one */
-    uint64_t run;    /* the run that gave it */
-    uint32_t order;  /* its place in that run */
-    uint32_t at;     /* its place in emit.v */
-    bool published;  /* this and the next two are the runner's: it has written the series */
+    struct str key;   /* owned: canonical key, with job and instance */
+    struct str name;  /* owned: its metric name, "node_load1" */
+    struct str base;  /* owned: name of its family, without _bucket, _sum, _count */
+    struct str help;  /* owned */
+    struct str text;  /* owned: name{labels} as in the exposition format, no job, instance */
+    double value;     /* of the last run that gave one */
+    uint64_t run;     /* the run that gave it */
+    uint32_t order;   /* its place in that run */
+    uint32_t at;      /* its place in emit.v */
+    bool published;   /* this and the next two are the runner's: the series is written */
+    double shown;     /* the value written last, */
+    int64_t shown_ms; /* and its time */
 };
 
 struct emit {

@@ -120,7 +120,7 @@ static struct str last_part(struct str *path)
 /* The device's place in the tree is a name that stays; the driver's name comes second. */
 static char *name_of(const char *dir, struct str driver)
 {
-    char path[PATH_MAX], real[PATH_MAX], bus[PART_MAX], device[PART_MAX], name[2 * PART_MAX];
+    char path[PATH_MAX + 8], real[PATH_MAX], bus[PART_MAX], device[PART_MAX], name[2 * PART_MAX];
     snprintf(path, sizeof path, "%s/device", dir);
     if (realpath(path, real)) {
         struct str rest = str_c(real);
@@ -270,7 +270,7 @@ static void free_chip(struct chip *c)
 
 static struct chip *chip_new(const char *base, const char *name)
 {
-    char dir[PATH_MAX], path[PATH_MAX + 8], room[PART_MAX], cleaned[PART_MAX];
+    char dir[PATH_MAX], path[PATH_MAX + 16], room[PART_MAX], cleaned[PART_MAX];
     struct str driver = STR("");
     struct chip *c = mem_new(sizeof *c);
     snprintf(dir, sizeof dir, "%s/%s", base, name);

@@ -194,7 +194,7 @@ bool pseudo_number(struct str *rest, double *ret)
 {
     struct str word;
     *ret = 0;
-    return str_word(rest, &word) && pseudo_parse(word, ret);
+    return str_word(rest, &word) && pseudo_parse(str_trim(word), ret);
 }
 
 bool pseudo_hex(struct str s, uint64_t *ret)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/stat.h"
 #include "collect/process.h"
 #include "collect/pseudo.h"
 
