@@ -153,7 +153,7 @@ static bool refresh(struct process_table *t, struct process *p)
         memset(&p->top, 0, sizeof p->top);
         memset(&p->counted, 0, sizeof p->counted);
     }
-    if (!good || t->kept > PROCESS_OPEN_MAX)
+    if (!good || t->kept > pseudo_open_max())
         drop(t, p);
     return good;
 }
@@ -306,20 +306,7 @@ int process_table_files(struct process_table *t, const struct process *p, size_t
 {
     char path[32];
     snprintf(path, sizeof path, "%d/fd", p->pid);
-    int fd = openat(dirfd(t->dir), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -err_of_errno(errno);
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        close(fd);
-        return -ERR_IO;
-    }
-    size_t n = 0;
-    for (struct dirent *d; (d = readdir(dir));)
-        n += d->d_name[0] != '.';
-    closedir(dir);
-    *ret = n;
-    return 0;
+    return pseudo_count(dirfd(t->dir), path, ret);
 }
 
 int process_table_threads(struct process_table *t, const struct process *p,

@@ -19,8 +19,7 @@
 #include "base/str.h"
 
 enum {
-    PROCESS_MAX = 65536,     /* processes looked at; the rest is left out */
-    PROCESS_OPEN_MAX = 1024, /* descriptors kept */
+    PROCESS_MAX = 65536, /* processes looked at; the rest is left out */
     PROCESS_COMM_MAX = 64,
     PROCESS_NO_GROUP = -1,
 };

@@ -1,16 +1,35 @@
 #include "collect/pseudo.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 enum { CHUNK = 4096, NUMBER_MAX = 64 };
 
-static _Atomic int kept; /* files that are open between reads, of all collectors */
+static _Atomic size_t kept; /* files that are open between reads, of all collectors */
+
+size_t pseudo_open_max(void)
+{
+    static _Atomic size_t known; /* 0: not asked yet */
+    size_t max = atomic_load_explicit(&known, memory_order_relaxed);
+    struct rlimit limit;
+    if (max)
+        return max;
+    max = PSEUDO_OPEN_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        max = MIN(max, (size_t)limit.rlim_cur / 8 + 1);
+    atomic_store_explicit(&known, max, memory_order_relaxed);
+    return max;
+}
 
 void pseudo_init(struct pseudo *p, const char *root, const char *path)
 {
@@ -95,7 +114,7 @@ int pseudo_read(struct pseudo *p, struct str *ret, struct why *why)
         int errnum = read_all(p);
         if (errnum == 0) {
             *ret = buf_str(&p->text);
-            if (atomic_load(&kept) > PSEUDO_OPEN_MAX)
+            if (atomic_load(&kept) > pseudo_open_max())
                 shut(p);
             return 0;
         }
@@ -114,7 +133,7 @@ int pseudo_read_small(struct pseudo *p, char room[PSEUDO_SMALL], struct str *ret
             return err;
         ssize_t n = pread(p->fd, room, PSEUDO_SMALL, 0);
         int errnum = errno;
-        if (n < 0 || atomic_load(&kept) > PSEUDO_OPEN_MAX)
+        if (n < 0 || atomic_load(&kept) > pseudo_open_max())
             shut(p);
         if (n >= 0) {
             *ret = str_trim(str_of(room, (size_t)n));
@@ -157,6 +176,33 @@ int pseudo_peek_number(const char *path, double *ret)
     if (err)
         return err;
     return pseudo_parse(s, ret) ? 0 : -ERR_FORMAT;
+}
+
+int pseudo_count(int dir_fd, const char *path, size_t *ret)
+{
+    struct stat st;
+    int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -err_of_errno(errno);
+    /* Only procfs says it so; the size of another directory is no count. */
+    struct statfs fs;
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && fstat(fd, &st) == 0 &&
+        st.st_size > 0) {
+        close(fd);
+        *ret = (size_t)st.st_size;
+        return 0;
+    }
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return -ERR_IO;
+    }
+    size_t n = 0;
+    for (struct dirent *d; (d = readdir(dir));)
+        n += d->d_name[0] != '.';
+    closedir(dir);
+    *ret = n;
+    return 0;
 }
 
 bool pseudo_line(struct str *rest, struct str *ret)

@@ -20,8 +20,12 @@
 
 enum {
     PSEUDO_MAX = 16 << 20,  /* bytes of one file; more is -ERR_LIMIT */
-    PSEUDO_OPEN_MAX = 1024, /* files that are kept open in all; others are opened for each read */
+    PSEUDO_OPEN_MAX = 1024, /* files that are kept open in all, see pseudo_open_max() */
 };
+
+/* How many files may stay open between reads: PSEUDO_OPEN_MAX, or an eighth of what the process may
+ * open, if that is less. What exceeds it is opened for each read. */
+size_t pseudo_open_max(void);
 
 struct pseudo {
     char *path;   /* owned */
@@ -52,6 +56,10 @@ MUST_USE int pseudo_peek_at(int dir_fd, const char *path, char *room, size_t siz
 
 /* The number in a file, plain or "0x..". */
 MUST_USE int pseudo_peek_number(const char *path, double *ret);
+
+/* How many entries a directory of descriptors (/proc/PID/fd) has: since Linux 6.2 its size says it,
+ * before that they are counted. */
+MUST_USE int pseudo_count(int dir_fd, const char *path, size_t *ret);
 
 /* Takes the next line off *rest, without its end; false at the end. */
 bool pseudo_line(struct str *rest, struct str *ret);
