@@ -306,7 +306,7 @@ int process_table_files(struct process_table *t, const struct process *p, size_t
 {
     char path[32];
     snprintf(path, sizeof path, "%d/fd", p->pid);
-    return pseudo_count(dirfd(t->dir), path, ret);
+    return pseudo_count_at(dirfd(t->dir), path, ret);
 }
 
 int process_table_threads(struct process_table *t, const struct process *p,

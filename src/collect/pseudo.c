@@ -178,7 +178,7 @@ int pseudo_peek_number(const char *path, double *ret)
     return pseudo_parse(s, ret) ? 0 : -ERR_FORMAT;
 }
 
-int pseudo_count(int dir_fd, const char *path, size_t *ret)
+int pseudo_count_at(int dir_fd, const char *path, size_t *ret)
 {
     struct stat st;
     int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -203,6 +203,11 @@ int pseudo_count(int dir_fd, const char *path, size_t *ret)
     closedir(dir);
     *ret = n;
     return 0;
+}
+
+int pseudo_count(const char *path, size_t *ret)
+{
+    return pseudo_count_at(AT_FDCWD, path, ret);
 }
 
 bool pseudo_line(struct str *rest, struct str *ret)

@@ -59,7 +59,8 @@ MUST_USE int pseudo_peek_number(const char *path, double *ret);
 
 /* How many entries a directory of descriptors (/proc/PID/fd) has: since Linux 6.2 its size says it,
  * before that they are counted. */
-MUST_USE int pseudo_count(int dir_fd, const char *path, size_t *ret);
+MUST_USE int pseudo_count(const char *path, size_t *ret);
+MUST_USE int pseudo_count_at(int dir_fd, const char *path, size_t *ret);
 
 /* Takes the next line off *rest, without its end; false at the end. */
 bool pseudo_line(struct str *rest, struct str *ret);

@@ -1,7 +1,6 @@
 /* This daemon: the standard metrics of a process, and all of base/stat.h. */
 #include "collect/collector.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -76,7 +75,7 @@ static void give_files(struct emit *e, const struct collector_host *host)
     char path[PSEUDO_SMALL];
     snprintf(path, sizeof path, "%s/self/fd", host->proc);
     size_t n;
-    if (pseudo_count(AT_FDCWD, path, &n) == 0)
+    if (pseudo_count(path, &n) == 0)
         emit_plain(e, &OPEN, (double)n);
 }
 
