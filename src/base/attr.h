@@ -18,6 +18,8 @@
 #define LIKELY(x)     __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define COUNTOF(a)    (sizeof(a) / sizeof((a)[0]))
+#undef MIN /* <sys/param.h> has them too */
+#undef MAX
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
