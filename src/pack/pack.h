@@ -28,9 +28,10 @@ enum pack_codec {
 };
 
 enum {
-    PACK_RATIO_MAX = 4096,       /* bytes out for each byte in ... */
-    PACK_RATIO_FREE = 64 * 1024, /* ... above this many bytes out */
-    PACK_SLACK = 64,             /* writable bytes behind the output that pack_unpack() leaves */
+    PACK_RATIO_MAX = 1024,             /* bytes out for each byte in ... */
+    PACK_RATIO_FREE = 64 * 1024,       /* ... above this many bytes out */
+    PACK_WINDOW_MAX = 8 * 1024 * 1024, /* bytes of zstd's window, as RFC 8878 recommends */
+    PACK_SLACK = 64, /* writable bytes behind the output that pack_unpack() leaves */
 };
 
 /* The codec of a Content-Encoding ("", "identity", "gzip", "x-gzip", "deflate", "zstd", "snappy",
