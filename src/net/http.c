@@ -80,6 +80,11 @@ bool http_gone(const struct http_request *r)
     return atomic_load_explicit(&r->gone, memory_order_relaxed);
 }
 
+const atomic_bool *http_gone_flag(const struct http_request *r)
+{
+    return &r->gone;
+}
+
 const char *http_reason(int status)
 {
     static const struct {

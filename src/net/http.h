@@ -12,6 +12,7 @@
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,6 +110,9 @@ bool http_param_at(struct http_request *r, struct str name, size_t i, struct str
 /* True when the client went away before the answer: long work may stop early (and still answers).
  * Any thread, until the request is answered. */
 bool http_gone(const struct http_request *r);
+
+/* The flag behind it, for work that polls one. */
+const atomic_bool *http_gone_flag(const struct http_request *r);
 
 /* ---- the answer */
 /* Adds a header to the answer; before http_reply() or http_reply_begin(). */

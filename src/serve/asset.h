@@ -1,6 +1,6 @@
 /* serve/asset.h - one file of the page, as the build embeds it.
  *
- * The table is made by ui/embed.mjs at build time and linked into the executable only, so that the
+ * The table is made by ui/embed at build time and linked into the executable only, so that the
  * library needs no page to be built or tested.
  *
  * Threads: constant data.
@@ -18,8 +18,8 @@ struct asset {
     const char *etag;    /* with its quotes */
     const uint8_t *gzip; /* [gzip_n] */
     size_t gzip_n;
-    size_t plain_n;      /* bytes when unpacked */
-    bool immutable;      /* its name holds a hash of its content */
+    size_t plain_n; /* bytes when unpacked */
+    bool immutable; /* its name holds a hash of its content */
 };
 
 /* What the build made (defined beside the executable's main, not in the library). */

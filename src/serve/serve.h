@@ -31,10 +31,10 @@ struct serve;
 
 /* One series of /metrics. */
 struct serve_row {
-    struct str family; /* metric family; the name is in the key */
+    struct str family; /* its name without _bucket, _sum, _count */
+    struct str help;
     enum metric_type type;
-    struct str help, unit;
-    struct str key;    /* canonical */
+    struct str text; /* name{labels} as the exposition formats have it */
     double value;
 };
 
@@ -50,20 +50,21 @@ struct serve_source {
 struct serve_config {
     struct series_store *store;
     struct sink *sink;
-    size_t probe_lane;        /* a lane of the sink that nobody else writes on */
-    struct pool *pool;        /* threads for queries */
+    size_t probe_lane; /* a lane of the sink that nobody else writes on */
+    struct pool *pool; /* threads for queries */
     const struct clock *clock;
     struct health *health;
     struct serve_source source; /* each may be NULL: only the daemon's own metrics */
     const struct asset *assets; /* [assets_n] */
     size_t assets_n;
-    const char *listen_host;  /* as configured: accepted as Host beside the loopback names */
-    bool loopback;            /* listening on loopback only: Host and Origin are checked */
-    int64_t query_timeout_ms; /* 0: 120 s */
+    const char *job, *instance; /* labels of this host's own series, for the page; "" where none */
+    const char *listen_host;    /* as configured: accepted as Host beside the loopback names */
+    bool loopback;              /* listening on loopback only: Host and Origin are checked */
+    int64_t query_timeout_ms;   /* 0: 120 s */
     uint64_t query_samples_max; /* 0: 50 million */
-    int64_t start_ms;         /* wall time of the start, for runtimeinfo */
-    const char *revision;     /* source revision, "" where not known */
-    bool admin_deletes;       /* POST /api/v1/admin/tsdb/delete_series is allowed */
+    int64_t start_ms;           /* wall time of the start, for runtimeinfo */
+    const char *revision;       /* source revision, "" where not known */
+    bool admin_deletes;         /* POST /api/v1/admin/tsdb/delete_series is allowed */
 };
 
 MUST_USE int serve_new(const struct serve_config *config, struct serve **ret, struct why *why);

@@ -82,6 +82,19 @@ void promql_print(const struct promql_expr *e, struct buf *out);
 
 enum promql_type promql_type(const struct promql_expr *e);
 
+/* The matchers of every selector in e, in the order of the text; memory from a. */
+struct promql_selector {
+    const struct matcher *matchers; /* [n] */
+    size_t n;
+};
+
+struct promql_selectors {
+    struct promql_selector *v; /* [n] */
+    size_t n;
+};
+
+void promql_selectors(const struct promql_expr *e, struct arena *a, struct promql_selectors *ret);
+
 /* 0 in a member means "no limit". */
 struct promql_limits {
     uint64_t samples_max; /* alive at once; Prometheus: 50,000,000 */

@@ -1,0 +1,33 @@
+/* serve/answer.h - the envelope and the values of Prometheus's answers, as text.
+ *
+ * Source:  Prometheus, web/api/v1 and util/jsonutil: how numbers and times are printed.
+ * Threads: pure functions over a job's body.
+ */
+#ifndef SERVE_ANSWER_H
+#define SERVE_ANSWER_H
+
+#include "model/histogram.h"
+#include "query/promql/promql.h"
+#include "serve/job.h"
+
+/* Replaces the body by {"status":"error",...} with the status that goes with the kind. */
+void answer_error(struct job *j, enum promql_error kind, const char *format, ...) PRINTF(3, 4);
+
+/* As answer_error, for an error of the store. */
+void answer_failure(struct job *j, int err, const struct why *why);
+
+/* {"status":"success","data": */
+void answer_begin(struct job *j);
+/* ,"warnings":[..],"infos":[..]} with at most ten of each; the result may be NULL, extra "". */
+void answer_end(struct job *j, const struct promql_result *r, struct str extra);
+
+/* {"name":"value",..} of a key. */
+void answer_labels(struct buf *b, struct str key);
+
+/* 1.500 or 1: a point's time in seconds. */
+void answer_time(struct buf *b, int64_t ts_ms);
+
+/* {"count":..,"sum":..,"buckets":[..]} */
+void answer_histogram(struct buf *b, const struct histogram *h);
+
+#endif

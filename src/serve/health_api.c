@@ -1,0 +1,151 @@
+#include "serve/health_api.h"
+
+#include <time.h>
+
+#include "base/mem.h"
+#include "serve/probe.h"
+#include "serve/serve_state.h"
+#include "text/json.h"
+
+enum { ANSWER_MAX = 1024 * 1024 };
+
+/* Does the caller sit on this machine, with no proxy in between? */
+static bool is_local(struct http_request *r)
+{
+    struct str peer = str_c(http_peer(r));
+    bool loopback = str_starts(peer, STR("127.")) || str_starts(peer, STR("[::1]")) ||
+                    str_eq(peer, STR("unix"));
+    return loopback && http_header(r, STR("X-Forwarded-For")).n == 0 &&
+           http_header(r, STR("Forwarded")).n == 0;
+}
+
+static void reply_text(struct http_request *r, int status, struct str text)
+{
+    http_reply_header(r, STR("Cache-Control"), STR("no-store"));
+    http_reply(r, status, STR("text/plain; charset=utf-8"), text);
+}
+
+void health_api_live(struct http_request *r, void *serve)
+{
+    (void)serve;
+    reply_text(r, 200, STR("ok\n"));
+}
+
+void health_api_healthy_text(struct http_request *r, void *serve)
+{
+    (void)serve;
+    reply_text(r, 200, STR("Prometheus Server is Healthy.\n"));
+}
+
+static void ready_answer(struct http_request *r, void *context, const struct probe_outcome *outcome)
+{
+    struct str ok = *(const struct str *)context;
+    if (outcome->ready) {
+        reply_text(r, 200, ok);
+        return;
+    }
+    http_reply_header(r, STR("Retry-After"), STR("1"));
+    if (is_local(r))
+        reply_text(r, 503, arena_printf(http_arena(r), "not ready: %s\n", outcome->text));
+    else
+        reply_text(r, 503, STR("not ready\n"));
+}
+
+void health_api_ready(struct http_request *r, void *serve)
+{
+    static struct str ok = {"ok\n", 3};
+    struct serve *s = serve;
+    probe_ask(s->probe, r, ready_answer, &ok);
+}
+
+void health_api_ready_text(struct http_request *r, void *serve)
+{
+    static struct str ok = {"Prometheus Server is Ready.\n", 28};
+    struct serve *s = serve;
+    probe_ask(s->probe, r, ready_answer, &ok);
+}
+
+/* ---- /health */
+
+static void put_pair(struct json_writer *w, const char *key, const char *value)
+{
+    json_key(w, str_c(key));
+    json_text(w, str_c(value));
+}
+
+static void put_time(struct json_writer *w, int64_t ms)
+{
+    char text[64];
+    struct tm tm;
+    time_t seconds = (time_t)(ms / 1000);
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    put_pair(w, "time", text);
+}
+
+static void put_row(struct json_writer *w, const struct health_row *row)
+{
+    json_begin_object(w);
+    put_pair(w, "componentType", row->check->type);
+    put_pair(w, "status", health_word(row->reading.state));
+    if (row->time_ms) {
+        json_key(w, STR("observedValue"));
+        json_number(w, row->reading.value);
+        put_pair(w, "observedUnit", row->check->unit);
+        put_time(w, row->time_ms);
+    }
+    if (row->reading.output[0])
+        put_pair(w, "output", row->reading.output);
+    json_end_object(w);
+}
+
+/* "storage:commit_latency": [{..}], the key of each pair once. */
+static void put_checks(struct json_writer *w, const struct health_row *rows, size_t n,
+                       struct arena *a)
+{
+    bool *done = arena_array(a, n + 1, sizeof *done);
+    json_key(w, STR("checks"));
+    json_begin_object(w);
+    for (size_t i = 0; i < n; i++) {
+        const struct health_check *check = rows[i].check;
+        if (done[i])
+            continue;
+        json_key(w, arena_printf(a, "%s:%s", check->component, check->measurement));
+        json_begin_array(w);
+        for (size_t k = i; k < n; k++) {
+            bool same = str_eq(str_c(rows[k].check->component), str_c(check->component)) &&
+                        str_eq(str_c(rows[k].check->measurement), str_c(check->measurement));
+            if (!same)
+                continue;
+            put_row(w, &rows[k]);
+            done[k] = true;
+        }
+        json_end_array(w);
+    }
+    json_end_object(w);
+}
+
+void health_api_health(struct http_request *r, void *serve)
+{
+    const struct serve *s = serve;
+    enum health_state worst = health_worst(s->config.health);
+    struct json_writer w;
+    struct buf b;
+    buf_init(&b, ANSWER_MAX);
+    json_writer_init(&w, &b);
+    json_begin_object(&w);
+    put_pair(&w, "status", health_word(worst));
+    if (is_local(r)) {
+        struct health_row *rows = arena_array(http_arena(r), HEALTH_CHECKS_MAX, sizeof *rows);
+        size_t n = health_list(s->config.health, rows, HEALTH_CHECKS_MAX);
+        put_pair(&w, "version", SONDE_VERSION);
+        put_pair(&w, "serviceId", "sonde");
+        put_pair(&w, "description", "health of the Sonde daemon");
+        put_checks(&w, rows, n, http_arena(r));
+    }
+    json_end_object(&w);
+    http_reply_header(r, STR("Cache-Control"), STR("no-store"));
+    http_reply(r, worst == HEALTH_UNHEALTHY ? 503 : 200, STR("application/health+json"),
+               buf_str(&b));
+    buf_done(&b);
+}

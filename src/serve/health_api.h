@@ -1,0 +1,22 @@
+/* serve/health_api.h - /livez, /readyz, /health, /-/healthy, /-/ready.
+ *
+ * livez says that the loop turns and looks at nothing else. readyz is a probe (serve/probe.h).
+ * health lists every check as application/health+json; who does not call from this machine sees
+ * the status word alone.
+ *
+ * Source:  draft-inadarei-api-health-check-06; Prometheus's management API.
+ * Threads: the request's loop.
+ */
+#ifndef SERVE_HEALTH_API_H
+#define SERVE_HEALTH_API_H
+
+#include "net/http.h"
+
+/* Context of all: struct serve. */
+void health_api_live(struct http_request *r, void *serve);
+void health_api_ready(struct http_request *r, void *serve);
+void health_api_health(struct http_request *r, void *serve);
+void health_api_healthy_text(struct http_request *r, void *serve);
+void health_api_ready_text(struct http_request *r, void *serve);
+
+#endif

@@ -1,0 +1,61 @@
+#include "serve/page.h"
+
+#include "pack/pack.h"
+#include "serve/serve_state.h"
+
+/* connect-src 'self' covers the live socket on the same host in today's browsers. */
+#define POLICY                                                                                     \
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "                 \
+    "frame-ancestors 'none'"
+
+enum { UNPACKED_MAX = 16 * 1024 * 1024 };
+
+static const struct asset *find(const struct serve *s, struct str path)
+{
+    if (str_eq(path, STR("/index.html")))
+        path = STR("/");
+    for (size_t i = 0; i < s->config.assets_n; i++)
+        if (str_eq(path, str_c(s->config.assets[i].path)))
+            return &s->config.assets[i];
+    return NULL;
+}
+
+static void send_unpacked(struct http_request *r, const struct asset *a)
+{
+    struct buf plain;
+    buf_init(&plain, UNPACKED_MAX);
+    int err = pack_unpack(PACK_GZIP, str_of((const char *)a->gzip, a->gzip_n), &plain,
+                          UNPACKED_MAX - PACK_SLACK, NULL);
+    if (err)
+        http_reply_error(r, 500, err, "a file of the page in this binary is damaged: rebuild it");
+    else
+        http_reply(r, 200, str_c(a->type), buf_str(&plain));
+    buf_done(&plain);
+}
+
+void page_handle(struct http_request *r, void *serve)
+{
+    const struct asset *a = find(serve, http_path(r));
+    struct str accepted = http_header(r, STR("Accept-Encoding"));
+    if (!a) {
+        http_reply(r, 404, STR("text/plain; charset=utf-8"), STR("404 page not found\n"));
+        return;
+    }
+    http_reply_header(r, STR("Content-Security-Policy"), STR(POLICY));
+    http_reply_header(r, STR("Referrer-Policy"), STR("no-referrer"));
+    http_reply_header(r, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
+    http_reply_header(r, STR("ETag"), str_c(a->etag));
+    http_reply_header(r, STR("Cache-Control"),
+                      a->immutable ? STR("public, max-age=31536000, immutable") : STR("no-cache"));
+    if (str_eq(http_header(r, STR("If-None-Match")), str_c(a->etag))) {
+        http_reply(r, 304, STR(""), STR(""));
+        return;
+    }
+    if (str_search(accepted, STR("gzip")) == accepted.n) {
+        send_unpacked(r, a);
+        return;
+    }
+    http_reply_header(r, STR("Content-Encoding"), STR("gzip"));
+    http_reply_header(r, STR("Vary"), STR("Accept-Encoding"));
+    http_reply(r, 200, str_c(a->type), str_of((const char *)a->gzip, a->gzip_n));
+}

@@ -1,0 +1,279 @@
+#include "serve/query_api.h"
+
+#include "base/stat.h"
+#include "serve/param.h"
+#include "text/json.h"
+#include "text/number.h"
+
+static struct stat durations =
+    STAT_HISTOGRAM("sonde_query_duration_seconds", "Time to evaluate a query of the HTTP API.");
+static struct stat queries = STAT_COUNTER("sonde_queries_total", "Queries of the HTTP API.");
+static struct stat failures =
+    STAT_COUNTER("sonde_query_failures_total", "Queries of the HTTP API that failed.");
+static struct stat samples =
+    STAT_COUNTER("sonde_query_samples_total", "Samples that queries have read.");
+
+void query_api_open(void)
+{
+    stat_register(&durations);
+    stat_register(&queries);
+    stat_register(&failures);
+    stat_register(&samples);
+}
+
+struct query_input {
+    struct str text;
+    int64_t start_ms, end_ms, step_ms, timeout_ms, lookback_ms;
+    uint64_t limit;
+    bool instant, stats;
+};
+
+/* What both forms share; false where the request has been answered. */
+static bool read_common(struct serve *s, struct http_request *r, struct query_input *ret)
+{
+    struct str stats;
+    int64_t most = s->config.query_timeout_ms;
+    if (!http_param(r, STR("query"), &ret->text))
+        ret->text = STR("");
+    if (!param_limit(r, STR("limit"), &ret->limit) ||
+        !param_duration(r, STR("timeout"), most, &ret->timeout_ms) ||
+        !param_duration(r, STR("lookback_delta"), 0, &ret->lookback_ms))
+        return false;
+    if (ret->timeout_ms > most || ret->timeout_ms <= 0)
+        ret->timeout_ms = most;
+    if (ret->lookback_ms < 0) {
+        param_refuse(r, STR("lookback_delta"), "a look-back must not be negative");
+        return false;
+    }
+    ret->stats = http_param(r, STR("stats"), &stats) && stats.n > 0;
+    return true;
+}
+
+static void put_point(struct buf *b, const struct promql_series *one, size_t i)
+{
+    buf_put_c(b, '[');
+    answer_time(b, one->ts_ms[i]);
+    if (one->histogram && one->histogram[i]) {
+        buf_put_c(b, ',');
+        answer_histogram(b, one->histogram[i]);
+        buf_put_c(b, ']');
+        return;
+    }
+    buf_put_str(b, STR(",\""));
+    number_put_point(b, one->value[i]);
+    buf_put_str(b, STR("\"]"));
+}
+
+/* "values":[..] or "histograms":[..], the points of that kind. */
+static void put_points(struct buf *b, const struct promql_series *one, bool histograms)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < one->n; i++) {
+        bool is_histogram = one->histogram && one->histogram[i];
+        if (is_histogram != histograms)
+            continue;
+        if (n++ == 0)
+            buf_put_str(b, histograms ? STR(",\"histograms\":[") : STR(",\"values\":["));
+        else
+            buf_put_c(b, ',');
+        put_point(b, one, i);
+    }
+    if (n)
+        buf_put_c(b, ']');
+}
+
+static bool put_series(struct buf *b, struct promql_result *result, bool matrix, uint64_t limit)
+{
+    struct promql_series one;
+    uint64_t n = 0;
+    while (promql_result_next(result, &one)) {
+        if (limit && n == limit)
+            return true;
+        buf_put_str(b, n++ ? STR(",{\"metric\":") : STR("{\"metric\":"));
+        answer_labels(b, one.key);
+        if (matrix) {
+            put_points(b, &one, false);
+            put_points(b, &one, true);
+        } else {
+            bool is_histogram = one.histogram && one.histogram[0];
+            buf_put_str(b, is_histogram ? STR(",\"histogram\":") : STR(",\"value\":"));
+            put_point(b, &one, 0);
+        }
+        buf_put_c(b, '}');
+    }
+    return false;
+}
+
+/* [1.5,"text"]: scalars and strings print their time as a plain number. */
+static void put_single(struct buf *b, struct promql_result *result, enum promql_type type)
+{
+    int64_t at_ms;
+    struct str text = STR("");
+    double v = 0;
+    if (type == PROMQL_STRING)
+        text = promql_result_string(result, &at_ms);
+    else
+        v = promql_result_scalar(result, &at_ms);
+    buf_put_c(b, '[');
+    number_put(b, (double)at_ms / 1000);
+    buf_put_c(b, ',');
+    if (type == PROMQL_STRING) {
+        json_put_text(b, text);
+    } else {
+        buf_put_c(b, '"');
+        number_put(b, v);
+        buf_put_c(b, '"');
+    }
+    buf_put_c(b, ']');
+}
+
+bool query_api_result(struct buf *b, struct promql_result *result, uint64_t limit)
+{
+    enum promql_type type = promql_result_type(result);
+    bool cut = false;
+    buf_printf(b, "{\"resultType\":\"%s\",\"result\":", promql_type_text(type));
+    if (type == PROMQL_SCALAR || type == PROMQL_STRING) {
+        put_single(b, result, type);
+    } else {
+        buf_put_c(b, '[');
+        cut = put_series(b, result, type == PROMQL_MATRIX, limit);
+        buf_put_c(b, ']');
+    }
+    return cut;
+}
+
+static void put_statistics(struct buf *b, const struct promql_result *result)
+{
+    struct promql_statistics s = promql_result_statistics(result);
+    buf_put_str(b, STR(",\"stats\":{\"timings\":{\"evalTotalTime\":"));
+    number_put(b, (double)s.elapsed_ns / 1e9);
+    buf_put_str(b, STR("},\"samples\":{\"totalQueryableSamples\":"));
+    buf_put_u64(b, s.samples);
+    buf_put_str(b, STR(",\"peakSamples\":"));
+    buf_put_u64(b, s.samples_peak);
+    buf_put_str(b, STR("}}"));
+}
+
+static void work(struct job *j)
+{
+    const struct query_input *in = j->context;
+    const struct serve_config *config = &j->serve->config;
+    struct promql_failure failure;
+    struct promql_expr *expr;
+    struct promql_result *result;
+    stat_add(&queries, 1);
+    if (promql_parse(in->text, NULL, &j->arena, &expr, &failure) != 0) {
+        stat_add(&failures, 1);
+        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
+        return;
+    }
+    struct promql_query q = {
+        .expr = expr,
+        .store = config->store,
+        .tenant = j->tenant,
+        .start_ms = in->start_ms,
+        .end_ms = in->end_ms,
+        .step_ms = in->step_ms,
+        .instant = in->instant,
+        .lookback_ms = in->lookback_ms,
+        .limits = {.samples_max = config->query_samples_max,
+                   .timeout_ns = in->timeout_ms * 1000000},
+        .canceled = http_gone_flag(j->request),
+        .pool = config->pool,
+    };
+    int64_t began = clock_monotonic_ns(config->clock);
+    int err = promql_run(&q, &result, &failure);
+    stat_observe(&durations, clock_monotonic_ns(config->clock) - began);
+    if (err) {
+        stat_add(&failures, 1);
+        answer_error(j, failure.kind, "%s", failure.text);
+        return;
+    }
+    stat_add(&samples, promql_result_statistics(result).samples);
+    answer_begin(j);
+    bool cut = query_api_result(&j->body, result, in->limit);
+    if (in->stats)
+        put_statistics(&j->body, result);
+    buf_put_c(&j->body, '}');
+    answer_end(j, result, cut ? STR("results truncated due to limit") : STR(""));
+    promql_result_free(result);
+}
+
+void query_api_instant(struct http_request *r, void *serve)
+{
+    struct serve *s = serve;
+    struct query_input *in = arena_new(http_arena(r), sizeof *in);
+    if (!read_common(s, r, in) ||
+        !param_time(r, STR("time"), clock_wall_ms(s->config.clock), &in->start_ms))
+        return;
+    in->end_ms = in->start_ms;
+    in->instant = true;
+    job_start(s, r, work, in);
+}
+
+static bool needed(struct http_request *r, struct str name)
+{
+    struct str text;
+    if (http_param(r, name, &text) && text.n)
+        return true;
+    bool time = !str_eq(name, STR("step"));
+    param_refuse(r, name,
+                 time ? "cannot parse \"\" to a valid timestamp"
+                      : "cannot parse \"\" to a valid duration");
+    return false;
+}
+
+void query_api_range(struct http_request *r, void *serve)
+{
+    struct serve *s = serve;
+    struct query_input *in = arena_new(http_arena(r), sizeof *in);
+    if (!needed(r, STR("start")) || !param_time(r, STR("start"), 0, &in->start_ms) ||
+        !needed(r, STR("end")) || !param_time(r, STR("end"), 0, &in->end_ms))
+        return;
+    if (in->end_ms < in->start_ms) {
+        param_refuse(r, STR("end"), "end timestamp must not be before start time");
+        return;
+    }
+    if (!needed(r, STR("step")) || !param_duration(r, STR("step"), 0, &in->step_ms))
+        return;
+    if (in->step_ms <= 0) {
+        param_refuse(r, STR("step"),
+                     "zero or negative query resolution step widths are not accepted. Try a "
+                     "positive integer");
+        return;
+    }
+    if ((in->end_ms - in->start_ms) / in->step_ms > PROMQL_STEPS_MAX) {
+        http_reply_error(r, 400, -ERR_RANGE,
+                         "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                         "decreasing the query resolution (?step=XX)");
+        return;
+    }
+    if (read_common(s, r, in))
+        job_start(s, r, work, in);
+}
+
+static void format_work(struct job *j)
+{
+    const struct query_input *in = j->context;
+    struct promql_failure failure;
+    struct promql_expr *expr;
+    struct buf text;
+    if (promql_parse(in->text, NULL, &j->arena, &expr, &failure) != 0) {
+        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
+        return;
+    }
+    buf_init(&text, SERVE_BODY_MAX);
+    promql_print(expr, &text);
+    answer_begin(j);
+    json_put_text(&j->body, buf_str(&text));
+    answer_end(j, NULL, STR(""));
+    buf_done(&text);
+}
+
+void query_api_format(struct http_request *r, void *serve)
+{
+    struct query_input *in = arena_new(http_arena(r), sizeof *in);
+    if (!http_param(r, STR("query"), &in->text))
+        in->text = STR("");
+    job_start(serve, r, format_work, in);
+}

@@ -1,0 +1,453 @@
+#include "serve/series_api.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "serve/answer.h"
+#include "serve/param.h"
+#include "text/json.h"
+#include "text/number.h"
+
+enum { SERIES_MAX = 1000000 /* series of one answer */ };
+
+struct series_input {
+    struct param_selectors selectors;
+    int64_t from_ms, to_ms;
+    uint64_t limit, limit_per_metric;
+    struct str name; /* of a label or a metric */
+};
+
+static struct str cut_text(bool cut)
+{
+    return cut ? STR("results truncated due to limit") : STR("");
+}
+
+static struct select select_of(const struct series_input *in, const struct param_selector *one)
+{
+    return (struct select){
+        .matchers = one ? one->matchers : NULL,
+        .matchers_n = one ? one->n : 0,
+        .from_ms = in->from_ms,
+        .to_ms = in->to_ms,
+        .want = SELECT_KEYS,
+        .series_max = SERIES_MAX,
+    };
+}
+
+/* ---- /series */
+
+/* An answer that lists series, each once. */
+struct series_list {
+    struct job *job;
+    struct map seen; /* where there are several selectors */
+    uint64_t n, limit;
+    bool cut;
+};
+
+static bool list_add(struct series_list *list, struct str key, bool check)
+{
+    bool fresh = true;
+    if (check)
+        (void)map_put(&list->seen, key, &fresh);
+    if (!fresh)
+        return true;
+    if (list->limit && list->n == list->limit) {
+        list->cut = true;
+        return false;
+    }
+    if (list->n++)
+        buf_put_c(&list->job->body, ',');
+    answer_labels(&list->job->body, key);
+    return !buf_failed(&list->job->body);
+}
+
+static int list_selector(struct series_list *list, const struct param_selector *one,
+                         struct why *why)
+{
+    struct job *j = list->job;
+    const struct series_input *in = j->context;
+    struct series_store *store = j->serve->config.store;
+    struct select how = select_of(in, one);
+    struct series_cursor *cursor;
+    struct series_view view;
+    int err = store->ops->select(store, j->tenant, &how, &cursor, why);
+    if (err)
+        return err;
+    while ((err = store->ops->next(cursor, &view, why)) == 1) {
+        if (!list_add(list, view.key, in->selectors.n > 1) || http_gone(j->request)) {
+            err = 0;
+            break;
+        }
+    }
+    store->ops->close(cursor);
+    return err;
+}
+
+static void series_work(struct job *j)
+{
+    const struct series_input *in = j->context;
+    struct series_list list = {.job = j, .limit = in->limit};
+    struct why why = {0};
+    int err = 0;
+    map_init(&list.seen, (uint64_t)(uintptr_t)j);
+    answer_begin(j);
+    buf_put_c(&j->body, '[');
+    for (size_t i = 0; i < in->selectors.n && j->tenant && !err && !list.cut; i++)
+        err = list_selector(&list, &in->selectors.v[i], &why);
+    buf_put_c(&j->body, ']');
+    map_done(&list.seen);
+    if (err)
+        answer_failure(j, err, &why);
+    else
+        answer_end(j, NULL, cut_text(list.cut));
+}
+
+static struct series_input *read_input(struct http_request *r, bool needed)
+{
+    struct series_input *in = arena_new(http_arena(r), sizeof *in);
+    if (!param_selectors(r, needed, &in->selectors) || !param_window(r, &in->from_ms, &in->to_ms) ||
+        !param_limit(r, STR("limit"), &in->limit))
+        return NULL;
+    return in;
+}
+
+void series_api_series(struct http_request *r, void *serve)
+{
+    struct series_input *in = read_input(r, true);
+    if (in)
+        job_start(serve, r, series_work, in);
+}
+
+/* ---- /labels and /label/NAME/values */
+
+static int compare_str(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    return str_cmp(*x, *y);
+}
+
+/* Names (values of in->name) of one selector, appended to *all. */
+static int collect_texts(struct job *j, const struct param_selector *one, struct str **all,
+                         size_t *n, struct why *why)
+{
+    const struct series_input *in = j->context;
+    struct series_store *store = j->serve->config.store;
+    struct select how = select_of(in, one);
+    struct str *v = NULL;
+    size_t v_n = 0;
+    int err =
+        in->name.n
+            ? store->ops->label_values(store, j->tenant, in->name, &how, &j->arena, &v, &v_n, why)
+            : store->ops->label_names(store, j->tenant, &how, &j->arena, &v, &v_n, why);
+    if (err || v_n == 0)
+        return err;
+    struct str *joined = arena_array(&j->arena, *n + v_n, sizeof *joined);
+    for (size_t i = 0; i < *n; i++)
+        joined[i] = (*all)[i];
+    for (size_t i = 0; i < v_n; i++)
+        joined[*n + i] = v[i];
+    *all = joined;
+    *n += v_n;
+    return 0;
+}
+
+static void texts_work(struct job *j)
+{
+    const struct series_input *in = j->context;
+    struct why why = {0};
+    struct str *all = NULL;
+    size_t n = 0;
+    uint64_t put = 0;
+    bool cut = false;
+    int err = 0;
+    if (j->tenant && in->selectors.n == 0)
+        err = collect_texts(j, NULL, &all, &n, &why);
+    for (size_t i = 0; i < in->selectors.n && j->tenant && !err; i++)
+        err = collect_texts(j, &in->selectors.v[i], &all, &n, &why);
+    if (err) {
+        answer_failure(j, err, &why);
+        return;
+    }
+    if (in->selectors.n > 1 && n > 1)
+        qsort(all, n, sizeof *all, compare_str);
+    answer_begin(j);
+    buf_put_c(&j->body, '[');
+    for (size_t i = 0; i < n && !cut; i++) {
+        if (i > 0 && str_eq(all[i], all[i - 1]))
+            continue;
+        if (in->limit && put == in->limit) {
+            cut = true;
+            continue;
+        }
+        if (put++)
+            buf_put_c(&j->body, ',');
+        json_put_text(&j->body, all[i]);
+    }
+    buf_put_c(&j->body, ']');
+    answer_end(j, NULL, cut_text(cut));
+}
+
+void series_api_labels(struct http_request *r, void *serve)
+{
+    struct series_input *in = read_input(r, false);
+    if (in)
+        job_start(serve, r, texts_work, in);
+}
+
+static int hex_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static void put_utf8(struct buf *b, uint32_t c)
+{
+    if (c < 0x80) {
+        buf_put_c(b, (char)c);
+    } else if (c < 0x800) {
+        buf_put_c(b, (char)(0xc0 | c >> 6));
+        buf_put_c(b, (char)(0x80 | (c & 63)));
+    } else if (c < 0x10000) {
+        buf_put_c(b, (char)(0xe0 | c >> 12));
+        buf_put_c(b, (char)(0x80 | (c >> 6 & 63)));
+        buf_put_c(b, (char)(0x80 | (c & 63)));
+    } else {
+        buf_put_c(b, (char)(0xf0 | c >> 18));
+        buf_put_c(b, (char)(0x80 | (c >> 12 & 63)));
+        buf_put_c(b, (char)(0x80 | (c >> 6 & 63)));
+        buf_put_c(b, (char)(0x80 | (c & 63)));
+    }
+}
+
+/* U__my_2e_metric as my.metric; a name that is not escaped stays as it is. */
+static struct str unescape(struct http_request *r, struct str name)
+{
+    struct buf b;
+    if (!str_starts(name, STR("U__")))
+        return name;
+    buf_init(&b, name.n * 4);
+    for (size_t i = 3; i < name.n; i++) {
+        if (name.p[i] != '_') {
+            buf_put_c(&b, name.p[i]);
+            continue;
+        }
+        if (i + 1 < name.n && name.p[i + 1] == '_') {
+            buf_put_c(&b, '_');
+            i++;
+            continue;
+        }
+        uint32_t c = 0;
+        size_t k = i + 1;
+        for (; k < name.n && k < i + 7 && hex_of(name.p[k]) >= 0; k++)
+            c = c * 16 + (uint32_t)hex_of(name.p[k]);
+        if (k == i + 1 || k >= name.n || name.p[k] != '_' || c > 0x10ffff) {
+            buf_done(&b);
+            return name;
+        }
+        put_utf8(&b, c);
+        i = k;
+    }
+    struct str plain = arena_str(http_arena(r), buf_str(&b));
+    buf_done(&b);
+    return plain;
+}
+
+void series_api_values(struct http_request *r, void *serve)
+{
+    struct str name = unescape(r, http_segment(r, 0));
+    if (name.n == 0 || name.n > LABEL_NAME_MAX || !str_utf8(name)) {
+        struct str cut = str_sub(name, 0, 100);
+        http_reply_error(r, 400, -ERR_FORMAT,
+                         arena_printf(http_arena(r), "invalid label name: \"" STR_FMT "\"",
+                                      STR_ARG(str_utf8(cut) ? cut : STR("?")))
+                             .p);
+        return;
+    }
+    struct series_input *in = read_input(r, false);
+    if (!in)
+        return;
+    in->name = name;
+    job_start(serve, r, texts_work, in);
+}
+
+/* ---- /metadata */
+
+static void put_metadata(struct buf *b, const struct metadata *m)
+{
+    struct json_writer w;
+    json_writer_init(&w, b);
+    json_begin_object(&w);
+    json_key(&w, STR("type"));
+    json_text(&w, str_c(metric_type_text(m->type)));
+    json_key(&w, STR("help"));
+    json_text(&w, m->help);
+    json_key(&w, STR("unit"));
+    json_text(&w, m->unit);
+    json_end_object(&w);
+}
+
+static void metadata_work(struct job *j)
+{
+    const struct series_input *in = j->context;
+    struct series_store *store = j->serve->config.store;
+    struct metadata *v = NULL;
+    size_t n = 0;
+    uint64_t metrics = 0;
+    struct why why = {0};
+    int err = j->tenant ? store->ops->metadata(store, j->tenant, in->name, &j->arena, &v, &n) : 0;
+    if (err) {
+        answer_failure(j, err, &why);
+        return;
+    }
+    answer_begin(j);
+    buf_put_c(&j->body, '{');
+    for (size_t i = 0; i < n;) {
+        size_t end = i, put = 0;
+        if (in->limit && metrics == in->limit)
+            break;
+        if (metrics++)
+            buf_put_c(&j->body, ',');
+        json_put_text(&j->body, v[i].metric);
+        buf_put_str(&j->body, STR(":["));
+        for (; end < n && str_eq(v[end].metric, v[i].metric); end++) {
+            if (in->limit_per_metric && put == in->limit_per_metric)
+                continue;
+            if (put++)
+                buf_put_c(&j->body, ',');
+            put_metadata(&j->body, &v[end]);
+        }
+        buf_put_c(&j->body, ']');
+        i = end;
+    }
+    buf_put_c(&j->body, '}');
+    answer_end(j, NULL, STR(""));
+}
+
+void series_api_metadata(struct http_request *r, void *serve)
+{
+    struct series_input *in = arena_new(http_arena(r), sizeof *in);
+    if (!param_limit(r, STR("limit"), &in->limit) ||
+        !param_limit(r, STR("limit_per_metric"), &in->limit_per_metric))
+        return;
+    if (!http_param(r, STR("metric"), &in->name))
+        in->name = STR("");
+    job_start(serve, r, metadata_work, in);
+}
+
+/* ---- /query_exemplars */
+
+static void put_exemplar(struct buf *b, const struct exemplar *e)
+{
+    buf_put_str(b, STR("{\"labels\":"));
+    answer_labels(b, e->labels);
+    buf_put_str(b, STR(",\"value\":\""));
+    number_put_point(b, e->value);
+    buf_put_str(b, STR("\",\"timestamp\":"));
+    answer_time(b, e->ts_ms);
+    buf_put_c(b, '}');
+}
+
+struct exemplar_walk {
+    struct job *job;
+    const struct series_input *in;
+    uint64_t series;
+    struct why why;
+    int err;
+};
+
+/* The exemplars of one selector, grouped by series as the store gives them. */
+static void walk_selector(struct exemplar_walk *w, const struct matcher *matchers, size_t n)
+{
+    struct job *j = w->job;
+    struct series_store *store = j->serve->config.store;
+    struct param_selector one = {.matchers = (struct matcher *)(uintptr_t)matchers, .n = n};
+    struct select how = select_of(w->in, &one);
+    struct exemplar *v = NULL;
+    size_t v_n = 0;
+    w->err = store->ops->exemplars(store, j->tenant, &how, &j->arena, &v, &v_n, &w->why);
+    if (w->err)
+        return;
+    for (size_t i = 0; i < v_n; i++) {
+        bool first = i == 0 || !str_eq(v[i].key, v[i - 1].key);
+        if (first) {
+            if (i > 0)
+                buf_put_str(&j->body, STR("]}"));
+            buf_put_str(&j->body,
+                        w->series++ ? STR(",{\"seriesLabels\":") : STR("{\"seriesLabels\":"));
+            answer_labels(&j->body, v[i].key);
+            buf_put_str(&j->body, STR(",\"exemplars\":["));
+        } else {
+            buf_put_c(&j->body, ',');
+        }
+        put_exemplar(&j->body, &v[i]);
+    }
+    if (v_n)
+        buf_put_str(&j->body, STR("]}"));
+}
+
+static void exemplars_work(struct job *j)
+{
+    const struct series_input *in = j->context;
+    struct exemplar_walk w = {.job = j, .in = in};
+    struct promql_failure failure;
+    struct promql_expr *expr;
+    if (promql_parse(in->name, NULL, &j->arena, &expr, &failure) != 0) {
+        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
+        return;
+    }
+    answer_begin(j);
+    buf_put_c(&j->body, '[');
+    struct promql_selectors all;
+    promql_selectors(expr, &j->arena, &all);
+    for (size_t i = 0; i < all.n && j->tenant && !w.err; i++)
+        walk_selector(&w, all.v[i].matchers, all.v[i].n);
+    buf_put_c(&j->body, ']');
+    if (w.err)
+        answer_failure(j, w.err, &w.why);
+    else
+        answer_end(j, NULL, STR(""));
+}
+
+void series_api_exemplars(struct http_request *r, void *serve)
+{
+    struct series_input *in = arena_new(http_arena(r), sizeof *in);
+    if (!param_window(r, &in->from_ms, &in->to_ms))
+        return;
+    if (!http_param(r, STR("query"), &in->name))
+        in->name = STR("");
+    job_start(serve, r, exemplars_work, in);
+}
+
+/* ---- admin: delete_series */
+
+static void delete_work(struct job *j)
+{
+    const struct series_input *in = j->context;
+    struct series_store *store = j->serve->config.store;
+    struct why why = {0};
+    int err = 0;
+    for (size_t i = 0; i < in->selectors.n && j->tenant && !err; i++)
+        err = store->ops->remove(store, j->tenant, in->selectors.v[i].matchers,
+                                 in->selectors.v[i].n, in->from_ms, in->to_ms, &why);
+    if (err) {
+        answer_failure(j, err, &why);
+        return;
+    }
+    j->status = 204;
+    j->type = STR("");
+}
+
+void series_api_delete(struct http_request *r, void *serve)
+{
+    struct serve *s = serve;
+    if (!s->config.admin_deletes) {
+        http_reply_error(r, 500, -ERR_DENIED, "admin APIs disabled");
+        return;
+    }
+    struct series_input *in = read_input(r, true);
+    if (in)
+        job_start(s, r, delete_work, in);
+}

@@ -1,0 +1,171 @@
+#include "serve/serve.h"
+
+#include "base/mem.h"
+#include "base/stat.h"
+#include "serve/health_api.h"
+#include "serve/live.h"
+#include "serve/metric_api.h"
+#include "serve/page.h"
+#include "serve/probe.h"
+#include "serve/query_api.h"
+#include "serve/scrape_page.h"
+#include "serve/series_api.h"
+#include "serve/serve_state.h"
+#include "serve/status_api.h"
+
+enum { FORM = HTTP_GET | HTTP_POST };
+
+static const int64_t TIMEOUT_MS = 120000;
+static const uint64_t SAMPLES_MAX = 50000000;
+
+static struct stat refused = STAT_COUNTER("sonde_http_foreign_total",
+                                          "Requests refused because of a foreign Host or Origin.");
+
+/* Every path that serve answers. */
+static const struct http_route ROUTES[] = {
+    {FORM, "/api/v1/query", SERVE_BODY_MAX, query_api_instant, NULL},
+    {FORM, "/api/v1/query_range", SERVE_BODY_MAX, query_api_range, NULL},
+    {FORM, "/api/v1/format_query", SERVE_BODY_MAX, query_api_format, NULL},
+    {FORM, "/api/v1/query_exemplars", SERVE_BODY_MAX, series_api_exemplars, NULL},
+    {FORM, "/api/v1/series", SERVE_BODY_MAX, series_api_series, NULL},
+    {FORM, "/api/v1/labels", SERVE_BODY_MAX, series_api_labels, NULL},
+    {HTTP_GET, "/api/v1/label/(*)/values", 0, series_api_values, NULL},
+    {HTTP_GET, "/api/v1/metadata", 0, series_api_metadata, NULL},
+    {HTTP_GET, "/api/v1/status/buildinfo", 0, status_api_build, NULL},
+    {HTTP_GET, "/api/v1/status/runtimeinfo", 0, status_api_runtime, NULL},
+    {HTTP_GET, "/api/v1/status/tsdb", 0, status_api_tsdb, NULL},
+    {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/delete_series", SERVE_BODY_MAX, series_api_delete,
+     NULL},
+    {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},
+    {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
+    {HTTP_GET, "/api/live", 0, live_handle, NULL},
+    {HTTP_GET, "/metrics", 0, scrape_page_handle, NULL},
+    {HTTP_GET, "/livez", 0, health_api_live, NULL},
+    {HTTP_GET, "/readyz", 0, health_api_ready, NULL},
+    {HTTP_GET, "/health", 0, health_api_health, NULL},
+    {HTTP_GET, "/-/healthy", 0, health_api_healthy_text, NULL},
+    {HTTP_GET, "/-/ready", 0, health_api_ready_text, NULL},
+    {HTTP_GET, "/", 0, page_handle, NULL},
+};
+
+static int add_checks(struct serve *s)
+{
+    struct health_check commit = {.component = "storage",
+                                  .measurement = "commit_latency",
+                                  .unit = "s",
+                                  .type = "datastore",
+                                  .fall = 2,
+                                  .rise = 2,
+                                  .run = probe_commit_check,
+                                  .context = s->probe};
+    struct health_check query = {.component = "query",
+                                 .measurement = "latency",
+                                 .unit = "s",
+                                 .type = "component",
+                                 .fall = 2,
+                                 .rise = 2,
+                                 .run = probe_query_check,
+                                 .context = s->probe};
+    int err = health_add(s->config.health, &commit);
+    return err ? err : health_add(s->config.health, &query);
+}
+
+int serve_new(const struct serve_config *config, struct serve **ret, struct why *why)
+{
+    struct serve *s = mem_new(sizeof *s);
+    s->config = *config;
+    if (s->config.query_timeout_ms <= 0)
+        s->config.query_timeout_ms = TIMEOUT_MS;
+    if (s->config.query_samples_max == 0)
+        s->config.query_samples_max = SAMPLES_MAX;
+    s->routes_n = COUNTOF(ROUTES);
+    s->routes = mem_copy(ROUTES, sizeof ROUTES);
+    for (size_t i = 0; i < s->routes_n; i++)
+        s->routes[i].context = s;
+    s->live = live_new(s);
+    s->probe = probe_new(s);
+    stat_register(&refused);
+    query_api_open();
+    int err = add_checks(s);
+    if (err) {
+        serve_free(s);
+        return why_set(why, ERR_LIMIT, "there are too many health checks");
+    }
+    *ret = s;
+    return 0;
+}
+
+void serve_free(struct serve *s)
+{
+    if (!s)
+        return;
+    live_free(s->live);
+    probe_free(s->probe);
+    mem_free(s->routes);
+    mem_free(s);
+}
+
+const struct http_route *serve_routes(const struct serve *s, size_t *ret_n)
+{
+    *ret_n = s->routes_n;
+    return s->routes;
+}
+
+/* ---- who may ask */
+
+/* The host of "host:port" or "[::1]:port"; the brackets stay. */
+static struct str host_of(struct str authority)
+{
+    if (authority.n && authority.p[0] == '[') {
+        size_t end = str_find(authority, ']');
+        return str_sub(authority, 0, end + 1);
+    }
+    return str_sub(authority, 0, str_find(authority, ':'));
+}
+
+/* 127.0.0.1 and its kin as numbers; a name like 127.0.0.1.example.org is none. */
+static bool is_loopback_number(struct str host)
+{
+    for (size_t i = 0; i < host.n; i++)
+        if (host.p[i] != '.' && (host.p[i] < '0' || host.p[i] > '9'))
+            return false;
+    return str_starts(host, STR("127."));
+}
+
+static bool host_known(const struct serve *s, struct str host)
+{
+    struct str own = str_c(s->config.listen_host ? s->config.listen_host : "");
+    return str_eq(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
+           is_loopback_number(host) || (own.n && str_eq(host, own));
+}
+
+/* "http://host:port" without its scheme; empty for "null". */
+static struct str origin_authority(struct str origin)
+{
+    size_t at = str_search(origin, STR("://"));
+    return at < origin.n ? str_sub(origin, at + 3, origin.n) : STR("");
+}
+
+int serve_guard(void *context, struct http_request *r)
+{
+    const struct serve *s = context;
+    struct str host = http_header(r, STR("Host")), origin = http_header(r, STR("Origin"));
+    struct str site = http_header(r, STR("Sec-Fetch-Site"));
+    bool changes =
+        http_method(r) != HTTP_GET && http_method(r) != HTTP_HEAD && http_method(r) != HTTP_OPTIONS;
+    bool socket = http_header(r, STR("Upgrade")).n > 0;
+    bool good = true;
+    if (s->config.loopback && host.n)
+        good = host_known(s, host_of(host));
+    /* A page of another site may neither write here nor open the live socket. */
+    if (good && (changes || socket)) {
+        if (origin.n)
+            good = str_eq(origin_authority(origin), host);
+        else
+            good = site.n == 0 || str_eq(site, STR("same-origin")) || str_eq(site, STR("none"));
+    }
+    if (good)
+        return 0;
+    stat_add(&refused, 1);
+    return -ERR_DENIED;
+}
