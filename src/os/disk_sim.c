@@ -8,257 +8,14 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "os/disk_sim_node.h"
 #include "os/thread.h"
 
 enum { BLOCK = 4096, GC_EVERY = 256 /* directory syncs */ };
 
-struct node;
-
-struct entry {
-    char *name; /* owned */
-    struct node *node;
-};
-
-struct entries {
-    struct entry *v;
-    size_t n, capacity;
-};
-
-/* One change of a directory that is not durable yet. A rename has both names. */
-struct change {
-    char *drop; /* owned; name that goes, or NULL */
-    char *set;  /* owned; name that is put, or NULL */
-    struct node *node;
-};
-
-/* A file or a directory, whatever its names are. */
-struct node {
-    struct node *next; /* all nodes */
-    bool is_dir, marked;
-    size_t links, handles;
-    /* file: now is what reads show, safe is what a power cut cannot take */
-    struct {
-        uint8_t *v;
-        size_t n, capacity;
-    } now, safe;
-    struct {
-        uint8_t *v; /* [n] one a sector: 1 where now is not in safe yet */
-        size_t n, capacity;
-    } dirty;
-    uint64_t reserved; /* bytes that allocate() set aside */
-    bool size_dirty;
-    size_t low; /* least size since the last sync, where size_dirty */
-    /* directory */
-    struct entries names, safe_names;
-    struct {
-        struct change *v;
-        size_t n, capacity;
-    } changes;
-};
-
-struct disk_file {
-    struct node *node;
-    uint64_t boot; /* the power-on in which it was opened */
-    bool writable;
-};
-
-struct fault {
-    uint64_t in; /* fails when this becomes 0; 0: none */
-    enum err code;
-    bool lasting, firing;
-};
-
-struct sim {
-    struct disk disk;
-    pthread_mutex_t lock;
-    struct rand rand;
-    struct node *nodes, *root;
-    uint64_t capacity, boot, off_in;
-    bool off;
-    struct fault any, sync;
-    struct entries locks;
-    struct disk_sim_stats stats;
-};
-
 static struct sim *sim_of(struct disk *d)
 {
     return (struct sim *)(void *)d;
-}
-
-/* ---- nodes and names */
-static struct node *new_node(struct sim *s, bool is_dir)
-{
-    struct node *node = mem_new(sizeof *node);
-    node->is_dir = is_dir;
-    node->next = s->nodes;
-    s->nodes = node;
-    return node;
-}
-
-static struct entry *find(const struct entries *e, struct str name)
-{
-    for (size_t i = 0; i < e->n; i++)
-        if (str_eq(str_c(e->v[i].name), name))
-            return &e->v[i];
-    return NULL;
-}
-
-static void entries_set(struct entries *e, const char *name, struct node *node)
-{
-    struct entry *old = find(e, str_c(name));
-    if (old) {
-        old->node = node;
-        return;
-    }
-    struct entry entry = {mem_text(name, strlen(name)), node};
-    vec_push(e, entry);
-}
-
-static void entries_drop(struct entries *e, const char *name)
-{
-    struct entry *old = find(e, str_c(name));
-    if (!old)
-        return;
-    mem_free(old->name);
-    *old = e->v[--e->n];
-}
-
-static void entries_free(struct entries *e)
-{
-    for (size_t i = 0; i < e->n; i++)
-        mem_free(e->v[i].name);
-    vec_free(e);
-}
-
-static void entries_copy(struct entries *to, const struct entries *from)
-{
-    entries_free(to);
-    for (size_t i = 0; i < from->n; i++)
-        entries_set(to, from->v[i].name, from->v[i].node);
-}
-
-static void changes_free(struct node *node)
-{
-    for (size_t i = 0; i < node->changes.n; i++) {
-        mem_free(node->changes.v[i].drop);
-        mem_free(node->changes.v[i].set);
-    }
-    vec_free(&node->changes);
-}
-
-static void node_free(struct node *node)
-{
-    vec_free(&node->now);
-    vec_free(&node->safe);
-    vec_free(&node->dirty);
-    entries_free(&node->names);
-    entries_free(&node->safe_names);
-    changes_free(node);
-    mem_free(node);
-}
-
-static char *text_or_null(struct str s)
-{
-    return s.p ? mem_text(s.p, s.n) : NULL;
-}
-
-/* Changes a directory as seen now and remembers that it is not durable. */
-static void change_dir(struct node *dir, struct str drop, struct str set, struct node *node)
-{
-    struct change change = {text_or_null(drop), text_or_null(set), node};
-    if (change.drop) {
-        struct entry *old = find(&dir->names, drop);
-        must(old != NULL);
-        old->node->links--;
-        entries_drop(&dir->names, change.drop);
-    }
-    if (change.set) {
-        struct entry *old = find(&dir->names, set);
-        if (old)
-            old->node->links--;
-        entries_set(&dir->names, change.set, node);
-        node->links++;
-    }
-    vec_push(&dir->changes, change);
-}
-
-/* Makes the first n changes of a directory durable and forgets them. */
-static void settle_dir(struct node *dir, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct change *c = &dir->changes.v[i];
-        if (c->drop)
-            entries_drop(&dir->safe_names, c->drop);
-        if (c->set)
-            entries_set(&dir->safe_names, c->set, c->node);
-    }
-    changes_free(dir);
-}
-
-/* The directory that holds path's last name, and that name; NULL where there is none. */
-static struct node *walk(struct sim *s, const char *path, struct str *ret_name)
-{
-    struct node *dir = s->root;
-    struct str rest = str_c(path), name;
-    if (rest.n == 0 || rest.p[0] == '/')
-        return NULL;
-    for (;;) {
-        size_t slash = str_find(rest, '/');
-        name = str_sub(rest, 0, slash);
-        if (slash == rest.n)
-            break;
-        struct entry *e = find(&dir->names, name);
-        if (!e || !e->node->is_dir)
-            return NULL;
-        dir = e->node;
-        rest = str_sub(rest, slash + 1, rest.n);
-    }
-    *ret_name = name;
-    return dir;
-}
-
-static struct node *look_up(struct sim *s, const char *path)
-{
-    struct str name;
-    if (strcmp(path, ".") == 0)
-        return s->root;
-    struct node *dir = walk(s, path, &name);
-    struct entry *e = dir ? find(&dir->names, name) : NULL;
-    return e ? e->node : NULL;
-}
-
-/* ---- garbage */
-static void mark(struct node *node)
-{
-    if (node->marked)
-        return;
-    node->marked = true;
-    for (size_t i = 0; i < node->names.n; i++)
-        mark(node->names.v[i].node);
-    for (size_t i = 0; i < node->safe_names.n; i++)
-        mark(node->safe_names.v[i].node);
-    for (size_t i = 0; i < node->changes.n; i++)
-        if (node->changes.v[i].node)
-            mark(node->changes.v[i].node);
-}
-
-static void collect(struct sim *s)
-{
-    for (struct node *node = s->nodes; node; node = node->next)
-        node->marked = false;
-    mark(s->root);
-    for (struct node *node = s->nodes; node; node = node->next)
-        if (node->handles)
-            mark(node);
-    for (struct node **at = &s->nodes; *at;) {
-        struct node *node = *at;
-        if (node->marked) {
-            at = &node->next;
-            continue;
-        }
-        *at = node->next;
-        node_free(node);
-    }
 }
 
 /* ---- space */
@@ -322,91 +79,28 @@ static bool is_dead(const struct sim *s, const struct disk_file *f)
     return f->boot != s->boot;
 }
 
-/* ---- bytes */
-static void resize(struct node *node, size_t n)
-{
-    vec_reserve(&node->now, n);
-    if (n > node->now.n)
-        memset(node->now.v + node->now.n, 0, n - node->now.n);
-    node->now.n = n;
-    size_t sectors = (n + DISK_SIM_SECTOR - 1) / DISK_SIM_SECTOR;
-    vec_reserve(&node->dirty, sectors);
-    if (sectors > node->dirty.n)
-        memset(node->dirty.v + node->dirty.n, 0, sectors - node->dirty.n);
-    node->dirty.n = sectors;
-    node->low = node->size_dirty ? MIN(node->low, n) : n;
-    node->size_dirty = true;
-}
-
-static void put(struct node *node, uint64_t offset, const void *p, size_t n)
-{
-    if (n == 0)
-        return;
-    if (offset + n > node->now.n)
-        resize(node, (size_t)offset + n);
-    memcpy(node->now.v + offset, p, n);
-    size_t first = (size_t)offset / DISK_SIM_SECTOR;
-    size_t last = ((size_t)offset + n - 1) / DISK_SIM_SECTOR;
-    memset(node->dirty.v + first, 1, last - first + 1);
-}
-
-/* Makes the present size durable; what was cut off meanwhile reads zeros. */
-static void safe_size(struct node *node, size_t n)
-{
-    node->safe.n = MIN(node->safe.n, node->low);
-    vec_reserve(&node->safe, n);
-    if (n > node->safe.n)
-        memset(node->safe.v + node->safe.n, 0, n - node->safe.n);
-    node->safe.n = n;
-}
-
-/* Makes one sector durable, as far as the durable size goes. */
-static void settle_sector(struct node *node, size_t i)
-{
-    size_t from = i * DISK_SIM_SECTOR;
-    size_t to = MIN(from + DISK_SIM_SECTOR, MIN(node->now.n, node->safe.n));
-    if (from < to)
-        memcpy(node->safe.v + from, node->now.v + from, to - from);
-}
-
-static void settle_file(struct node *node)
-{
-    if (node->size_dirty)
-        safe_size(node, node->now.n);
-    for (size_t i = 0; i < node->dirty.n; i++)
-        if (node->dirty.v[i])
-            settle_sector(node, i);
-}
-
-static void forget_dirt(struct node *node)
-{
-    if (node->dirty.n)
-        memset(node->dirty.v, 0, node->dirty.n);
-    node->size_dirty = false;
-}
-
 static void crash_file(struct sim *s, struct node *node, enum disk_sim_crash how)
 {
     if (how == DISK_SIM_TORN) {
         if (node->size_dirty && rand_below(&s->rand, 2))
-            safe_size(node, node->now.n);
+            disk_sim_node_safe_size(node, node->now.n);
         uint64_t keep = rand_below(&s->rand, 5); /* of 4: whole files survive and vanish too */
         for (size_t i = 0; i < node->dirty.n; i++)
             if (node->dirty.v[i] && rand_below(&s->rand, 4) < keep)
-                settle_sector(node, i);
+                disk_sim_node_settle_sector(node, i);
     }
     node->reserved = 0;
-    resize(node, node->safe.n);
+    disk_sim_node_resize(node, node->safe.n);
     if (node->safe.n)
         memcpy(node->now.v, node->safe.v, node->safe.n);
-    forget_dirt(node);
+    disk_sim_node_forget_dirt(node);
 }
 
 static void crash_dir(struct sim *s, struct node *node, enum disk_sim_crash how)
 {
     size_t n = how == DISK_SIM_TORN ? (size_t)rand_below(&s->rand, node->changes.n + 1) : 0;
-    settle_dir(node, n);
-    entries_copy(&node->names, &node->safe_names);
+    disk_sim_node_settle_dir(node, n);
+    disk_sim_node_copy_names(&node->names, &node->safe_names);
 }
 
 static void count_links(struct sim *s)
@@ -425,10 +119,10 @@ static int sim_open(struct disk *d, const char *path, int flags, struct disk_fil
     thread_lock(&s->lock);
     int err = flags & DISK_CREATE ? begin_change(s) : begin_look(s);
     struct str name = {0};
-    struct node *dir = err ? NULL : walk(s, path, &name);
+    struct node *dir = err ? NULL : disk_sim_node_walk(s, path, &name);
     if (!err && !dir)
         err = -ERR_NOENT;
-    struct entry *e = err ? NULL : find(&dir->names, name);
+    struct entry *e = err ? NULL : disk_sim_node_find(&dir->names, name);
     struct node *node = e ? e->node : NULL;
     if (!err && node && (flags & DISK_CREATE))
         err = -ERR_EXISTS;
@@ -438,8 +132,8 @@ static int sim_open(struct disk *d, const char *path, int flags, struct disk_fil
         err = -ERR_IO;
     if (!err) {
         if (!node) {
-            node = new_node(s, false);
-            change_dir(dir, (struct str){0}, name, node);
+            node = disk_sim_node_new(s, false);
+            disk_sim_node_change(dir, (struct str){0}, name, node);
         }
         struct disk_file *f = mem_new(sizeof *f);
         *f = (struct disk_file){node, s->boot, flags & DISK_WRITE};
@@ -490,13 +184,13 @@ static int sim_write(struct disk *d, struct disk_file *f, uint64_t offset, const
     else if (!f->writable)
         err = -ERR_DENIED;
     else if (err) {
-        put(f->node, offset, p, (size_t)rand_below(&s->rand, n + 1));
+        disk_sim_node_put(f->node, offset, p, (size_t)rand_below(&s->rand, n + 1));
     } else {
         uint64_t room = room_for(s, f->node);
         size_t fits = offset >= room ? 0 : (size_t)MIN((uint64_t)n, room - offset);
         if (fits < n)
             err = -ERR_FULL;
-        put(f->node, offset, p, fits);
+        disk_sim_node_put(f->node, offset, p, fits);
         s->stats.writes++;
         s->stats.bytes_written += fits;
     }
@@ -516,10 +210,11 @@ static int sim_sync(struct disk *d, struct disk_file *f)
     if (is_dead(s, f)) {
         err = -ERR_IO;
     } else if (!err) {
-        settle_file(f->node);
-        forget_dirt(f->node);
+        disk_sim_node_settle_file(f->node);
+        disk_sim_node_forget_dirt(f->node);
     } else if (!was_off && !s->off) {
-        forget_dirt(f->node); /* the kernel marks the pages clean: they are never written */
+        disk_sim_node_forget_dirt(
+            f->node); /* the kernel marks the pages clean: they are never written */
     }
     thread_unlock(&s->lock);
     return err;
@@ -534,7 +229,7 @@ static int sim_truncate(struct disk *d, struct disk_file *f, uint64_t size)
         err = -ERR_IO;
     if (!err) {
         f->node->reserved = 0;
-        resize(f->node, (size_t)size);
+        disk_sim_node_resize(f->node, (size_t)size);
     }
     thread_unlock(&s->lock);
     return err;
@@ -550,7 +245,7 @@ static int sim_allocate(struct disk *d, struct disk_file *f, uint64_t size)
     if (!err && size > room_for(s, f->node))
         err = -ERR_FULL;
     if (!err && size > f->node->now.n)
-        resize(f->node, (size_t)size);
+        disk_sim_node_resize(f->node, (size_t)size);
     if (!err)
         f->node->reserved = MAX(f->node->reserved, size);
     thread_unlock(&s->lock);
@@ -575,10 +270,10 @@ static int sim_size(struct disk *d, struct disk_file *f, uint64_t *ret)
 static void move_between(struct node *from, struct str name, struct node *to, struct str set,
                          struct node *node)
 {
-    change_dir(to, (struct str){0}, set, node);
-    change_dir(from, name, (struct str){0}, NULL);
-    settle_dir(to, to->changes.n);
-    settle_dir(from, from->changes.n);
+    disk_sim_node_change(to, (struct str){0}, set, node);
+    disk_sim_node_change(from, name, (struct str){0}, NULL);
+    disk_sim_node_settle_dir(to, to->changes.n);
+    disk_sim_node_settle_dir(from, from->changes.n);
 }
 
 static int sim_rename(struct disk *d, const char *from, const char *to)
@@ -587,17 +282,17 @@ static int sim_rename(struct disk *d, const char *from, const char *to)
     struct str from_name, to_name;
     thread_lock(&s->lock);
     int err = begin_change(s);
-    struct node *node = err ? NULL : look_up(s, from);
-    struct node *source = node ? walk(s, from, &from_name) : NULL;
-    struct node *target = node ? walk(s, to, &to_name) : NULL;
+    struct node *node = err ? NULL : disk_sim_node_look_up(s, from);
+    struct node *source = node ? disk_sim_node_walk(s, from, &from_name) : NULL;
+    struct node *target = node ? disk_sim_node_walk(s, to, &to_name) : NULL;
     if (!err && (!node || !source || !target))
         err = -ERR_NOENT;
-    struct node *old = err ? NULL : look_up(s, to);
+    struct node *old = err ? NULL : disk_sim_node_look_up(s, to);
     if (old && old->is_dir && (!node->is_dir || old->names.n))
         err = -ERR_EXISTS;
     if (!err && old != node) {
         if (source == target)
-            change_dir(source, from_name, to_name, node);
+            disk_sim_node_change(source, from_name, to_name, node);
         else
             move_between(source, from_name, target, to_name, node);
     }
@@ -611,14 +306,15 @@ static int sim_remove(struct disk *d, const char *path)
     struct str name;
     thread_lock(&s->lock);
     int err = begin_change(s);
-    struct node *node = err ? NULL : look_up(s, path);
+    struct node *node = err ? NULL : disk_sim_node_look_up(s, path);
     if (!err && !node)
         err = -ERR_NOENT;
     if (!err && node->is_dir && node->names.n)
         err = -ERR_EXISTS;
     if (!err)
-        change_dir(walk(s, path, &name), str_c(strrchr(path, '/') ? strrchr(path, '/') + 1 : path),
-                   (struct str){0}, NULL);
+        disk_sim_node_change(disk_sim_node_walk(s, path, &name),
+                             str_c(strrchr(path, '/') ? strrchr(path, '/') + 1 : path),
+                             (struct str){0}, NULL);
     thread_unlock(&s->lock);
     return err;
 }
@@ -629,16 +325,16 @@ static int sim_link(struct disk *d, const char *from, const char *to)
     struct str name;
     thread_lock(&s->lock);
     int err = begin_change(s);
-    struct node *node = err ? NULL : look_up(s, from);
-    struct node *dir = err ? NULL : walk(s, to, &name);
+    struct node *node = err ? NULL : disk_sim_node_look_up(s, from);
+    struct node *dir = err ? NULL : disk_sim_node_walk(s, to, &name);
     if (!err && (!node || !dir))
         err = -ERR_NOENT;
     if (!err && node->is_dir)
         err = -ERR_DENIED;
-    if (!err && find(&dir->names, name))
+    if (!err && disk_sim_node_find(&dir->names, name))
         err = -ERR_EXISTS;
     if (!err)
-        change_dir(dir, (struct str){0}, name, node);
+        disk_sim_node_change(dir, (struct str){0}, name, node);
     thread_unlock(&s->lock);
     return err;
 }
@@ -649,11 +345,11 @@ static int sim_make_dir(struct disk *d, const char *path)
     struct str name;
     thread_lock(&s->lock);
     int err = begin_change(s);
-    struct node *dir = err ? NULL : walk(s, path, &name);
+    struct node *dir = err ? NULL : disk_sim_node_walk(s, path, &name);
     if (!err && !dir)
         err = -ERR_NOENT;
-    if (!err && !find(&dir->names, name))
-        change_dir(dir, (struct str){0}, name, new_node(s, true));
+    if (!err && !disk_sim_node_find(&dir->names, name))
+        disk_sim_node_change(dir, (struct str){0}, name, disk_sim_node_new(s, true));
     thread_unlock(&s->lock);
     return err;
 }
@@ -665,13 +361,13 @@ static int sim_sync_dir(struct disk *d, const char *path)
     int err = begin_change(s);
     if (!err)
         err = fire(&s->sync);
-    struct node *dir = err ? NULL : look_up(s, path);
+    struct node *dir = err ? NULL : disk_sim_node_look_up(s, path);
     if (!err && (!dir || !dir->is_dir))
         err = -ERR_NOENT;
     if (!err) {
-        settle_dir(dir, dir->changes.n);
+        disk_sim_node_settle_dir(dir, dir->changes.n);
         if (++s->stats.dir_syncs % GC_EVERY == 0)
-            collect(s);
+            disk_sim_node_collect(s);
     }
     thread_unlock(&s->lock);
     return err;
@@ -684,18 +380,18 @@ static int sim_list(struct disk *d, const char *path,
     struct entries copy = {0};
     thread_lock(&s->lock);
     int err = begin_look(s);
-    struct node *dir = err ? NULL : look_up(s, path);
+    struct node *dir = err ? NULL : disk_sim_node_look_up(s, path);
     if (!err && (!dir || !dir->is_dir))
         err = -ERR_NOENT;
     if (!err)
-        entries_copy(&copy, &dir->names);
+        disk_sim_node_copy_names(&copy, &dir->names);
     thread_unlock(&s->lock);
 
     for (size_t i = 0; !err && i < copy.n; i++) {
         struct disk_entry out = {copy.v[i].name, copy.v[i].node->is_dir};
         err = f(context, &out);
     }
-    entries_free(&copy);
+    disk_sim_node_free_names(&copy);
     return err;
 }
 
@@ -720,15 +416,15 @@ static int sim_lock(struct disk *d, const char *path)
     struct str name;
     thread_lock(&s->lock);
     int err = begin_change(s);
-    struct node *dir = err ? NULL : walk(s, path, &name);
+    struct node *dir = err ? NULL : disk_sim_node_walk(s, path, &name);
     if (!err && !dir)
         err = -ERR_NOENT;
-    if (!err && find(&s->locks, str_c(path)))
+    if (!err && disk_sim_node_find(&s->locks, str_c(path)))
         err = -ERR_BUSY;
-    if (!err && !find(&dir->names, name))
-        change_dir(dir, (struct str){0}, name, new_node(s, false));
+    if (!err && !disk_sim_node_find(&dir->names, name))
+        disk_sim_node_change(dir, (struct str){0}, name, disk_sim_node_new(s, false));
     if (!err)
-        entries_set(&s->locks, path, NULL);
+        disk_sim_node_set(&s->locks, path, NULL);
     thread_unlock(&s->lock);
     return err;
 }
@@ -739,9 +435,9 @@ static void sim_free(struct disk *d)
     while (s->nodes) {
         struct node *node = s->nodes;
         s->nodes = node->next;
-        node_free(node);
+        disk_sim_node_free(node);
     }
-    entries_free(&s->locks);
+    disk_sim_node_free_names(&s->locks);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);
 }
@@ -774,7 +470,7 @@ struct disk *disk_sim_new(uint64_t seed, uint64_t capacity_bytes)
     s->capacity = capacity_bytes;
     thread_lock_init(&s->lock);
     rand_init(&s->rand, seed);
-    s->root = new_node(s, true);
+    s->root = disk_sim_node_new(s, true);
     return &s->disk;
 }
 
@@ -798,10 +494,10 @@ void disk_sim_power_on(struct disk *d, enum disk_sim_crash how)
                 crash_file(s, node, how);
         }
         count_links(s);
-        collect(s);
+        disk_sim_node_collect(s);
         count_links(s); /* without the names that only unreachable directories gave */
     }
-    entries_free(&s->locks);
+    disk_sim_node_free_names(&s->locks);
     s->boot++;
     s->off = false;
     s->off_in = 0;
@@ -868,7 +564,7 @@ bool disk_sim_flip(struct disk *d, const char *path, uint64_t bit)
 {
     struct sim *s = sim_of(d);
     thread_lock(&s->lock);
-    struct node *node = look_up(s, path);
+    struct node *node = disk_sim_node_look_up(s, path);
     bool there = node && !node->is_dir && bit / 8 < node->now.n;
     if (there) {
         node->now.v[bit / 8] ^= (uint8_t)(1u << bit % 8);

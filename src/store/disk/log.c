@@ -299,7 +299,8 @@ int log_drop_before(struct log *l, uint64_t n)
         any = true;
         i += !err;
     }
-    memmove(l->closed.v, l->closed.v + i, (l->closed.n - i) * sizeof *l->closed.v);
+    if (i)
+        memmove(l->closed.v, l->closed.v + i, (l->closed.n - i) * sizeof *l->closed.v);
     l->closed.n -= i;
     thread_unlock(&l->files_lock);
     if (any && !err)
