@@ -6,6 +6,8 @@
 #include "os/thread.h"
 #include "store/series/head_slot.h"
 
+enum { TRIM_STEP = 4096 }; /* series trimmed under one hold of the index lock */
+
 static uint32_t groups_n(struct head *h)
 {
     thread_lock(&h->group_lock);
@@ -68,6 +70,7 @@ bool head_flush_series(struct head_reader *r, uint32_t id, struct head_flush *re
 
     struct head_group *g = head_group_at(r->head, ret->group);
     r->late.n = 0;
+    must(pthread_rwlock_rdlock(&r->head->index_lock) == 0);
     head_group_lock(g);
     ret->n = slots_below(s, g->flush_end, &ret->first_slot);
     vec_reserve(&r->values, ret->n + 1);
@@ -82,6 +85,7 @@ bool head_flush_series(struct head_reader *r, uint32_t id, struct head_flush *re
         ret->starts = starts;
     }
     head_group_unlock(g);
+    must(pthread_rwlock_unlock(&r->head->index_lock) == 0);
 
     ret->v = r->values.v;
     ret->late_n = r->late.n ? head_late_sort(r->late.v, r->late.n) : 0;
@@ -202,22 +206,32 @@ static void trim_group(struct head_group *g)
     head_group_unlock(g);
 }
 
+/* index_lock is held. */
+static size_t trim_one(struct head *h, uint32_t id, uint32_t groups)
+{
+    struct head_series *s = head_series_at(h, id);
+    uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
+    if (!s->pairs || group == HEAD_NO_GROUP || group >= groups)
+        return 0;
+    struct head_group *g = head_group_at(h, group);
+    head_group_lock(g);
+    size_t gone = trim_series(h, g, s);
+    head_group_unlock(g);
+    return gone;
+}
+
 void head_flush_trim(struct head *h)
 {
     uint64_t gone = 0;
     uint32_t groups = groups_n(h);
-    must(pthread_rwlock_rdlock(&h->index_lock) == 0);
-    for (uint32_t id = 0; id < h->series.n; id++) {
-        struct head_series *s = head_series_at(h, id);
-        uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
-        if (!s->pairs || group == HEAD_NO_GROUP || group >= groups)
-            continue;
-        struct head_group *g = head_group_at(h, group);
-        head_group_lock(g);
-        gone += trim_series(h, g, s);
-        head_group_unlock(g);
+    for (uint32_t id = 0, more = 1; more; id += TRIM_STEP) {
+        /* In steps, so that new series need not wait for all of it. */
+        must(pthread_rwlock_rdlock(&h->index_lock) == 0);
+        for (uint32_t i = id; i < h->series.n && i < id + TRIM_STEP; i++)
+            gone += trim_one(h, i, groups);
+        more = id + TRIM_STEP < h->series.n;
+        must(pthread_rwlock_unlock(&h->index_lock) == 0);
     }
-    must(pthread_rwlock_unlock(&h->index_lock) == 0);
     for (uint32_t i = 0; i < groups; i++)
         trim_group(head_group_at(h, i));
 

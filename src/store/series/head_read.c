@@ -347,30 +347,48 @@ static void main_column(struct head_reader *r, const struct head_column *c, stru
     *ret = (struct column){.ts_ms = r->ts.v, .value = r->values.v, .n = n};
 }
 
+/* Locks the index (for reading) and the group of s; NULL and nothing locked where it has none. */
+static struct head_group *lock_group(struct head *h, const struct head_series *s)
+{
+    must(pthread_rwlock_rdlock(&h->index_lock) == 0);
+    uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
+    if (group == HEAD_NO_GROUP) {
+        must(pthread_rwlock_unlock(&h->index_lock) == 0);
+        return NULL;
+    }
+    struct head_group *g = head_group_at(h, group);
+    head_group_lock(g);
+    if (__atomic_load_n(&s->group, __ATOMIC_RELAXED) == group)
+        return g;
+    head_group_unlock(g); /* moved to no group just now: it has no samples then */
+    must(pthread_rwlock_unlock(&h->index_lock) == 0);
+    return NULL;
+}
+
+static void unlock_group(struct head *h, struct head_group *g)
+{
+    head_group_unlock(g);
+    must(pthread_rwlock_unlock(&h->index_lock) == 0);
+}
+
 void head_reader_samples(struct head_reader *r, uint32_t id, struct column *ret_main,
                          struct column *ret_late)
 {
     struct head_series *s = head_series_at(r->head, id);
-    static const struct head_column EMPTY;
-    const struct head_column *c = &EMPTY;
     *ret_main = *ret_late = (struct column){0};
 
-    uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
-    if (group == HEAD_NO_GROUP)
+    struct head_group *g = lock_group(r->head, s);
+    if (!g)
         return;
-    struct head_group *g = head_group_at(r->head, group);
-    head_group_lock(g);
-    if (s->group == group) {
-        c = column_of(r, group, g);
-        /* One reserve for both columns: the late one lies behind the other and must not move it. */
-        size_t late_n = s->extra ? s->extra->late_n : 0;
-        vec_reserve(&r->values, c->n + late_n);
-        vec_reserve(&r->ts, c->n + late_n);
-        if (c->n)
-            head_gather(s, c->first_slot, r->values.v, c->n);
-        copy_late(r, s, 0);
-    }
-    head_group_unlock(g);
+    const struct head_column *c = column_of(r, s->group, g);
+    /* One reserve for both columns: the late one lies behind the other and must not move it. */
+    size_t late_n = s->extra ? s->extra->late_n : 0;
+    vec_reserve(&r->values, c->n + late_n);
+    vec_reserve(&r->ts, c->n + late_n);
+    if (c->n)
+        head_gather(s, c->first_slot, r->values.v, c->n);
+    copy_late(r, s, 0);
+    unlock_group(r->head, g);
     main_column(r, c, ret_main);
     late_column(r, c->n, ret_late);
 }
@@ -378,20 +396,17 @@ void head_reader_samples(struct head_reader *r, uint32_t id, struct column *ret_
 bool head_reader_any(struct head_reader *r, uint32_t id)
 {
     struct head_series *s = head_series_at(r->head, id);
-    uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
-    if (group == HEAD_NO_GROUP)
+    struct head_group *g = lock_group(r->head, s);
+    if (!g)
         return false;
-
     bool any = false;
-    struct head_group *g = head_group_at(r->head, group);
-    head_group_lock(g);
-    const struct head_column *c = column_of(r, group, g);
+    const struct head_column *c = column_of(r, s->group, g);
     uint64_t first = s->sealed && s->sealed->n ? s->sealed->v[0].first_slot : s->first_slot;
     uint64_t end = (uint64_t)s->first_slot + s->n;
     any = c->n && first < c->first_slot + (uint64_t)c->n && end > c->first_slot;
     for (uint32_t i = 0; !any && s->extra && i < s->extra->late_n; i++)
         any = s->extra->late[i].ts_ms >= r->from_ms && s->extra->late[i].ts_ms <= r->to_ms;
-    head_group_unlock(g);
+    unlock_group(r->head, g);
     return any;
 }
 
@@ -399,11 +414,9 @@ bool head_reader_starts(struct head_reader *r, uint32_t id, const int64_t *ts, s
                         int64_t *ret)
 {
     struct head_series *s = head_series_at(r->head, id);
-    uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
-    if (group == HEAD_NO_GROUP)
+    struct head_group *g = lock_group(r->head, s);
+    if (!g)
         return false;
-    struct head_group *g = head_group_at(r->head, group);
-    head_group_lock(g);
     const struct head_extra *x = s->extra;
     bool has = x && x->starts_n;
     for (size_t i = 0, k = 0; has && i < n; i++) {
@@ -411,6 +424,6 @@ bool head_reader_starts(struct head_reader *r, uint32_t id, const int64_t *ts, s
             k++;
         ret[i] = k ? x->starts[k - 1].start_ms : 0;
     }
-    head_group_unlock(g);
+    unlock_group(r->head, g);
     return has;
 }

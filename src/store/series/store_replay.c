@@ -1,0 +1,160 @@
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/vec.h"
+#include "store/series/store_inside.h"
+
+/* Lanes' states by lane and tenant. */
+struct replay {
+    struct store *s;
+    struct head_replay *states; /* [LOG_LANES_MAX * (tenants + 1)] */
+    size_t tenants;
+    bool samples; /* second pass */
+    uint64_t bad;
+};
+
+static struct tenant *tenant_at(struct replay *r, uint64_t number)
+{
+    return number && number <= r->s->tenants.n ? r->s->tenants.v[number - 1] : NULL;
+}
+
+static bool get(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+{
+    const uint8_t *next = varint_get(*p, end, ret);
+    if (next)
+        *p = next;
+    return next != NULL;
+}
+
+static bool get_text(const uint8_t **p, const uint8_t *end, struct str *ret)
+{
+    uint64_t n;
+    if (!get(p, end, &n) || n > (size_t)(end - *p))
+        return false;
+    *ret = str_of((const char *)*p, n);
+    *p += n;
+    return true;
+}
+
+static bool apply_series(struct replay *r, const struct log_record *rec)
+{
+    const uint8_t *p = rec->p, *end = p + rec->n;
+    uint64_t number, id;
+    if (!get(&p, end, &number) || !get(&p, end, &id) || id > UINT32_MAX)
+        return false;
+    struct tenant *t = tenant_at(r, number);
+    if (!t)
+        return false;
+    int err = head_define(t->head, (uint32_t)id, str_of((const char *)p, (size_t)(end - p)));
+    return err == 0;
+}
+
+static bool apply_exemplar(struct replay *r, const struct log_record *rec)
+{
+    const uint8_t *p = rec->p, *end = p + rec->n;
+    uint64_t number, ts, bits;
+    struct exemplar e;
+    if (!get(&p, end, &number) || !get_text(&p, end, &e.key) || !get_text(&p, end, &e.labels) ||
+        !get(&p, end, &ts) || !get(&p, end, &bits) || !tenant_at(r, number))
+        return false;
+    e.ts_ms = unzigzag(ts);
+    e.value = bits_double(bits);
+    tenant_note_exemplar(tenant_at(r, number), &e);
+    return true;
+}
+
+static bool apply_metadata(struct replay *r, const struct log_record *rec)
+{
+    const uint8_t *p = rec->p, *end = p + rec->n;
+    uint64_t number, type;
+    struct metadata m;
+    bool is_new;
+    if (!get(&p, end, &number) || !get(&p, end, &type) || type > METRIC_STATESET ||
+        !get_text(&p, end, &m.metric) || !get_text(&p, end, &m.help) ||
+        !get_text(&p, end, &m.unit) || !tenant_at(r, number))
+        return false;
+    m.type = (enum metric_type)type;
+    tenant_note_metadata(tenant_at(r, number), &m, &is_new);
+    return true;
+}
+
+static bool apply_samples(struct replay *r, const struct log_record *rec)
+{
+    struct record_reader reader;
+    if (record_read(&reader, str_of((const char *)rec->p, rec->n)) || !tenant_at(r, reader.tenant) ||
+        rec->lane >= LOG_LANES_MAX)
+        return false;
+    struct tenant *t = r->s->tenants.v[reader.tenant - 1];
+    struct head_replay *state = &r->states[rec->lane * (r->tenants + 1) + reader.tenant];
+    /* Values that lean on lost ones are found by their segment number: forget them all. */
+    if (rec->after_gap)
+        head_replay_done(state);
+    return head_apply(t->head, state, (uint32_t)rec->segment, &reader,
+                      &r->s->orphans) == 0;
+}
+
+static int apply(void *context, const struct log_record *rec)
+{
+    struct replay *r = context;
+    bool ok = true;
+    if (rec->type == RECORD_SAMPLES)
+        ok = !r->samples || apply_samples(r, rec);
+    else if (r->samples)
+        return 0;
+    else if (rec->type == RECORD_SERIES)
+        ok = apply_series(r, rec);
+    else if (rec->type == RECORD_EXEMPLAR)
+        ok = apply_exemplar(r, rec);
+    else if (rec->type == RECORD_METADATA)
+        ok = apply_metadata(r, rec);
+    r->bad += !ok;
+    return 0;
+}
+
+static void warn(void *context, const char *text)
+{
+    struct replay *r = context;
+    if (r->samples) /* the first pass has met it too */
+        store_warn(r->s, "log: %s", text);
+}
+
+/* The first segment that has anything a part does not hold: "replay-from", see store_flush.c. */
+static uint64_t replay_from(struct store *s)
+{
+    void *p = NULL;
+    size_t n = 0;
+    uint64_t from = 0;
+    if (disk_slurp(s->config.disk, "replay-from", 64, &p, &n) == 0)
+        str_u64(str_trim(str_of(p, n)), &from); /* unreadable: everything is replayed */
+    mem_free(p);
+    return from;
+}
+
+int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why)
+{
+    int64_t begun = clock_monotonic_ns(&clock_real);
+    struct replay r = {.s = s, .tenants = s->tenants.n};
+    struct log_replay_result result;
+    struct log_replay how = {replay_from(s), apply, warn, &r};
+    r.states = mem_array(LOG_LANES_MAX * (r.tenants + 1), sizeof *r.states);
+
+    /* Definitions first: a lane's samples may lie before the definition that another lane made. */
+    int err = log_replay(s->config.disk, "log", s->ring, &how, &result, why);
+    r.samples = true;
+    if (!err)
+        err = log_replay(s->config.disk, "log", s->ring, &how, &result, why);
+
+    for (size_t i = 0; i < LOG_LANES_MAX * (r.tenants + 1); i++)
+        head_replay_done(&r.states[i]);
+    mem_free(r.states);
+    if (err)
+        return err;
+    if (r.bad || s->orphans)
+        store_warn(s, "log: %llu records could not be applied, %llu samples had no series",
+                   (unsigned long long)r.bad, (unsigned long long)s->orphans);
+    for (size_t i = 0; i < s->tenants.n; i++)
+        s->replayed_samples += atomic_load(&s->tenants.v[i]->head->samples);
+    s->replay_ns = clock_monotonic_ns(&clock_real) - begun;
+    *ret_last_segment = MAX(result.last_segment, how.from_segment);
+    return 0;
+}
