@@ -1,6 +1,7 @@
 #include "query/promql/promql_tree.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "text/regex.h"
@@ -140,31 +141,11 @@ static bool check_count(struct promql_parser *p, struct promql_expr *e)
     return true;
 }
 
-/* The second argument of info() is matchers in braces, not a selector. */
-static bool check_info(struct promql_parser *p, struct promql_expr *e)
-{
-    if (!expect(p, e->arguments[0], PROMQL_VECTOR, "call to function \"info\""))
-        return false;
-    if (e->arguments_n < 2)
-        return true;
-    const struct promql_expr *data = e->arguments[1];
-    if (data->type != PROMQL_VECTOR)
-        return promql_parser_error(p, data->start, "expected type %s in %s, got %s",
-                                   documented(PROMQL_VECTOR), "call to function \"info\"",
-                                   documented(data->type));
-    if (data->kind != EXPR_SELECTOR || data->name.n)
-        return promql_parser_error(p, data->start,
-                                   "expected label selectors only, got vector selector instead");
-    return true;
-}
-
 static bool check_call(struct promql_parser *p, struct promql_expr *e)
 {
     const struct promql_function_row *f = &functions[e->function];
     if (!check_count(p, e))
         return false;
-    if (e->function == PROMQL_FN_INFO)
-        return check_info(p, e);
     char context[64];
     snprintf(context, sizeof context, "call to function \"%s\"", f->name);
     size_t n = strlen(f->arguments);

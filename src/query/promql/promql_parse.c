@@ -445,6 +445,8 @@ int promql_parse(struct str text, const struct promql_options *options, struct a
     if (e && !p.failed)
         promql_check(&p, e);
     mem_free(p.tokens);
+    if (e)
+        e->text = arena_str(a, text);
     if (p.failed || !e)
         return -ERR_FORMAT;
     *ret = e;

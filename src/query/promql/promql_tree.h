@@ -230,6 +230,7 @@ struct promql_expr {
     enum promql_function function;   /* EXPR_CALL */
     double number;
     struct str string;              /* EXPR_STRING */
+    struct str text; /* of the query; at its root only */
     struct promql_expr *left;       /* BINARY; UNARY, PAREN, AGGREGATE, SUBQUERY: the operand */
     struct promql_expr *right;      /* BINARY; AGGREGATE: the parameter, or NULL */
     struct promql_expr **arguments; /* CALL */

@@ -1,0 +1,339 @@
+/* histogram_quantile and its kin: over classic buckets (series with the label le) and over native
+ * histograms. */
+#include "query/promql/promql_engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+
+struct bucket_row {
+    double bound;
+    const struct row_buffer *row;
+};
+
+/* One classic histogram: the rows that are equal but for le. */
+struct classic {
+    struct str key;
+    bool drop_name;
+    struct {
+        struct bucket_row *v;
+        size_t n, capacity;
+    } buckets;
+    const struct row_buffer *native;
+};
+
+struct count_at {
+    double bound, count;
+};
+
+static int bucket_cmp(const void *a, const void *b)
+{
+    double x = ((const struct bucket_row *)a)->bound, y = ((const struct bucket_row *)b)->bound;
+    return (x > y) - (x < y);
+}
+
+/* The buckets with a value at step i, ascending, equal bounds merged, counts made monotonic. */
+static size_t counts_at(struct engine *e, const struct promql_expr *x, const struct classic *c,
+                        size_t i, struct count_at *out)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < c->buckets.n; k++) {
+        const struct bucket_row *b = &c->buckets.v[k];
+        if (b->row->kind[i] != KIND_FLOAT)
+            continue;
+        if (n && out[n - 1].bound == b->bound)
+            out[n - 1].count += b->row->value[i];
+        else
+            out[n++] = (struct count_at){b->bound, b->row->value[i]};
+    }
+    bool fixed = false;
+    for (size_t k = 1; k < n; k++) {
+        double before = out[k - 1].count, now = out[k].count;
+        if (now >= before)
+            continue;
+        if (fabs(before - now) > 1e-12 * fmin(fabs(before) + fabs(now), 1.7e308))
+            fixed = true;
+        out[k].count = before;
+    }
+    if (fixed)
+        promql_info_metric(e, x->arguments[x->arguments_n - 1], labels_get(c->key, LABEL_METRIC),
+                           "input to histogram_quantile needed to be fixed for monotonicity (see "
+                           "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                           "#histogram_quantile)");
+    return n;
+}
+
+static double classic_quantile(double q, const struct count_at *b, size_t n)
+{
+    if (isnan(q))
+        return NAN;
+    if (q < 0 || q > 1)
+        return q < 0 ? -INFINITY : INFINITY;
+    if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].bound < 0 || n < 2)
+        return NAN;
+    double total = b[n - 1].count;
+    if (total == 0 || isnan(total))
+        return NAN;
+    double rank = q * total;
+    size_t k = 0;
+    while (k < n - 1 && b[k].count < rank)
+        k++;
+    if (k == n - 1)
+        return b[n - 2].bound;
+    if (k == 0 && b[0].bound <= 0)
+        return b[0].bound;
+    double lower = k ? b[k - 1].bound : 0, before = k ? b[k - 1].count : 0;
+    double count = b[k].count - before;
+    return lower + (b[k].bound - lower) * ((rank - before) / count);
+}
+
+/* How many observations lie below v. */
+static double classic_below(double v, const struct count_at *b, size_t n)
+{
+    double before = 0, lower = b[0].bound > 0 ? 0 : -INFINITY;
+    for (size_t k = 0; k < n; k++) {
+        if (v < b[k].bound) {
+            if (v <= lower || isinf(b[k].bound))
+                return before;
+            if (isinf(lower))
+                return b[k].count;
+            return before + (b[k].count - before) * (v - lower) / (b[k].bound - lower);
+        }
+        before = b[k].count;
+        lower = b[k].bound;
+    }
+    return before;
+}
+
+static double classic_fraction(double lower, double upper, const struct count_at *b, size_t n)
+{
+    if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].count == 0 || isnan(lower) || isnan(upper) ||
+        isnan(b[n - 1].count))
+        return NAN;
+    if (lower >= upper)
+        return 0;
+    return (classic_below(upper, b, n) - classic_below(lower, b, n)) / b[n - 1].count;
+}
+
+struct classics {
+    struct classic **v;
+    size_t n, capacity;
+};
+
+static struct classic *classic_of(struct engine *e, struct classics *list, struct map *by_key,
+                                  struct str key, const struct row_buffer *r)
+{
+    bool fresh;
+    union map_value *at = map_put(by_key, key, &fresh);
+    if (fresh) {
+        struct classic *c = arena_new(e->arena, sizeof *c);
+        c->key = arena_str(e->arena, key);
+        c->drop_name = r->drop_name;
+        vec_push(list, c);
+        at->p = c;
+    }
+    return at->p;
+}
+
+static void sort_in(struct engine *e, const struct promql_expr *x, const struct rows *in, size_t n,
+                    struct classics *list)
+{
+    const struct promql_expr *where = x->arguments[x->arguments_n - 1];
+    struct map by_key;
+    map_init(&by_key, 0);
+    for (size_t i = 0; i < in->n; i++) {
+        const struct row_buffer *r = &in->v[i];
+        if (memchr(r->kind, KIND_HISTOGRAM, n))
+            classic_of(e, list, &by_key, r->key, r)->native = r;
+        if (!memchr(r->kind, KIND_FLOAT, n))
+            continue;
+        struct str le = labels_get(r->key, STR("le"));
+        double bound;
+        bool range;
+        bool minus = le.n && le.p[0] == '-';
+        struct str body = str_sub(le, le.n && (minus || le.p[0] == '+'), le.n);
+        if (!promql_number_read(body, &bound, &range)) {
+            promql_engine_warn(e, where, "bucket label \"le\" is missing or has a malformed value "
+                               "of \"" STR_FMT "\" for metric name \"" STR_FMT "\"", STR_ARG(le),
+                               STR_ARG(labels_get(r->key, LABEL_METRIC)));
+            continue;
+        }
+        struct label_set set;
+        promql_label_set_read(r->key, &set);
+        promql_label_set_put(&set, STR("le"), STR(""));
+        struct classic *c =
+            classic_of(e, list, &by_key, promql_label_set_key(e, &set), r);
+        struct bucket_row b = {minus ? -bound : bound, r};
+        vec_push(&c->buckets, b);
+    }
+    map_done(&by_key);
+    for (size_t i = 0; i < list->n; i++)
+        qsort(list->v[i]->buckets.v, list->v[i]->buckets.n, sizeof(struct bucket_row), bucket_cmp);
+}
+
+static void nan_hint(struct engine *e, const struct promql_expr *x, const struct classic *c,
+                     const struct histogram *h, double result)
+{
+    bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
+    if (!isnan(h->sum) || h->count == 0)
+        return;
+    double filled = h->zero_count;
+    for (uint32_t i = 0; i < h->positive_n; i++)
+        filled += h->positive[i];
+    for (uint32_t i = 0; i < h->negative_n; i++)
+        filled += h->negative[i];
+    if (filled >= h->count)
+        return;
+    const char *text =
+        !quantile ? "input to histogram_fraction has NaN observations, which are excluded from all "
+                    "fractions"
+        : isnan(result)
+            ? "input to histogram_quantile has NaN observations, result is NaN"
+            : "input to histogram_quantile has NaN observations, result is skewed higher";
+    promql_info_metric(e, x->arguments[x->arguments_n - 1], labels_get(c->key, LABEL_METRIC), text);
+}
+
+static void evaluate_classic(struct engine *e, const struct promql_expr *x,
+                             const struct classic *c, size_t n, double *const *scalars,
+                             struct row_buffer *out, struct count_at *scratch)
+{
+    bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
+    for (size_t i = 0; i < n; i++) {
+        bool native = c->native && c->native->kind[i] == KIND_HISTOGRAM;
+        size_t buckets = counts_at(e, x, c, i, scratch);
+        double a = scalars[0][i], b = quantile ? 0 : scalars[1][i];
+        if (native && buckets) {
+            promql_warn_metric(e, x->arguments[x->arguments_n - 1],
+                               labels_get(c->key, LABEL_METRIC),
+                               "vector contains a mix of classic and native histograms");
+            continue;
+        }
+        if (!native && !buckets)
+            continue;
+        const struct histogram *h = native ? c->native->histogram[i] : NULL;
+        out->kind[i] = KIND_FLOAT;
+        if (quantile)
+            out->value[i] = h ? promql_histogram_quantile(h, a)
+                              : classic_quantile(a, scratch, buckets);
+        else
+            out->value[i] = h ? promql_histogram_fraction(h, a, b)
+                              : classic_fraction(a, b, scratch, buckets);
+        if (h)
+            nan_hint(e, x, c, h, out->value[i]);
+    }
+}
+
+static void check_quantile(struct engine *e, const struct promql_expr *x, const double *q, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (q[i] >= 0 && q[i] <= 1)
+            continue;
+        struct buf b;
+        buf_init(&b, 400);
+        promql_number_short(q[i], &b);
+        promql_engine_warn(e, x->arguments[0],
+                           "quantile value should be between 0 and 1, got " STR_FMT,
+                           STR_ARG(buf_str(&b)));
+        buf_done(&b);
+    }
+}
+
+static int from_buckets(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                        struct stream **ret)
+{
+    double *scalars[2] = {NULL, NULL};
+    bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
+    int err = promql_scalar(e, x->arguments[0], g, &scalars[0]);
+    if (err == 0 && !quantile)
+        err = promql_scalar(e, x->arguments[1], g, &scalars[1]);
+    struct stream *s;
+    struct rows in = {0}, out = {0};
+    if (err == 0)
+        err = promql_stream(e, x->arguments[x->arguments_n - 1], g, &s);
+    if (err == 0)
+        err = promql_rows_gather(e, s, g->n, &in);
+    struct classics list = {0};
+    if (err == 0)
+        sort_in(e, x, &in, g->n, &list);
+    if (err == 0 && quantile)
+        check_quantile(e, x, scalars[0], g->n);
+    struct count_at *scratch = mem_array(in.n + 1, sizeof *scratch);
+    for (size_t i = 0; i < list.n; i++) {
+        struct classic *c = list.v[i];
+        struct row_buffer r;
+        promql_row_new(e, g->n, &r);
+        r.key = c->key;
+        r.drop_name = c->drop_name;
+        evaluate_classic(e, x, c, g->n, scalars, &r, scratch);
+        promql_row_drop_name(e, &r.key, &r.drop_name);
+        vec_push(&out, r);
+        vec_free(&c->buckets);
+    }
+    mem_free(scratch);
+    vec_free(&list);
+    *ret = promql_rows_stream(e, &out);
+    promql_rows_done(&in);
+    promql_rows_done(&out);
+    return err;
+}
+
+/* --- functions of one native histogram --------------------------------------------------------- */
+
+struct native_stream {
+    struct stream stream;
+    struct stream *from;
+    enum promql_function function;
+    size_t n;
+    struct row_buffer row;
+};
+
+static double native_value(enum promql_function f, const struct histogram *h)
+{
+    switch (f) {
+    case PROMQL_FN_HISTOGRAM_COUNT:
+        return h->count;
+    case PROMQL_FN_HISTOGRAM_SUM:
+        return h->sum;
+    case PROMQL_FN_HISTOGRAM_AVG:
+        return h->sum / h->count;
+    case PROMQL_FN_HISTOGRAM_STDVAR:
+        return promql_histogram_variance(h);
+    default:
+        return sqrt(promql_histogram_variance(h));
+    }
+}
+
+static int native_next(struct engine *e, struct stream *stream, struct row *ret)
+{
+    struct native_stream *s = (struct native_stream *)stream;
+    struct row in;
+    int more = s->from->next(e, s->from, &in);
+    if (more <= 0)
+        return more;
+    for (size_t i = 0; i < s->n; i++) {
+        s->row.kind[i] = in.kind[i] == KIND_HISTOGRAM ? KIND_FLOAT : KIND_NONE;
+        if (s->row.kind[i])
+            s->row.value[i] = native_value(s->function, in.histogram[i]);
+    }
+    s->row.key = in.key;
+    s->row.drop_name = in.drop_name;
+    promql_row_drop_name(e, &s->row.key, &s->row.drop_name);
+    promql_row_view(&s->row, ret);
+    return 1;
+}
+
+int promql_stream_histogram(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                            struct stream **ret)
+{
+    if (x->function == PROMQL_FN_HISTOGRAM_QUANTILE || x->function == PROMQL_FN_HISTOGRAM_FRACTION)
+        return from_buckets(e, x, g, ret);
+    struct native_stream *s = arena_new(e->arena, sizeof *s);
+    s->stream.next = native_next;
+    s->function = x->function;
+    s->n = g->n;
+    promql_row_new(e, g->n, &s->row);
+    *ret = &s->stream;
+    return promql_stream(e, x->arguments[0], g, &s->from);
+}

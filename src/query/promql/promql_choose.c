@@ -1,0 +1,278 @@
+/* Aggregations that need all series of a group at once: topk, bottomk, limitk, limit_ratio,
+ * quantile, count_values. */
+#include "query/promql/promql_engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/vec.h"
+
+struct member {
+    double value;
+    size_t row;
+    bool descending;
+};
+
+struct choose {
+    const struct promql_expr *expr;
+    const double *parameter; /* [n] */
+    size_t n;
+    struct rows in;
+    size_t *group;  /* [in.n] */
+    size_t groups_n;
+    struct rows out; /* one row a group, or a row each */
+};
+
+static int member_cmp(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    if (isnan(x->value) || isnan(y->value)) {
+        if (isnan(x->value) != isnan(y->value))
+            return isnan(x->value) ? 1 : -1;
+    } else if (x->value != y->value) {
+        return (x->value < y->value) != x->descending ? -1 : 1;
+    }
+    return x->row < y->row ? -1 : 1;
+}
+
+static void find_groups(struct engine *e, struct choose *c, struct rows *keys)
+{
+    struct buf scratch;
+    buf_init(&scratch, 1 << 22);
+    c->group = arena_array(e->arena, c->in.n + 1, sizeof *c->group);
+    for (size_t i = 0; i < c->in.n; i++) {
+        buf_clear(&scratch);
+        if (c->expr->without || c->expr->grouping.n)
+            promql_key_project(c->in.v[i].key, &c->expr->grouping, !c->expr->without, &scratch);
+        struct row_buffer *r = promql_rows_of(e, keys, buf_str(&scratch), c->n);
+        r->drop_name = c->in.v[i].drop_name && labels_get(r->key, LABEL_METRIC).n;
+        c->group[i] = (size_t)(r - keys->v);
+    }
+    c->groups_n = keys->n;
+    buf_done(&scratch);
+}
+
+static int whole_parameter(struct engine *e, const struct choose *c, size_t step, size_t *ret)
+{
+    double k = c->parameter[step];
+    if (isnan(k))
+        return promql_engine_fail(e, PROMQL_EXECUTION, "Parameter value is NaN");
+    if (k >= 9223372036854775807.0 || k <= -9223372036854775808.0)
+        return promql_engine_fail(e, PROMQL_EXECUTION, "Scalar value %g overflows int64", k);
+    *ret = k < 1 ? 0 : (size_t)MIN(k, (double)c->in.n);
+    return 0;
+}
+
+/* The members of group g at a step, in the order of the rows. */
+static size_t members_of(struct engine *e, const struct choose *c, size_t g, size_t step,
+                         bool histograms, struct member *ret)
+{
+    size_t n = 0;
+    bool descending = c->expr->operator == TOKEN_TOPK;
+    for (size_t i = 0; i < c->in.n; i++) {
+        const struct row_buffer *r = &c->in.v[i];
+        if (c->group[i] != g || r->kind[step] == KIND_NONE)
+            continue;
+        if (r->kind[step] == KIND_HISTOGRAM && !histograms) {
+            promql_engine_info(e, c->expr->left, "ignored histogram in %s aggregation",
+                               promql_token_text(c->expr->operator));
+            continue;
+        }
+        ret[n++] = (struct member){r->value[step], i, descending};
+    }
+    return n;
+}
+
+static void keep_member(struct engine *e, struct choose *c, size_t row, size_t step)
+{
+    struct row_buffer *to = &c->out.v[row];
+    const struct row_buffer *from = &c->in.v[row];
+    if (from->kind[step] == KIND_HISTOGRAM) {
+        promql_row_histogram(e, to, c->n, step, from->histogram[step]);
+        return;
+    }
+    to->kind[step] = KIND_FLOAT;
+    to->value[step] = from->value[step];
+}
+
+static bool sampled(const struct choose *c, size_t row, double ratio)
+{
+    struct str key = c->in.v[row].key;
+    double place = (double)hash_u64(hash_xxh3(key.p, key.n, 0)) / 18446744073709551616.0;
+    return ratio >= 0 ? place < ratio : place >= 1 + ratio;
+}
+
+static int choose_ratio(struct engine *e, struct choose *c, size_t step)
+{
+    double r = c->parameter[step];
+    if (isnan(r))
+        return promql_engine_fail(e, PROMQL_EXECUTION, "Ratio value is NaN");
+    if (r > 1 || r < -1) {
+        promql_engine_warn(e, c->expr->right,
+                           "ratio value should be between -1 and 1, got %g, capping to %g", r,
+                           r > 1 ? 1.0 : -1.0);
+        r = r > 1 ? 1 : -1;
+    }
+    for (size_t i = 0; i < c->in.n; i++) {
+        if (c->in.v[i].kind[step] != KIND_NONE && sampled(c, i, r))
+            keep_member(e, c, i, step);
+    }
+    return 0;
+}
+
+/* Rows of the result in the order of the instant answer: groups, and in them the members. */
+static void order_rows(struct engine *e, struct choose *c, struct rows *ordered,
+                       const struct member *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        vec_push(ordered, c->out.v[m[i].row]);
+    (void)e;
+}
+
+static int choose_k(struct engine *e, struct choose *c, size_t step, struct member *members,
+                    struct rows *ordered)
+{
+    size_t k = 0;
+    int err = whole_parameter(e, c, step, &k);
+    bool limit = c->expr->operator == TOKEN_LIMITK;
+    for (size_t g = 0; err == 0 && k > 0 && g < c->groups_n; g++) {
+        size_t n = members_of(e, c, g, step, limit, members);
+        if (!limit)
+            qsort(members, n, sizeof *members, member_cmp);
+        n = MIN(n, k);
+        for (size_t i = 0; i < n; i++)
+            keep_member(e, c, members[i].row, step);
+        if (c->n == 1)
+            order_rows(e, c, ordered, members, n);
+    }
+    return err;
+}
+
+static int choose_rows(struct engine *e, struct choose *c, struct rows *ordered)
+{
+    for (size_t i = 0; i < c->in.n; i++) {
+        struct row_buffer r;
+        promql_row_new(e, c->n, &r);
+        r.key = c->in.v[i].key;
+        r.drop_name = c->in.v[i].drop_name;
+        vec_push(&c->out, r);
+    }
+    struct member *members = mem_array(c->in.n + 1, sizeof *members);
+    bool ratio = c->expr->operator == TOKEN_LIMIT_RATIO;
+    int err = 0;
+    for (size_t step = 0; err == 0 && step < c->n; step++) {
+        err = ratio ? choose_ratio(e, c, step) : choose_k(e, c, step, members, ordered);
+        if (err == 0)
+            err = promql_engine_poll(e);
+    }
+    if (c->n > 1 || ratio) {
+        for (size_t i = 0; i < c->out.n; i++)
+            vec_push(ordered, c->out.v[i]);
+    }
+    mem_free(members);
+    return err;
+}
+
+static void quantile_rows(struct engine *e, struct choose *c, struct rows *keys)
+{
+    struct member *members = mem_array(c->in.n + 1, sizeof *members);
+    double *values = mem_array(c->in.n + 1, sizeof *values);
+    for (size_t step = 0; step < c->n; step++) {
+        double q = c->parameter[step];
+        if (!(q >= 0 && q <= 1)) {
+            struct buf b;
+            buf_init(&b, 400);
+            promql_number_short(q, &b);
+            promql_engine_warn(e, c->expr->right,
+                               "quantile value should be between 0 and 1, got " STR_FMT,
+                               STR_ARG(buf_str(&b)));
+            buf_done(&b);
+        }
+        for (size_t g = 0; g < c->groups_n; g++) {
+            size_t n = members_of(e, c, g, step, false, members);
+            for (size_t i = 0; i < n; i++)
+                values[i] = members[i].value;
+            promql_sort_values(values, n);
+            keys->v[g].kind[step] = n ? KIND_FLOAT : KIND_NONE;
+            keys->v[g].value[step] = promql_quantile_sorted(q, values, n);
+        }
+    }
+    mem_free(values);
+    mem_free(members);
+}
+
+static int count_values(struct engine *e, struct choose *c, const struct rows *keys,
+                        struct rows *out)
+{
+    struct str name = promql_string(c->expr->right);
+    if (name.n == 0 || !str_utf8(name)) {
+        struct buf b;
+        buf_init(&b, 4096);
+        promql_quote(name, &b);
+        int err = promql_engine_fail(e, PROMQL_EXECUTION, "invalid label name " STR_FMT,
+                                     STR_ARG(buf_str(&b)));
+        buf_done(&b);
+        return err;
+    }
+    struct label_set set;
+    struct buf text;
+    buf_init(&text, 4096);
+    for (size_t i = 0; i < c->in.n; i++) {
+        const struct row_buffer *in = &c->in.v[i];
+        for (size_t step = 0; step < c->n; step++) {
+            if (in->kind[step] != KIND_FLOAT)
+                continue;
+            buf_clear(&text);
+            promql_number_put(in->value[step], &text);
+            promql_label_set_read(keys->v[c->group[i]].key, &set);
+            promql_label_set_put(&set, name, buf_str(&text));
+            struct str key = promql_label_set_key(e, &set);
+            struct row_buffer *r = promql_rows_of(e, out, key, c->n);
+            r->value[step] = r->kind[step] == KIND_FLOAT ? r->value[step] + 1 : 1;
+            r->kind[step] = KIND_FLOAT;
+        }
+    }
+    buf_done(&text);
+    return 0;
+}
+
+static int choose_run(struct engine *e, struct choose *c, struct stream **ret)
+{
+    struct rows keys = {0}, result = {0};
+    find_groups(e, c, &keys);
+    int err = 0;
+    const struct rows *from = &result;
+    if (c->expr->operator == TOKEN_QUANTILE) {
+        quantile_rows(e, c, &keys);
+        from = &keys;
+    } else if (c->expr->operator == TOKEN_COUNT_VALUES) {
+        err = count_values(e, c, &keys, &result);
+    } else {
+        err = choose_rows(e, c, &result);
+    }
+    *ret = promql_rows_stream(e, from);
+    promql_rows_done(&keys);
+    promql_rows_done(&result);
+    return err;
+}
+
+int promql_stream_choose(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                         struct stream **ret)
+{
+    struct choose c = {.expr = x, .n = g->n};
+    struct stream *s;
+    int err = promql_stream(e, x->left, g, &s);
+    double *parameter = NULL;
+    if (err == 0 && x->right->type == PROMQL_SCALAR)
+        err = promql_scalar(e, x->right, g, &parameter);
+    c.parameter = parameter;
+    if (err == 0)
+        err = promql_rows_gather(e, s, g->n, &c.in);
+    if (err == 0)
+        err = choose_run(e, &c, ret);
+    promql_rows_done(&c.in);
+    promql_rows_done(&c.out);
+    return err;
+}

@@ -1,0 +1,505 @@
+#include "query/promql/promql_engine.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/vec.h"
+
+enum { LOOKBACK_MS = 5 * 60 * 1000, NOTES_MAX = 1000, POLL_CLOCK = 16 };
+
+int promql_engine_fail(struct engine *e, enum promql_error kind, const char *format, ...)
+{
+    static const int codes[] = {0,           -ERR_FORMAT,   -ERR_LIMIT,
+                                -ERR_TIMEOUT, -ERR_CANCELED, -ERR_STATE};
+    if (e->failure->kind == PROMQL_NONE) {
+        e->failure->kind = kind;
+        va_list args;
+        va_start(args, format);
+        vsnprintf(e->failure->text, sizeof e->failure->text, format, args);
+        va_end(args);
+    }
+    return codes[kind];
+}
+
+int promql_engine_poll(struct engine *e)
+{
+    const struct promql_query *q = e->query;
+    if (q->canceled && atomic_load_explicit(q->canceled, memory_order_relaxed))
+        return promql_engine_fail(e, PROMQL_CANCELED, "query was canceled in expression evaluation");
+    if (q->limits.bytes_max && e->arena->total > q->limits.bytes_max)
+        return promql_engine_fail(e, PROMQL_EXECUTION,
+                                  "query processing would use more than %llu bytes of memory in "
+                                  "query execution",
+                                  (unsigned long long)q->limits.bytes_max);
+    if (e->deadline_ns && ++e->polls % POLL_CLOCK == 0 &&
+        clock_monotonic_ns(&clock_real) > e->deadline_ns)
+        return promql_engine_fail(e, PROMQL_TIMEOUT, "query timed out in expression evaluation");
+    return 0;
+}
+
+int promql_engine_hold(struct engine *e, uint64_t n)
+{
+    e->alive += n;
+    if (e->alive > e->alive_peak)
+        e->alive_peak = e->alive;
+    uint64_t limit = e->query->limits.samples_max;
+    if (limit && e->alive > limit)
+        return promql_engine_fail(e, PROMQL_EXECUTION,
+                                  "query processing would load too many samples into memory in "
+                                  "query execution");
+    return 0;
+}
+
+static void note(struct engine *e, struct engine_texts *list, const char *prefix,
+                 const struct promql_expr *where, const char *format, va_list args)
+{
+    char text[PROMQL_MESSAGE_MAX];
+    int n = snprintf(text, sizeof text, "%s", prefix);
+    vsnprintf(text + n, sizeof text - (size_t)n, format, args);
+    char position[32] = "";
+    if (where) {
+        promql_position(e->text, where->start, position, sizeof position);
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, " (%s)", position);
+    }
+    struct str s = str_c(text);
+    for (size_t i = 0; i < list->n; i++) {
+        if (str_eq(list->v[i], s))
+            return;
+    }
+    if (list->n < NOTES_MAX)
+        vec_push(list, arena_str(e->arena, s));
+}
+
+void promql_engine_warn(struct engine *e, const struct promql_expr *where, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note(e, &e->warnings, "PromQL warning: ", where, format, args);
+    va_end(args);
+}
+
+void promql_engine_info(struct engine *e, const struct promql_expr *where, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note(e, &e->infos, "PromQL info: ", where, format, args);
+    va_end(args);
+}
+
+const struct promql_expr *promql_bare(const struct promql_expr *e)
+{
+    while (e->kind == EXPR_PAREN)
+        e = e->left;
+    return e;
+}
+
+struct str promql_string(const struct promql_expr *x)
+{
+    return promql_bare(x)->string;
+}
+
+static bool names_of_selector(const struct promql_expr *e)
+{
+    for (size_t i = 0; i < e->matchers_n; i++) {
+        if (e->matchers[i].type == MATCH_EQUAL && str_eq(e->matchers[i].name, LABEL_METRIC))
+            return false;
+    }
+    return true;
+}
+
+bool promql_names_may_meet(const struct promql_expr *e)
+{
+    e = promql_bare(e);
+    switch (e->kind) {
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+        return false;
+    case EXPR_SELECTOR:
+        return names_of_selector(e);
+    case EXPR_UNARY:
+    case EXPR_SUBQUERY:
+        return promql_names_may_meet(e->left);
+    case EXPR_AGGREGATE:
+        for (size_t i = 0; i < e->grouping.n; i++) {
+            if (str_eq(e->grouping.v[i], LABEL_METRIC))
+                return true;
+        }
+        return e->operator >= TOKEN_TOPK ? promql_names_may_meet(e->left) : false;
+    case EXPR_CALL:
+        if (e->function == PROMQL_FN_LABEL_REPLACE || e->function == PROMQL_FN_LABEL_JOIN)
+            return true;
+        for (size_t i = 0; i < e->arguments_n; i++) {
+            if (e->arguments[i]->type != PROMQL_SCALAR && promql_names_may_meet(e->arguments[i]))
+                return true;
+        }
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool promql_is_fixed(const struct promql_expr *e)
+{
+    switch (e->kind) {
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+        return true;
+    case EXPR_SELECTOR:
+    case EXPR_SUBQUERY:
+        return e->at != AT_NONE;
+    case EXPR_PAREN:
+    case EXPR_UNARY:
+        return promql_is_fixed(e->left);
+    case EXPR_BINARY:
+        return promql_is_fixed(e->left) && promql_is_fixed(e->right);
+    case EXPR_AGGREGATE:
+        return promql_is_fixed(e->left) && (!e->right || promql_is_fixed(e->right));
+    case EXPR_CALL:
+        if (promql_function_row(e->function)->flags & FUNCTION_AT_UNSAFE)
+            return false;
+        for (size_t i = 0; i < e->arguments_n; i++) {
+            if (!promql_is_fixed(e->arguments[i]))
+                return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* --- result ---------------------------------------------------------------------------------- */
+
+struct promql_result {
+    struct arena arena;
+    enum promql_type type;
+    int64_t time_ms;
+    double scalar;
+    struct str string;
+    struct promql_series *series;
+    size_t series_n, at;
+    struct str *warnings, *infos;
+    size_t warnings_n, infos_n;
+    struct promql_statistics statistics;
+};
+
+void promql_result_free(struct promql_result *r)
+{
+    if (!r)
+        return;
+    arena_done(&r->arena);
+    mem_free(r);
+}
+
+enum promql_type promql_result_type(const struct promql_result *r)
+{
+    return r->type;
+}
+
+double promql_result_scalar(const struct promql_result *r, int64_t *ret_ms)
+{
+    *ret_ms = r->time_ms;
+    return r->scalar;
+}
+
+struct str promql_result_string(const struct promql_result *r, int64_t *ret_ms)
+{
+    *ret_ms = r->time_ms;
+    return r->string;
+}
+
+size_t promql_result_count(const struct promql_result *r)
+{
+    return r->series_n;
+}
+
+bool promql_result_next(struct promql_result *r, struct promql_series *ret)
+{
+    if (r->at == r->series_n)
+        return false;
+    *ret = r->series[r->at++];
+    return true;
+}
+
+bool promql_result_warning(const struct promql_result *r, size_t *at, struct str *ret)
+{
+    if (*at >= r->warnings_n)
+        return false;
+    *ret = r->warnings[(*at)++];
+    return true;
+}
+
+bool promql_result_info(const struct promql_result *r, size_t *at, struct str *ret)
+{
+    if (*at >= r->infos_n)
+        return false;
+    *ret = r->infos[(*at)++];
+    return true;
+}
+
+struct promql_statistics promql_result_statistics(const struct promql_result *r)
+{
+    return r->statistics;
+}
+
+static int series_cmp(const void *a, const void *b)
+{
+    return labels_cmp(((const struct promql_series *)a)->key,
+                      ((const struct promql_series *)b)->key);
+}
+
+struct series_list {
+    struct promql_series *v;
+    size_t n, capacity;
+};
+
+/* The steps of a row that have a value, as a series in the arena. */
+static bool series_of_row(struct engine *e, const struct row *r, const struct grid *g,
+                          struct promql_series *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++)
+        n += r->kind[i] != KIND_NONE;
+    if (n == 0)
+        return false;
+    int64_t *ts = arena_array(e->arena, n, sizeof *ts);
+    double *value = arena_array(e->arena, n, sizeof *value);
+    const struct histogram **histogram = NULL;
+    size_t at = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        if (r->kind[i] == KIND_NONE)
+            continue;
+        ts[at] = grid_ms(g, i);
+        if (r->kind[i] == KIND_FLOAT) {
+            value[at] = r->value[i];
+        } else {
+            if (!histogram)
+                histogram = arena_array(e->arena, n, sizeof(struct histogram *));
+            histogram[at] = promql_histogram_scale(e, r->histogram[i], 1);
+        }
+        at++;
+    }
+    *ret = (struct promql_series){arena_str(e->arena, r->key), ts, value, histogram, n};
+    return true;
+}
+
+static int gather(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                  struct series_list *list)
+{
+    struct stream *s;
+    int err = promql_stream(e, x, g, &s);
+    if (err < 0)
+        return err;
+    if (e->delayed_names)
+        s = promql_stream_unique(e, s, g->n);
+    struct rows dropped = {0};
+    struct row r;
+    int more;
+    while ((more = s->next(e, s, &r)) > 0) {
+        struct promql_series series;
+        if (r.drop_name)
+            r.key = promql_key_nameless(e, r.key);
+        if (e->delayed_names) {
+            more = promql_rows_merge(e, &dropped, &r, g->n);
+        } else if (series_of_row(e, &r, g, &series)) {
+            vec_push(list, series);
+            more = promql_engine_hold(e, series.n);
+        }
+        if (more < 0 || (more = promql_engine_poll(e)) < 0)
+            break;
+    }
+    for (size_t i = 0; more == 0 && i < dropped.n; i++) {
+        struct promql_series series;
+        promql_row_view(&dropped.v[i], &r);
+        if (series_of_row(e, &r, g, &series))
+            vec_push(list, series);
+    }
+    promql_rows_done(&dropped);
+    return more;
+}
+
+static int gather_scalar(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                         struct promql_result *r, struct series_list *list)
+{
+    double *value;
+    int err = promql_scalar(e, x, g, &value);
+    if (err < 0)
+        return err;
+    r->scalar = value[0];
+    if (e->query->instant)
+        return 0;
+    int64_t *ts = arena_array(e->arena, g->n, sizeof *ts);
+    for (size_t i = 0; i < g->n; i++)
+        ts[i] = grid_ms(g, i);
+    struct promql_series series = {{"", 0}, ts, value, NULL, g->n};
+    vec_push(list, series);
+    return promql_engine_hold(e, g->n);
+}
+
+/* x[5m] by itself: the samples as they are. */
+static int gather_matrix(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                         struct series_list *list)
+{
+    struct source *s;
+    int err = promql_source(e, x, g, &s);
+    struct samples in;
+    while (err == 0 && (err = s->next(e, s, &in)) > 0) {
+        const struct column *c = &in.column;
+        int64_t to = promql_source_ms(s, 0), from = to - s->range_ms;
+        int64_t *ts = arena_array(e->arena, c->n + 1, sizeof *ts);
+        double *value = arena_array(e->arena, c->n + 1, sizeof *value);
+        const struct histogram **histogram =
+            c->histogram ? arena_array(e->arena, c->n + 1, sizeof(struct histogram *)) : NULL;
+        size_t n = 0;
+        for (size_t i = 0; i < c->n; i++) {
+            const struct histogram *h = c->histogram ? c->histogram[i] : NULL;
+            bool stale = h ? histogram_is_stale(h) : sample_is_stale(c->value[i]);
+            if (c->ts_ms[i] <= from || c->ts_ms[i] > to || stale)
+                continue;
+            ts[n] = c->ts_ms[i];
+            if (h)
+                histogram[n] = promql_histogram_scale(e, h, 1);
+            else
+                value[n] = c->value[i];
+            n++;
+        }
+        struct str key = in.drop_name ? promql_key_nameless(e, in.key) : in.key;
+        struct promql_series series = {arena_str(e->arena, key), ts, value, histogram, n};
+        if (n)
+            vec_push(list, series);
+        err = promql_engine_hold(e, n);
+    }
+    return err;
+}
+
+static int evaluate(struct engine *e, struct promql_result *r, struct series_list *list)
+{
+    const struct promql_query *q = e->query;
+    const struct promql_expr *x = q->expr;
+    struct grid g = {q->start_ms, q->instant ? 1 : q->step_ms, 1};
+    if (!q->instant)
+        g.n = (size_t)((q->end_ms - q->start_ms) / q->step_ms) + 1;
+    r->type = q->instant ? x->type : PROMQL_MATRIX;
+    r->time_ms = q->start_ms;
+    switch (x->type) {
+    case PROMQL_STRING:
+        r->string = arena_str(&r->arena, promql_string(x));
+        return 0;
+    case PROMQL_SCALAR:
+        return gather_scalar(e, x, &g, r, list);
+    case PROMQL_MATRIX:
+        return gather_matrix(e, x, &g, list);
+    default:
+        return gather(e, x, &g, list);
+    }
+}
+
+static int check_query(const struct promql_query *q, struct engine *e)
+{
+    const struct promql_expr *x = q->expr;
+    if (q->instant)
+        return 0;
+    if (x->type != PROMQL_SCALAR && x->type != PROMQL_VECTOR)
+        return promql_engine_fail(e, PROMQL_BAD_DATA,
+                                  "invalid parameter \"query\": invalid expression type \"%s\" for "
+                                  "range query, must be Scalar or instant Vector",
+                                  x->type == PROMQL_MATRIX ? "range vector" : "string");
+    if (q->step_ms <= 0)
+        return promql_engine_fail(e, PROMQL_BAD_DATA,
+                                  "invalid parameter \"step\": zero or negative query resolution "
+                                  "step widths are not accepted. Try a positive integer");
+    if (q->end_ms < q->start_ms)
+        return promql_engine_fail(e, PROMQL_BAD_DATA,
+                                  "invalid parameter \"end\": end timestamp must not be before "
+                                  "start time");
+    if ((q->end_ms - q->start_ms) / q->step_ms > PROMQL_STEPS_MAX)
+        return promql_engine_fail(e, PROMQL_BAD_DATA,
+                                  "exceeded maximum resolution of 11,000 points per timeseries. "
+                                  "Try decreasing the query resolution (?step=XX)");
+    return 0;
+}
+
+static void store_warning(void *context, const char *text)
+{
+    struct engine *e = context;
+    struct str s = arena_str(e->arena, str_c(text));
+    for (size_t i = 0; i < e->warnings.n; i++) {
+        if (str_eq(e->warnings.v[i], s))
+            return;
+    }
+    if (e->warnings.n < NOTES_MAX)
+        vec_push(&e->warnings, s);
+}
+
+static void close_cursors(struct engine *e)
+{
+    const struct series_store_ops *ops = e->query->store ? e->query->store->ops : NULL;
+    for (size_t i = 0; i < e->cursors.n; i++) {
+        if (ops->warnings)
+            ops->warnings(e->cursors.v[i], store_warning, e);
+        ops->close(e->cursors.v[i]);
+    }
+    vec_free(&e->cursors);
+}
+
+static struct str *keep_texts(struct arena *a, const struct engine_texts *t)
+{
+    struct str *v = arena_array(a, t->n + 1, sizeof *v);
+    for (size_t i = 0; i < t->n; i++)
+        v[i] = t->v[i];
+    return v;
+}
+
+static void fill_result(struct engine *e, struct promql_result *r, struct series_list *list)
+{
+    if (list->n && r->type == PROMQL_MATRIX)
+        qsort(list->v, list->n, sizeof *list->v, series_cmp);
+    r->series = arena_array(&r->arena, list->n + 1, sizeof *r->series);
+    if (list->n)
+        memcpy(r->series, list->v, list->n * sizeof *list->v);
+    r->series_n = list->n;
+    r->warnings = keep_texts(&r->arena, &e->warnings);
+    r->warnings_n = e->warnings.n;
+    r->infos = keep_texts(&r->arena, &e->infos);
+    r->infos_n = e->infos.n;
+    r->statistics.series = e->series;
+    r->statistics.samples = e->samples;
+    r->statistics.samples_peak = e->alive_peak;
+    r->statistics.bytes_peak = r->arena.total;
+}
+
+int promql_run(const struct promql_query *q, struct promql_result **ret,
+               struct promql_failure *failure)
+{
+    int64_t began = clock_monotonic_ns(&clock_real);
+    struct promql_result *r = mem_new(sizeof *r);
+    arena_init(&r->arena);
+    failure->kind = PROMQL_NONE;
+    struct engine e = {.query = q, .arena = &r->arena, .failure = failure, .text = q->expr->text};
+    e.delayed_names = q->options && q->options->delayed_names;
+    e.deadline_ns = q->limits.timeout_ns ? began + q->limits.timeout_ns : 0;
+    e.lookback_ms = q->lookback_ms ? q->lookback_ms : LOOKBACK_MS;
+    struct series_list list = {0};
+    int err = check_query(q, &e);
+    if (err == 0)
+        err = evaluate(&e, r, &list);
+    close_cursors(&e);
+    if (err == 0)
+        fill_result(&e, r, &list);
+    for (size_t i = 0; i < e.regexes.n; i++)
+        regex_free(e.regexes.v[i]);
+    vec_free(&e.regexes);
+    vec_free(&list);
+    vec_free(&e.warnings);
+    vec_free(&e.infos);
+    if (err < 0) {
+        promql_result_free(r);
+        return err;
+    }
+    r->statistics.elapsed_ns = clock_monotonic_ns(&clock_real) - began;
+    *ret = r;
+    return 0;
+}

@@ -1,0 +1,299 @@
+#include "query/promql/promql_engine.h"
+
+#include <string.h>
+
+#include "base/vec.h"
+
+int64_t promql_source_ms(const struct source *s, size_t i)
+{
+    return (s->at == AT_NONE ? grid_ms(&s->grid, i) : s->at_ms) - s->offset_ms;
+}
+
+static int span_of(struct engine *e, const struct promql_span *span, int64_t *ret)
+{
+    const struct promql_query *q = e->query;
+    struct why why = {0};
+    int64_t step = q->instant ? 0 : q->step_ms;
+    if (promql_span_ms(span, step, q->end_ms - q->start_ms, ret, &why) < 0)
+        return promql_engine_fail(e, PROMQL_BAD_DATA, "%s", why.text);
+    return 0;
+}
+
+static int positive_span_of(struct engine *e, const struct promql_span *span, int64_t *ret)
+{
+    int err = span_of(e, span, ret);
+    if (err == 0 && *ret <= 0) {
+        char position[32];
+        promql_position(e->text, span->start, position, sizeof position);
+        return promql_engine_fail(e, PROMQL_BAD_DATA,
+                                  "%s: parse error: duration must be greater than 0", position);
+    }
+    return err;
+}
+
+static int source_times(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                        struct source *s)
+{
+    s->grid = *g;
+    s->at = x->at == AT_NONE ? AT_NONE : AT_TIME;
+    s->at_ms = x->at == AT_START ? e->query->start_ms
+               : x->at == AT_END ? e->query->end_ms
+                                 : x->at_ms;
+    if (!x->offset_span)
+        return 0;
+    return span_of(e, x->offset_span, &s->offset_ms);
+}
+
+/* Opens a cursor over what matches in (first - behind, last]. */
+static int open_cursor(struct engine *e, const struct promql_expr *x, const struct source *s,
+                       int64_t behind_ms, struct series_cursor **ret)
+{
+    const struct promql_query *q = e->query;
+    *ret = NULL;
+    if (!q->store || !q->tenant)
+        return 0;
+    int64_t first = promql_source_ms(s, 0), last = promql_source_ms(s, s->grid.n - 1);
+    struct select how = {.matchers = x->matchers,
+                         .matchers_n = x->matchers_n,
+                         .from_ms = first - behind_ms,
+                         .to_ms = last,
+                         .want = SELECT_SAMPLES};
+    struct why why = {0};
+    int err = q->store->ops->select(q->store, q->tenant, &how, ret, &why);
+    if (err < 0)
+        return promql_engine_fail(e, PROMQL_EXECUTION, "%s", why.text[0] ? why.text : err_text(err));
+    vec_push(&e->cursors, *ret);
+    return 0;
+}
+
+static int cursor_next(struct engine *e, struct series_cursor *c, struct samples *ret)
+{
+    if (!c)
+        return 0;
+    struct series_view view;
+    struct why why = {0};
+    int more = e->query->store->ops->next(c, &view, &why);
+    if (more < 0)
+        return promql_engine_fail(e, PROMQL_EXECUTION, "%s",
+                                  why.text[0] ? why.text : err_text(more));
+    if (more == 0)
+        return 0;
+    int err = promql_engine_poll(e);
+    if (err < 0)
+        return err;
+    e->series++;
+    e->samples += view.column.n;
+    uint64_t limit = e->query->limits.samples_max;
+    if (limit && e->alive + view.column.n > limit)
+        return promql_engine_hold(e, view.column.n);
+    *ret = (struct samples){.key = view.key, .column = view.column};
+    return 1;
+}
+
+/* --- instant selectors ----------------------------------------------------------------------- */
+
+struct selector_stream {
+    struct stream stream;
+    struct source source;
+    bool times;           /* the samples' own times instead of their values */
+    uint64_t ts_id;       /* that index was worked out for; 0: none */
+    uint32_t *index;      /* [n] the sample of each step, plus 1 */
+    struct row_buffer row;
+    const struct promql_expr *expr;
+};
+
+static void selector_index(struct engine *e, struct selector_stream *s, const struct column *c)
+{
+    if (c->ts_id && c->ts_id == s->ts_id)
+        return;
+    s->ts_id = c->ts_id;
+    size_t at = 0;
+    for (size_t i = 0; i < s->source.grid.n; i++) {
+        int64_t ms = promql_source_ms(&s->source, i);
+        while (at < c->n && c->ts_ms[at] <= ms)
+            at++;
+        bool fresh = at > 0 && c->ts_ms[at - 1] > ms - e->lookback_ms;
+        s->index[i] = fresh ? (uint32_t)at : 0;
+    }
+}
+
+/* Fills the row; false where no step has a value. */
+static bool selector_fill(struct engine *e, struct selector_stream *s, const struct column *c)
+{
+    size_t n = s->source.grid.n;
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        s->row.kind[i] = KIND_NONE;
+        if (s->index[i] == 0)
+            continue;
+        size_t at = s->index[i] - 1;
+        if (c->histogram && c->histogram[at]) {
+            if (histogram_is_stale(c->histogram[at]))
+                continue;
+            if (s->times) {
+                s->row.kind[i] = KIND_FLOAT;
+                s->row.value[i] = (double)c->ts_ms[at] / 1000;
+            } else {
+                promql_row_histogram(e, &s->row, n, i, c->histogram[at]);
+            }
+        } else {
+            if (sample_is_stale(c->value[at]))
+                continue;
+            s->row.kind[i] = KIND_FLOAT;
+            s->row.value[i] = s->times ? (double)c->ts_ms[at] / 1000 : c->value[at];
+        }
+        any = true;
+    }
+    return any;
+}
+
+static int selector_next(struct engine *e, struct stream *stream, struct row *ret)
+{
+    struct selector_stream *s = (struct selector_stream *)stream;
+    struct samples in;
+    int more;
+    while ((more = cursor_next(e, s->source.cursor, &in)) > 0) {
+        selector_index(e, s, &in.column);
+        if (!selector_fill(e, s, &in.column))
+            continue;
+        s->row.key = in.key;
+        s->row.drop_name = false;
+        if (s->times)
+            promql_row_drop_name(e, &s->row.key, &s->row.drop_name);
+        promql_row_view(&s->row, ret);
+        return 1;
+    }
+    return more;
+}
+
+int promql_stream_selector(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                           bool times, struct stream **ret)
+{
+    struct selector_stream *s = arena_new(e->arena, sizeof *s);
+    s->stream.next = selector_next;
+    s->times = times;
+    s->expr = x;
+    int err = source_times(e, x, g, &s->source);
+    if (err == 0)
+        err = open_cursor(e, x, &s->source, e->lookback_ms - 1, &s->source.cursor);
+    if (err < 0)
+        return err;
+    s->index = arena_array(e->arena, g->n, sizeof *s->index);
+    promql_row_new(e, g->n, &s->row);
+    *ret = &s->stream;
+    return 0;
+}
+
+/* --- range vectors --------------------------------------------------------------------------- */
+
+static int selector_source_next(struct engine *e, struct source *s, struct samples *ret)
+{
+    return cursor_next(e, s->cursor, ret);
+}
+
+struct subquery_source {
+    struct source source;
+    struct stream *inner;
+    struct grid grid;
+    int64_t *ts_ms, *all_ts_ms;
+    double *value;
+    const struct histogram **histogram;
+};
+
+static int subquery_next(struct engine *e, struct source *source, struct samples *ret)
+{
+    struct subquery_source *s = (struct subquery_source *)source;
+    struct row r;
+    int more = s->inner->next(e, s->inner, &r);
+    if (more <= 0)
+        return more;
+    size_t n = 0;
+    bool histograms = false;
+    for (size_t i = 0; i < s->grid.n; i++) {
+        if (r.kind[i] == KIND_NONE)
+            continue;
+        s->ts_ms[n] = s->all_ts_ms[i];
+        s->value[n] = r.value[i];
+        s->histogram[n] = r.kind[i] == KIND_HISTOGRAM ? r.histogram[i] : NULL;
+        histograms |= r.kind[i] == KIND_HISTOGRAM;
+        n++;
+    }
+    *ret = (struct samples){.key = r.key, .drop_name = r.drop_name};
+    ret->column = (struct column){.ts_ms = s->ts_ms,
+                                  .value = s->value,
+                                  .histogram = histograms ? s->histogram : NULL,
+                                  .n = n,
+                                  .ts_id = n == s->grid.n ? 1 : 0};
+    return 1;
+}
+
+/* The multiples of the step in (first - range, last]. */
+static int subquery_grid(struct engine *e, struct subquery_source *s, int64_t step_ms)
+{
+    int64_t from = promql_source_ms(&s->source, 0) - s->source.range_ms;
+    int64_t to = promql_source_ms(&s->source, s->source.grid.n - 1);
+    int64_t start = from / step_ms * step_ms;
+    while (start <= from)
+        start += step_ms;
+    if (start - step_ms > from)
+        start -= step_ms;
+    s->grid = (struct grid){start, step_ms, 0};
+    if (to >= start)
+        s->grid.n = (size_t)((to - start) / step_ms) + 1;
+    uint64_t limit = e->query->limits.samples_max;
+    if (limit && s->grid.n > limit)
+        return promql_engine_hold(e, s->grid.n);
+    return 0;
+}
+
+static int subquery_new(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                        struct source **ret)
+{
+    struct subquery_source *s = arena_new(e->arena, sizeof *s);
+    s->source.next = subquery_next;
+    int err = source_times(e, x, g, &s->source);
+    if (err == 0)
+        err = positive_span_of(e, x->range_span, &s->source.range_ms);
+    int64_t step = e->query->subquery_step_ms ? e->query->subquery_step_ms : 60000;
+    if (err == 0 && x->step_span)
+        err = positive_span_of(e, x->step_span, &step);
+    if (err == 0)
+        err = subquery_grid(e, s, step);
+    if (err < 0)
+        return err;
+    *ret = &s->source;
+    if (s->grid.n == 0) {
+        s->source.next = selector_source_next; /* without a cursor: nothing */
+        return 0;
+    }
+    s->ts_ms = arena_array(e->arena, s->grid.n, sizeof *s->ts_ms);
+    s->all_ts_ms = arena_array(e->arena, s->grid.n, sizeof *s->ts_ms);
+    s->value = arena_array(e->arena, s->grid.n, sizeof *s->value);
+    s->histogram = arena_array(e->arena, s->grid.n, sizeof(struct histogram *));
+    for (size_t i = 0; i < s->grid.n; i++)
+        s->all_ts_ms[i] = grid_ms(&s->grid, i);
+    return promql_stream(e, x->left, &s->grid, &s->inner);
+}
+
+int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                  struct source **ret)
+{
+    x = promql_bare(x);
+    if (x->kind == EXPR_SUBQUERY)
+        return subquery_new(e, x, g, ret);
+    struct source *s = arena_new(e->arena, sizeof *s);
+    s->next = selector_source_next;
+    int err = source_times(e, x, g, s);
+    if (err == 0)
+        err = positive_span_of(e, x->range_span, &s->range_ms);
+    if (err < 0)
+        return err;
+    if (x->anchored || x->smoothed)
+        return promql_engine_fail(e, PROMQL_EXECUTION, "the modifiers anchored and smoothed are "
+                                                       "not evaluated by this version");
+    err = open_cursor(e, x, s, s->range_ms - 1, &s->cursor);
+    if (err < 0)
+        return err;
+    *ret = s;
+    return 0;
+}

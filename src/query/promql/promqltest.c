@@ -1,0 +1,700 @@
+#include "query/promql/promqltest.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "query/promql/promql_tree.h"
+#include "text/regex.h"
+
+enum { TIMES_MAX = 8, MINUTE_MS = 60000, LINES_MAX = 200000 };
+
+struct expectation {
+    bool any; /* "expect warn" was written */
+    struct {
+        struct str *v;
+        size_t n, capacity;
+    } texts, patterns;
+};
+
+struct eval {
+    struct str expr;
+    size_t line;
+    bool instant, ordered, has_scalar, has_string, ranged;
+    int64_t start_ms, end_ms, step_ms;
+    double scalar;
+    struct str string;
+    struct expectation fail, warn, info;
+    bool no_warn, no_info;
+    struct {
+        struct promqltest_series *v;
+        size_t n, capacity;
+    } series;
+};
+
+struct runner {
+    struct str *lines;
+    size_t lines_n, at;
+    struct promqltest_store *store;
+    struct arena arena; /* of one case */
+    struct promqltest_result *result;
+    struct buf *report;
+};
+
+static bool is_duration(struct str s, int64_t *ret)
+{
+    struct why why;
+    return promql_duration_read(s, ret, &why) == 0;
+}
+
+/* --- what an answer must look like ------------------------------------------------------------ */
+
+static bool same_float(double want, double got)
+{
+    if (isnan(want) || isnan(got))
+        return isnan(want) && isnan(got) && sample_is_stale(want) == sample_is_stale(got);
+    if (want == got)
+        return true;
+    double sum = fabs(want) + fabs(got), gap = fabs(want - got);
+    if (want == 0 || got == 0 || sum < 2.3e-308)
+        return gap < 2.3e-314;
+    return gap / fmin(sum, 1.7976931348623157e308) < 1e-6;
+}
+
+struct cells {
+    int64_t index[2048];
+    double count[2048];
+    size_t n;
+};
+
+static void cells_of(const struct histogram_span *spans, uint32_t n, const double *counts,
+                     struct cells *ret)
+{
+    int64_t index = 0;
+    ret->n = 0;
+    for (uint32_t i = 0, at = 0; i < n; i++) {
+        index += spans[i].offset;
+        for (uint32_t k = 0; k < spans[i].length; k++, index++, at++) {
+            if (counts[at] == 0 || ret->n == COUNTOF(ret->index))
+                continue;
+            ret->index[ret->n] = index;
+            ret->count[ret->n++] = counts[at];
+        }
+    }
+}
+
+static bool same_side(const struct histogram_span *as, uint32_t an, const double *ac,
+                      const struct histogram_span *bs, uint32_t bn, const double *bc)
+{
+    static _Thread_local struct cells a, b;
+    cells_of(as, an, ac, &a);
+    cells_of(bs, bn, bc, &b);
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++) {
+        if (a.index[i] != b.index[i] || !same_float(a.count[i], b.count[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool same_histogram(const struct histogram *a, const struct histogram *b)
+{
+    if (a->schema != b->schema || a->zero_threshold != b->zero_threshold ||
+        a->custom_n != b->custom_n)
+        return false;
+    for (uint32_t i = 0; i < a->custom_n; i++) {
+        if (a->custom_bounds[i] != b->custom_bounds[i])
+            return false;
+    }
+    return same_float(a->count, b->count) && same_float(a->sum, b->sum) &&
+           same_float(a->zero_count, b->zero_count) &&
+           (a->reset == HISTOGRAM_RESET_UNKNOWN || a->reset == b->reset) &&
+           same_side(a->positive_spans, a->positive_spans_n, a->positive, b->positive_spans,
+                     b->positive_spans_n, b->positive) &&
+           same_side(a->negative_spans, a->negative_spans_n, a->negative, b->negative_spans,
+                     b->negative_spans_n, b->negative);
+}
+
+static bool same_value(const struct promqltest_value *want, const struct promql_series *got,
+                       size_t i)
+{
+    const struct histogram *h = got->histogram ? got->histogram[i] : NULL;
+    if (want->histogram || h)
+        return want->histogram && h && same_histogram(want->histogram, h);
+    return same_float(want->value, got->value[i]);
+}
+
+static const char *describe(const struct promql_series *s, size_t i, struct arena *a)
+{
+    const struct histogram *h = s->histogram ? s->histogram[i] : NULL;
+    struct buf b;
+    buf_init(&b, 8192);
+    labels_print(s->key, &b);
+    if (h) {
+        buf_printf(&b, " {{schema:%d count:%g sum:%g z:%g@%g", h->schema, h->count, h->sum,
+                   h->zero_count, h->zero_threshold);
+        for (uint32_t k = 0; k < h->positive_n && k < 40; k++)
+            buf_printf(&b, " %g", h->positive[k]);
+        buf_printf(&b, "}}");
+    } else {
+        buf_printf(&b, " %.17g", s->value[i]);
+    }
+    buf_printf(&b, " at %lld", (long long)s->ts_ms[i]);
+    const char *text = arena_str(a, buf_str(&b)).p;
+    buf_done(&b);
+    return text;
+}
+
+/* --- annotations ------------------------------------------------------------------------------ */
+
+static bool text_matches(const struct expectation *x, struct str text)
+{
+    if (x->texts.n + x->patterns.n == 0)
+        return true;
+    for (size_t i = 0; i < x->texts.n; i++) {
+        if (str_eq(x->texts.v[i], text))
+            return true;
+    }
+    for (size_t i = 0; i < x->patterns.n; i++) {
+        struct regex *re;
+        struct why why = {0};
+        struct buf pattern;
+        buf_init(&pattern, 65536);
+        buf_printf(&pattern, ".*(?:" STR_FMT ").*", STR_ARG(x->patterns.v[i]));
+        bool good = regex_new(buf_str(&pattern), &re, &why) == 0;
+        if (good) {
+            good = regex_match(re, text);
+            regex_free(re);
+        }
+        buf_done(&pattern);
+        if (good)
+            return true;
+    }
+    return false;
+}
+
+typedef bool next_text_f(const struct promql_result *r, size_t *at, struct str *ret);
+
+static bool check_texts(struct runner *t, const struct promql_result *r,
+                        const struct expectation *x, bool none, next_text_f *next, const char **ret)
+{
+    size_t at = 0, n = 0;
+    struct str text;
+    while (next(r, &at, &text)) {
+        n++;
+        if (none || (x->any && !text_matches(x, text))) {
+            *ret = arena_printf(&t->arena, "unexpected annotation: " STR_FMT, STR_ARG(text)).p;
+            return false;
+        }
+    }
+    if (x->any && n == 0) {
+        *ret = "an annotation was expected";
+        return false;
+    }
+    for (size_t i = 0; i < x->texts.n; i++) {
+        bool found = false;
+        for (at = 0; next(r, &at, &text);)
+            found |= str_eq(text, x->texts.v[i]);
+        if (!found) {
+            *ret = arena_printf(&t->arena, "missing annotation: " STR_FMT,
+                                STR_ARG(x->texts.v[i])).p;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- one query -------------------------------------------------------------------------------- */
+
+struct variant {
+    const struct eval *eval;
+    const struct promql_expr *expr;
+    int64_t at_ms;
+    bool middle; /* a range around at_ms, of which the middle counts */
+};
+
+static const struct promqltest_series *wanted(const struct eval *e, struct str key)
+{
+    for (size_t i = 0; i < e->series.n; i++) {
+        if (str_eq(e->series.v[i].key, key))
+            return &e->series.v[i];
+    }
+    return NULL;
+}
+
+static bool check_range_series(struct runner *t, const struct eval *e,
+                               const struct promql_series *s, const char **ret)
+{
+    const struct promqltest_series *w = wanted(e, s->key);
+    if (!w) {
+        *ret = arena_printf(&t->arena, "unexpected series %s", describe(s, 0, &t->arena)).p;
+        return false;
+    }
+    size_t k = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        int64_t ms = e->start_ms + (int64_t)i * e->step_ms;
+        if (!w->v[i].present)
+            continue;
+        if (k < s->n && s->ts_ms[k] == ms && same_value(&w->v[i], s, k)) {
+            k++;
+            continue;
+        }
+        *ret = arena_printf(&t->arena, "at %lld expected %g, got %s", (long long)ms, w->v[i].value,
+                            k < s->n ? describe(s, k, &t->arena) : "nothing").p;
+        return false;
+    }
+    if (k == s->n)
+        return true;
+    *ret = arena_printf(&t->arena, "unexpected point %s", describe(s, k, &t->arena)).p;
+    return false;
+}
+
+static bool check_instant_series(struct runner *t, const struct variant *v, size_t place,
+                                 const struct promql_series *s, size_t i, const char **ret)
+{
+    const struct eval *e = v->eval;
+    const struct promqltest_series *w = wanted(e, s->key);
+    if (!w) {
+        *ret = arena_printf(&t->arena, "unexpected series %s", describe(s, i, &t->arena)).p;
+        return false;
+    }
+    if (e->ordered && (place >= e->series.n || w != &e->series.v[place])) {
+        *ret = arena_printf(&t->arena, "wrong place of %s", describe(s, i, &t->arena)).p;
+        return false;
+    }
+    if (w->n == 1 && w->v[0].present && same_value(&w->v[0], s, i))
+        return true;
+    *ret = arena_printf(&t->arena, "expected %.17g, got %s", w->n ? w->v[0].value : 0,
+                        describe(s, i, &t->arena)).p;
+    return false;
+}
+
+static bool check_rows(struct runner *t, const struct variant *v, struct promql_result *r,
+                       const char **ret)
+{
+    const struct eval *e = v->eval;
+    struct promql_series s;
+    size_t n = 0;
+    bool whole = !e->instant || e->ranged;
+    while (promql_result_next(r, &s)) {
+        size_t i = 0;
+        while (v->middle && i < s.n && s.ts_ms[i] != v->at_ms)
+            i++;
+        if (i == s.n)
+            continue;
+        if (whole ? !check_range_series(t, e, &s, ret) : !check_instant_series(t, v, n, &s, i, ret))
+            return false;
+        n++;
+    }
+    size_t want = 0;
+    for (size_t i = 0; i < e->series.n; i++) {
+        for (size_t k = 0; k < e->series.v[i].n; k++) {
+            if (e->series.v[i].v[k].present) {
+                want++;
+                break;
+            }
+        }
+    }
+    if (n != want)
+        *ret = arena_printf(&t->arena, "expected %zu series, got %zu", want, n).p;
+    return n == want;
+}
+
+static bool check_result(struct runner *t, const struct variant *v, struct promql_result *r,
+                         const char **ret)
+{
+    const struct eval *e = v->eval;
+    int64_t ms;
+    if (!check_texts(t, r, &e->warn, e->no_warn, promql_result_warning, ret) ||
+        !check_texts(t, r, &e->info, e->no_info, promql_result_info, ret))
+        return false;
+    if (e->has_string) {
+        bool same = str_eq(promql_result_string(r, &ms), e->string);
+        *ret = "another string";
+        return same;
+    }
+    if (e->has_scalar && !v->middle) {
+        if (promql_result_type(r) == PROMQL_SCALAR && same_float(e->scalar, promql_result_scalar(r, &ms)))
+            return true;
+        *ret = arena_printf(&t->arena, "expected %g, got %g", e->scalar,
+                            promql_result_scalar(r, &ms)).p;
+        return false;
+    }
+    if (e->has_scalar) {
+        struct promql_series s;
+        bool same = promql_result_next(r, &s) && s.n > 1 && same_float(e->scalar, s.value[1]);
+        *ret = "another scalar in a range";
+        return same;
+    }
+    return check_rows(t, v, r, ret);
+}
+
+static bool run_variant(struct runner *t, const struct variant *v, const char **ret)
+{
+    const struct eval *e = v->eval;
+    const struct promql_options options = {.experimental = true, .delayed_names = true};
+    struct promql_query q = {.expr = v->expr,
+                             .options = &options,
+                             .store = promqltest_store_face(t->store),
+                             .tenant = promqltest_store_tenant(t->store),
+                             .start_ms = v->at_ms,
+                             .end_ms = v->at_ms,
+                             .step_ms = MINUTE_MS,
+                             .instant = true,
+                             .limits = {.samples_max = 100000}};
+    if (v->middle) {
+        q.start_ms -= MINUTE_MS;
+        q.end_ms += MINUTE_MS;
+        q.instant = false;
+    } else if (!e->instant) {
+        q.start_ms = e->start_ms;
+        q.end_ms = e->end_ms;
+        q.step_ms = e->step_ms;
+        q.instant = false;
+    }
+    struct promql_result *r;
+    struct promql_failure failure;
+    int err = promql_run(&q, &r, &failure);
+    bool good;
+    if (err < 0) {
+        good = e->fail.any && text_matches(&e->fail, str_c(failure.text));
+        *ret = arena_printf(&t->arena, "failed: %s", failure.text).p;
+        return good;
+    }
+    good = !e->fail.any && check_result(t, v, r, ret);
+    if (e->fail.any)
+        *ret = "a failure was expected";
+    promql_result_free(r);
+    return good;
+}
+
+/* --- variants of an instant query ------------------------------------------------------------- */
+
+/* Puts @ t on what has none; a subquery with @ is left alone. */
+static void pin(struct promql_expr *x, int64_t at_ms)
+{
+    if (!x)
+        return;
+    if (x->kind == EXPR_SUBQUERY && x->at != AT_NONE)
+        return;
+    if ((x->kind == EXPR_SELECTOR || x->kind == EXPR_SUBQUERY) && x->at == AT_NONE) {
+        x->at = AT_TIME;
+        x->at_ms = at_ms;
+    }
+    if (x->kind == EXPR_SELECTOR)
+        return;
+    if (x->kind == EXPR_CALL) {
+        for (size_t i = 0; i < x->arguments_n; i++)
+            pin(x->arguments[i], at_ms);
+        return;
+    }
+    pin(x->left, at_ms);
+    pin(x->right, at_ms);
+}
+
+/* Does it hold a call whose value depends on the time of the query? */
+static bool is_unsafe(const struct promql_expr *x)
+{
+    if (!x)
+        return false;
+    if (x->kind == EXPR_CALL &&
+        (promql_function_row(x->function)->flags & FUNCTION_AT_UNSAFE))
+        return true;
+    for (size_t i = 0; x->kind == EXPR_CALL && i < x->arguments_n; i++) {
+        if (is_unsafe(x->arguments[i]))
+            return true;
+    }
+    return (x->kind != EXPR_SELECTOR && x->kind != EXPR_CALL) &&
+           (is_unsafe(x->left) || is_unsafe(x->right));
+}
+
+static bool holds_word(struct str s)
+{
+    static const char *const texts[] = {"start()", "end()", "range()", "step()"};
+    for (size_t i = 0; i < COUNTOF(texts); i++) {
+        if (str_search(s, str_c(texts[i])) < s.n)
+            return true;
+    }
+    return false;
+}
+
+static bool run_instant(struct runner *t, const struct eval *e, struct promql_expr *x,
+                        struct promql_expr *pinned, const char **ret)
+{
+    bool middle = !e->ordered && !e->has_string && !e->ranged && !e->fail.any && !holds_word(e->expr) && x->type != PROMQL_MATRIX;
+    struct variant v = {e, x, e->start_ms, false};
+    if (!run_variant(t, &v, ret))
+        return false;
+    v.middle = true;
+    if (middle && !run_variant(t, &v, ret))
+        return false;
+    if (!pinned || is_unsafe(x) || e->ranged)
+        return true;
+    pin(pinned, e->start_ms);
+    int64_t at = e->start_ms;
+    int64_t times[] = {-10 * at, 0, at / 5, at, 10 * at};
+    if (at == 0) {
+        times[0] = -1000;
+        times[4] = 1000;
+    }
+    for (size_t i = 0; i < COUNTOF(times); i++) {
+        struct variant p = {e, pinned, times[i], false};
+        for (int k = 0; k < 1 + middle; k++) {
+            p.middle = k;
+            const char *why = "";
+            if (!run_variant(t, &p, &why)) {
+                *ret = arena_printf(&t->arena, "with @ at %lld: %s", (long long)times[i], why).p;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void run_eval(struct runner *t, const struct eval *e)
+{
+    const struct promql_options options = {.experimental = true, .delayed_names = true};
+    struct promql_expr *x = NULL, *pinned = NULL;
+    struct promql_failure failure;
+    const char *why = "";
+    bool good;
+    if (promql_parse(e->expr, &options, &t->arena, &x, &failure) < 0) {
+        good = e->fail.any;
+        if (e->fail.texts.n + e->fail.patterns.n) {
+            size_t skip = str_search(str_c(failure.text), STR("parse error: "));
+            struct str text = str_c(failure.text);
+            good = text_matches(&e->fail, text) ||
+                   text_matches(&e->fail, str_sub(text, skip + 13, text.n));
+        }
+        why = failure.text;
+    } else if (e->instant) {
+        if (promql_parse(e->expr, &options, &t->arena, &pinned, &failure) < 0)
+            pinned = NULL;
+        good = run_instant(t, e, x, pinned, &why);
+    } else {
+        struct variant v = {e, x, e->start_ms, false};
+        good = run_variant(t, &v, &why);
+    }
+    t->result->passed += good;
+    t->result->failed += !good;
+    if (!good)
+        buf_printf(t->report, "line %zu: " STR_FMT ": %s\n", e->line, STR_ARG(e->expr), why);
+}
+
+/* --- reading the file ------------------------------------------------------------------------- */
+
+static struct str next_line(struct runner *t)
+{
+    return t->at < t->lines_n ? t->lines[t->at++] : STR("");
+}
+
+static void broken(struct runner *t, size_t line, const char *text)
+{
+    t->result->failed++;
+    buf_printf(t->report, "line %zu: %s\n", line, text);
+}
+
+static void run_load(struct runner *t, struct str head)
+{
+    struct str word;
+    int64_t step;
+    size_t line = t->at;
+    if (!str_word(&head, &word) || !is_duration(str_trim(head), &step)) {
+        broken(t, line, "bad load line");
+        return;
+    }
+    struct str text;
+    while ((text = next_line(t)).n) {
+        size_t brace = str_search(text, STR("}@st"));
+        struct promqltest_series s = {0};
+        struct why why = {0};
+        if (brace < text.n)
+            continue; /* start times of samples: nothing here evaluates them */
+        if (promqltest_series_read(text, &t->arena, &s, &why) < 0) {
+            broken(t, t->at, why.text);
+            continue;
+        }
+        for (size_t i = 0; i < s.n; i++) {
+            if (s.v[i].present)
+                promqltest_store_put(t->store, s.key, (int64_t)i * step, s.v[i].value,
+                                     s.v[i].histogram);
+        }
+        vec_free(&s);
+    }
+}
+
+static void expect_text(struct expectation *x, struct str rest)
+{
+    x->any = true;
+    rest = str_trim(rest);
+    if (str_starts(rest, STR("msg:")))
+        vec_push(&x->texts, str_trim(str_sub(rest, 4, rest.n)));
+    else if (str_starts(rest, STR("regex:")))
+        vec_push(&x->patterns, str_trim(str_sub(rest, 6, rest.n)));
+}
+
+static bool read_expect(struct runner *t, struct eval *e, struct str rest)
+{
+    struct str word;
+    struct promql_failure failure;
+    if (!str_word(&rest, &word))
+        return false;
+    if (str_eq(word, STR("fail")))
+        expect_text(&e->fail, rest);
+    else if (str_eq(word, STR("warn")))
+        expect_text(&e->warn, rest);
+    else if (str_eq(word, STR("info")))
+        expect_text(&e->info, rest);
+    else if (str_eq(word, STR("no_warn")))
+        e->no_warn = true;
+    else if (str_eq(word, STR("no_info")))
+        e->no_info = true;
+    else if (str_eq(word, STR("ordered")))
+        e->ordered = true;
+    else if (str_eq(word, STR("string"))) {
+        e->has_string = true;
+        return promql_unquote(str_trim(rest), &t->arena, &e->string, &failure) == 0;
+    } else if (str_eq(word, STR("range"))) {
+        struct str v[7];
+        size_t n = 0;
+        while (n < 7 && str_word(&rest, &v[n]))
+            n++;
+        e->ranged = true;
+        return n == 7 && is_duration(v[2], &e->start_ms) && is_duration(v[6], &e->step_ms);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The scalar that a block ends with. */
+static bool read_scalar(struct str line, double *ret)
+{
+    bool range, minus = line.p[0] == '-';
+    struct str body = str_sub(line, minus || line.p[0] == '+', line.n);
+    if (!promql_number_read(body, ret, &range))
+        return false;
+    *ret = minus ? -*ret : *ret;
+    return true;
+}
+
+static bool read_block(struct runner *t, struct eval *e)
+{
+    struct str line;
+    while ((line = next_line(t)).n) {
+        struct promqltest_series s = {0};
+        struct why why = {0};
+        if (read_scalar(line, &e->scalar)) {
+            e->has_scalar = true;
+            return true;
+        }
+        if (str_starts(line, STR("expect "))) {
+            if (!read_expect(t, e, str_sub(line, 7, line.n)))
+                return false;
+        } else if (str_starts(line, STR("expected_fail_message "))) {
+            vec_push(&e->fail.texts, str_trim(str_sub(line, 22, line.n)));
+            return true;
+        } else if (str_starts(line, STR("expected_fail_regexp "))) {
+            vec_push(&e->fail.patterns, str_trim(str_sub(line, 21, line.n)));
+            return true;
+        } else if (promqltest_series_read(line, &t->arena, &s, &why) < 0) {
+            return false;
+        } else {
+            vec_push(&e->series, s);
+        }
+    }
+    return true;
+}
+
+static bool read_head(struct eval *e, struct str line)
+{
+    struct str word, a, b, c, rest;
+    str_word(&line, &word);
+    e->fail.any = str_eq(word, STR("eval_fail"));
+    e->warn.any = str_eq(word, STR("eval_warn"));
+    e->info.any = str_eq(word, STR("eval_info"));
+    e->ordered = str_eq(word, STR("eval_ordered"));
+    if (!str_word(&line, &word))
+        return false;
+    e->instant = str_eq(word, STR("instant"));
+    rest = line;
+    if (e->instant) {
+        if (str_word(&rest, &word) && str_eq(word, STR("at")) && str_word(&rest, &a)) {
+            if (!is_duration(a, &e->start_ms))
+                return false;
+            line = rest;
+        }
+        e->end_ms = e->start_ms;
+        e->expr = str_trim(line);
+        return true;
+    }
+    struct str w[6];
+    for (int i = 0; i < 6; i++) {
+        if (!str_word(&line, &w[i]))
+            return false;
+    }
+    a = w[1];
+    b = w[3];
+    c = w[5];
+    e->expr = str_trim(line);
+    return is_duration(a, &e->start_ms) && is_duration(b, &e->end_ms) && is_duration(c, &e->step_ms);
+}
+
+static void free_expectation(struct expectation *x)
+{
+    vec_free(&x->texts);
+    vec_free(&x->patterns);
+}
+
+static void run_case(struct runner *t, struct str head)
+{
+    struct eval e = {.line = t->at};
+    if (!read_head(&e, head) || !read_block(t, &e))
+        broken(t, e.line, "bad eval block");
+    else
+        run_eval(t, &e);
+    for (size_t i = 0; i < e.series.n; i++)
+        vec_free(&e.series.v[i]);
+    vec_free(&e.series);
+    free_expectation(&e.fail);
+    free_expectation(&e.warn);
+    free_expectation(&e.info);
+}
+
+static void read_lines(struct runner *t, struct str text)
+{
+    t->lines = mem_array(LINES_MAX, sizeof *t->lines);
+    struct str line;
+    while (t->lines_n < LINES_MAX && str_split(&text, '\n', &line)) {
+        line = str_trim(line);
+        t->lines[t->lines_n++] = line.n && line.p[0] == '#' ? STR("") : line;
+    }
+}
+
+void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report)
+{
+    struct runner t = {.result = ret, .report = report, .store = promqltest_store_new()};
+    *ret = (struct promqltest_result){0};
+    read_lines(&t, text);
+    while (t.at < t.lines_n) {
+        struct str line = next_line(&t);
+        if (line.n == 0)
+            continue;
+        arena_init(&t.arena);
+        if (str_starts(line, STR("clear")))
+            promqltest_store_clear(t.store);
+        else if (str_starts(line, STR("load")))
+            run_load(&t, line);
+        else if (str_starts(line, STR("eval")))
+            run_case(&t, line);
+        else
+            broken(&t, t.at, "neither clear nor load nor eval");
+        arena_done(&t.arena);
+    }
+    promqltest_store_free(t.store);
+    mem_free(t.lines);
+}

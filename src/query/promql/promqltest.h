@@ -1,0 +1,54 @@
+/* query/promql/promqltest.h - runs files of PromQL cases: "load" lines put series into a store in
+ * memory, "eval" lines say what a query must answer.
+ *
+ * Flow:    text -> load into promqltest_store -> promql_run -> compare -> counts and failures
+ * Source:  The language of Prometheus's promqltest.
+ * Threads: one at a time.
+ */
+#ifndef QUERY_PROMQL_PROMQLTEST_H
+#define QUERY_PROMQL_PROMQLTEST_H
+
+#include "query/promql/promql.h"
+
+struct promqltest_result {
+    size_t passed, failed;
+};
+
+/* Runs all cases of text; what fails is described in report, a line each, with the line of the
+ * file. */
+void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report);
+
+/* --- a store of series in memory, for tests ---------------------------------------------------- */
+
+struct promqltest_store;
+
+struct promqltest_store *promqltest_store_new(void);
+void promqltest_store_free(struct promqltest_store *s);
+void promqltest_store_clear(struct promqltest_store *s);
+
+/* Appends one sample (h NULL: a float); one at the same time is replaced. */
+void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts_ms, double value,
+                          const struct histogram *h);
+
+struct series_store *promqltest_store_face(struct promqltest_store *s);
+struct tenant *promqltest_store_tenant(struct promqltest_store *s);
+
+/* --- series lines: promqltest_series.c --------------------------------------------------------- */
+
+struct promqltest_value {
+    bool present;
+    double value;
+    const struct histogram *histogram; /* NULL: a float */
+};
+
+struct promqltest_series {
+    struct str key;
+    struct promqltest_value *v;
+    size_t n, capacity;
+};
+
+/* Reads `up{job="a"} 1 2+1x3 {{schema:0 sum:1}}`; memory from a, values mem_free()d by the caller. */
+MUST_USE int promqltest_series_read(struct str line, struct arena *a, struct promqltest_series *ret,
+                                    struct why *why);
+
+#endif

@@ -1,0 +1,226 @@
+#include "query/promql/promqltest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "text/regex.h"
+
+struct memory_series {
+    struct str key;
+    struct {
+        int64_t *v;
+        size_t n, capacity;
+    } ts;
+    struct {
+        double *v;
+        size_t n, capacity;
+    } value;
+    struct {
+        const struct histogram **v;
+        size_t n, capacity;
+    } histogram;
+    bool histograms;
+};
+
+struct promqltest_store {
+    struct series_store face;
+    struct arena arena;
+    struct map by_key;
+    struct {
+        struct memory_series **v;
+        size_t n, capacity;
+    } series;
+};
+
+struct series_cursor {
+    struct promqltest_store *store;
+    struct {
+        struct memory_series **v;
+        size_t n, capacity;
+    } found;
+    size_t at;
+    int64_t from_ms, to_ms;
+};
+
+static bool matches(const struct matcher *m, struct regex *re, struct str key)
+{
+    struct str value = labels_get(key, m->name);
+    switch (m->type) {
+    case MATCH_EQUAL:
+        return str_eq(value, m->value);
+    case MATCH_NOT_EQUAL:
+        return !str_eq(value, m->value);
+    case MATCH_REGEX:
+        return regex_match(re, value);
+    default:
+        return !regex_match(re, value);
+    }
+}
+
+static int key_cmp(const void *a, const void *b)
+{
+    return labels_cmp((*(struct memory_series *const *)a)->key,
+                      (*(struct memory_series *const *)b)->key);
+}
+
+static int memory_select(struct series_store *face, struct tenant *t, const struct select *how,
+                         struct series_cursor **ret, struct why *why)
+{
+    struct promqltest_store *s = (struct promqltest_store *)face;
+    (void)t;
+    struct series_cursor *c = mem_new(sizeof *c);
+    c->store = s;
+    c->from_ms = how->from_ms;
+    c->to_ms = how->to_ms;
+    struct regex **re = mem_array(how->matchers_n + 1, sizeof(struct regex *));
+    int err = 0;
+    for (size_t i = 0; i < how->matchers_n && err == 0; i++) {
+        if (how->matchers[i].type >= MATCH_REGEX)
+            err = regex_new(how->matchers[i].value, &re[i], why);
+    }
+    for (size_t k = 0; k < s->series.n && err == 0; k++) {
+        bool good = true;
+        for (size_t i = 0; i < how->matchers_n && good; i++)
+            good = matches(&how->matchers[i], re[i], s->series.v[k]->key);
+        if (good)
+            vec_push(&c->found, s->series.v[k]);
+    }
+    for (size_t i = 0; i < how->matchers_n; i++)
+        regex_free(re[i]);
+    mem_free(re);
+    if (c->found.n)
+        qsort(c->found.v, c->found.n, sizeof *c->found.v, key_cmp);
+    *ret = c;
+    return err;
+}
+
+static int memory_next(struct series_cursor *c, struct series_view *ret, struct why *why)
+{
+    (void)why;
+    while (c->at < c->found.n) {
+        struct memory_series *m = c->found.v[c->at++];
+        size_t lo = 0, hi = m->ts.n;
+        while (lo < hi && m->ts.v[lo] < c->from_ms)
+            lo++;
+        while (hi > lo && m->ts.v[hi - 1] > c->to_ms)
+            hi--;
+        if (lo == hi)
+            continue;
+        *ret = (struct series_view){.key = m->key};
+        ret->column = (struct column){.ts_ms = m->ts.v + lo,
+                                      .value = m->value.v + lo,
+                                      .histogram = m->histograms ? m->histogram.v + lo : NULL,
+                                      .n = hi - lo};
+        return 1;
+    }
+    return 0;
+}
+
+static void memory_close(struct series_cursor *c)
+{
+    vec_free(&c->found);
+    mem_free(c);
+}
+
+static struct tenant *memory_tenant(struct series_store *face, struct str name)
+{
+    (void)name;
+    return promqltest_store_tenant((struct promqltest_store *)face);
+}
+
+static const struct series_store_ops ops = {.tenant = memory_tenant,
+                                            .select = memory_select,
+                                            .next = memory_next,
+                                            .close = memory_close};
+
+struct promqltest_store *promqltest_store_new(void)
+{
+    struct promqltest_store *s = mem_new(sizeof *s);
+    s->face.ops = &ops;
+    arena_init(&s->arena);
+    map_init(&s->by_key, 0);
+    return s;
+}
+
+void promqltest_store_clear(struct promqltest_store *s)
+{
+    for (size_t i = 0; i < s->series.n; i++) {
+        struct memory_series *m = s->series.v[i];
+        vec_free(&m->ts);
+        vec_free(&m->value);
+        vec_free(&m->histogram);
+    }
+    vec_free(&s->series);
+    map_done(&s->by_key);
+    map_init(&s->by_key, 0);
+    arena_done(&s->arena);
+    arena_init(&s->arena);
+}
+
+void promqltest_store_free(struct promqltest_store *s)
+{
+    if (!s)
+        return;
+    promqltest_store_clear(s);
+    map_done(&s->by_key);
+    arena_done(&s->arena);
+    mem_free(s);
+}
+
+static const struct histogram *keep_histogram(struct arena *a, const struct histogram *h)
+{
+    struct buf b;
+    buf_init(&b, 1 << 24);
+    histogram_encode(h, &b);
+    struct str bytes = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    struct histogram *copy = NULL;
+    size_t used;
+    if (histogram_decode((const uint8_t *)bytes.p, bytes.n, a, &copy, &used) < 0)
+        return NULL;
+    return copy;
+}
+
+void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts_ms, double value,
+                          const struct histogram *h)
+{
+    bool fresh;
+    union map_value *at = map_put(&s->by_key, key, &fresh);
+    if (fresh) {
+        struct memory_series *m = arena_new(&s->arena, sizeof *m);
+        m->key = arena_str(&s->arena, key);
+        vec_push(&s->series, m);
+        at->p = m;
+    }
+    struct memory_series *m = at->p;
+    size_t i = m->ts.n;
+    while (i > 0 && m->ts.v[i - 1] >= ts_ms)
+        i--;
+    if (i == m->ts.n || m->ts.v[i] != ts_ms) {
+        vec_push(&m->ts, 0);
+        vec_push(&m->value, 0);
+        vec_push(&m->histogram, NULL);
+        size_t move = m->ts.n - 1 - i;
+        memmove(m->ts.v + i + 1, m->ts.v + i, move * sizeof *m->ts.v);
+        memmove(m->value.v + i + 1, m->value.v + i, move * sizeof *m->value.v);
+        memmove(m->histogram.v + i + 1, m->histogram.v + i, move * sizeof *m->histogram.v);
+    }
+    m->ts.v[i] = ts_ms;
+    memcpy(&m->value.v[i], &value, sizeof value);
+    m->histogram.v[i] = h ? keep_histogram(&s->arena, h) : NULL;
+    m->histograms |= h != NULL;
+}
+
+struct series_store *promqltest_store_face(struct promqltest_store *s)
+{
+    return &s->face;
+}
+
+struct tenant *promqltest_store_tenant(struct promqltest_store *s)
+{
+    return (struct tenant *)(void *)s;
+}
