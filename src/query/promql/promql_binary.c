@@ -409,6 +409,7 @@ static int join_pairing(struct engine *e, struct join *j, const struct pairing *
     bool fill_one = j->swapped ? m->fill_left : m->fill_right;
     size_t *cached = mem_array(p->many.n + 1, sizeof *cached), last = SIZE_MAX;
     int err = 0;
+    memset(cached, 0xff, (p->many.n + 1) * sizeof *cached);
     for (size_t i = 0; err == 0 && i < j->n; i++) {
         size_t one = SIZE_MAX, matched = 0, present = 0;
         if ((!j->any_many[i] && !fill_many) || (!j->any_one[i] && !fill_one))
@@ -420,7 +421,7 @@ static int join_pairing(struct engine *e, struct join *j, const struct pairing *
                 err = duplicate(e, j, p, one, p->one.v[k]);
             one = p->one.v[k];
         }
-        if (one != last || i == 0) {
+        if (one != last) {
             memset(cached, 0xff, (p->many.n + 1) * sizeof *cached);
             last = one;
         }

@@ -166,7 +166,7 @@ static double count_steps(struct engine *e, enum promql_function f, const struct
                         (i < w->n && w->ts_ms[i] < w->histogram_ts_ms[j]);
         double v = is_float ? w->value[i++] : 0;
         const struct histogram *h = is_float ? NULL : w->histogram[j++];
-        bool changed = is_float != was_float;
+        bool changed = first || is_float != was_float;
         if (!changed && is_float)
             changed = f == PROMQL_FN_RESETS ? v < value : !same_value(v, value);
         else if (!changed)

@@ -385,7 +385,7 @@ static void pin(struct promql_expr *x, int64_t at_ms)
         x->at = AT_TIME;
         x->at_ms = at_ms;
     }
-    if (x->kind == EXPR_SELECTOR)
+    if (x->kind == EXPR_SELECTOR || x->kind == EXPR_SUBQUERY)
         return;
     if (x->kind == EXPR_CALL) {
         for (size_t i = 0; i < x->arguments_n; i++)
