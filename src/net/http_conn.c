@@ -100,18 +100,16 @@ void http_conn_answered(struct http_conn *c)
         http_conn_run(c);
 }
 
-struct stream *http_conn_take(struct http_request *r, struct buf *ret_rest)
+void http_conn_take(struct http_request *r, struct buf *ret_rest)
 {
     struct http_conn *c = r->conn;
     must(c->state == HTTP_STATE_BUSY);
-    struct stream *stream = c->stream;
     *ret_rest = c->pending;
     buf_init(&c->pending, PENDING_MAX);
     c->stream = NULL;
     c->state = HTTP_STATE_CLOSED;
     if (!c->running)
         free_if_over(c);
-    return stream;
 }
 
 /* ---- the head */

@@ -131,9 +131,10 @@ void http_conn_look(struct http_conn *c, int64_t now_ms);
 /* The answer has been written: the request ends. */
 void http_conn_answered(struct http_conn *c);
 
-/* Takes the stream out of a request that is not answered yet; what the client has sent behind it is
- * put into *ret_rest. The request is freed when its handler returns or at once. */
-struct stream *http_conn_take(struct http_request *r, struct buf *ret_rest);
+/* Lets the stream go out of a request that is not answered yet, to a new owner; what the client has
+ * sent behind it is put into *ret_rest. The request is freed when its handler returns or at once.
+ */
+void http_conn_take(struct http_request *r, struct buf *ret_rest);
 
 /* ---- http_server.c */
 void http_server_joined(struct http_server *s, struct http_upgraded *u);

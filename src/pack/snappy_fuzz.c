@@ -1,4 +1,6 @@
-/* Any bytes: our decoder and libsnappy agree on what is a block and on what is in it. */
+/* Any bytes: our decoder and libsnappy agree on what is a block and on what is in it. Only where a
+ * literal says that it has 2^32 bytes we refuse, and libsnappy 1.1.9 counts it as empty. */
+#define WRAPPED "\xfc\xff\xff\xff\xff"
 #include <snappy-c.h>
 #include <string.h>
 
@@ -22,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     uint8_t *out = mem_raw(length + SNAPPY_SLACK);
     char *their_out = mem_raw(length);
     ours = snappy_decode(in, out, length) == 0;
-    must(ours == (snappy_uncompress(in.p, in.n, their_out, &their_length) == SNAPPY_OK));
+    bool theirs = snappy_uncompress(in.p, in.n, their_out, &their_length) == SNAPPY_OK;
+    must(ours == theirs || (theirs && str_search(in, STR(WRAPPED)) < in.n));
     must(!ours || memcmp(out, their_out, length) == 0);
     mem_free(out);
     mem_free(their_out);
