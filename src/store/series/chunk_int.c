@@ -591,8 +591,11 @@ int chunk_int_decode(const uint8_t *p, size_t len, size_t n, int64_t *ret, size_
 
 int chunk_int_decode_copy(const uint8_t *p, size_t len, size_t n, int64_t *ret, size_t *ret_used)
 {
-    if (!len)
-        return n ? -ERR_FORMAT : 0;
+    if (!n) {
+        if (ret_used)
+            *ret_used = 0;
+        return 0;
+    }
     uint8_t *copy = mem_raw(len + CHUNK_INT_PAD);
     memcpy(copy, p, len);
     memset(copy + len, 0, CHUNK_INT_PAD);

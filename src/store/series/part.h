@@ -154,7 +154,8 @@ void part_cursor_shard(struct part_cursor *c, uint32_t shard, uint32_t shards);
 /* How many series match before the range of time is looked at. */
 uint64_t part_cursor_matches(const struct part_cursor *c);
 
-/* 1 with *ret filled, 0 at the end. */
+/* 1 with *ret filled, 0 at the end. Damage is told to warn and passed over; -ERR_x is a disk that
+ * does not answer. */
 MUST_USE int part_cursor_next(struct part_cursor *c, struct part_series *ret);
 
 /* Chunk i of the present series as a block with its aggregates (not for PART_TIER); decodes no

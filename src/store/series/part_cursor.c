@@ -135,17 +135,20 @@ static int open_block(struct part_cursor *c, uint32_t ordinal)
     return 0;
 }
 
-/* The directory of the block of ordinal; a bad one is told once. */
-static bool block_ready(struct part_cursor *c, uint32_t ordinal)
+/* The directory of the block of ordinal; a bad one is told once and *ret_good false. */
+static int block_ready(struct part_cursor *c, uint32_t ordinal, bool *ret_good)
 {
     if (c->block != ordinal / INDEX_BLOCK) {
         int err = open_block(c, ordinal);
+        if (err && !part_is_damage(err))
+            return err;
         c->block = ordinal / INDEX_BLOCK;
         c->block_bad = err != 0;
         if (err)
             warn(c, "64 series have no readable directory", err);
     }
-    return !c->block_bad;
+    *ret_good = !c->block_bad;
+    return 0;
 }
 
 static uint64_t ts_id(const struct part *p, const struct part_directory_entry *e)
@@ -208,9 +211,15 @@ int part_cursor_next(struct part_cursor *c, struct part_series *ret)
     uint32_t ordinal;
     while (next_ordinal(c, &ordinal)) {
         struct str key;
-        if (!block_ready(c, ordinal) || !collect(c, ordinal))
+        bool good;
+        int err = block_ready(c, ordinal, &good);
+        if (err)
+            return err;
+        if (!good || !collect(c, ordinal))
             continue;
-        int err = index_keys_at(c->keys, ordinal, &key);
+        err = index_keys_at(c->keys, ordinal, &key);
+        if (err && !part_is_damage(err))
+            return err;
         if (err) {
             warn(c, "the labels of a series cannot be read", err);
             continue;
@@ -274,27 +283,19 @@ static size_t compact(struct part_cursor *c, const struct part_directory_entry *
     return k;
 }
 
-int part_cursor_read(struct part_cursor *c, size_t i, struct column *ret)
+int part_cursor_slots(struct part_cursor *c, size_t i, struct arena *a, struct column *ret)
 {
     const struct part_directory_entry *e = c->entries.v[i];
     struct page_ref bytes = {0};
     const int64_t *ts = NULL;
     if (e->kind == PART_TIER)
         return -ERR_STATE;
-    arena_reset(&c->arena);
     int err = part_times_get(c->times, e->ts_ref, e->ts_first, e->slots, &ts);
     if (!err)
         err = read_bytes(c, i, &bytes);
     if (!err)
-        err = part_decode(e, bytes.p, bytes.n, &c->arena, c->decoded);
+        err = part_decode(e, bytes.p, bytes.n, a, c->decoded);
     page_release(&bytes);
-    size_t n = e->slots;
-    if (!err && e->absent) {
-        n = compact(c, e, ts);
-        ts = c->ts;
-    }
-    if (!err && n != e->slots - e->absent)
-        err = -ERR_CORRUPT;
     if (err) {
         warn(c, "a chunk cannot be read", err);
         return err;
@@ -304,10 +305,40 @@ int part_cursor_read(struct part_cursor *c, size_t i, struct column *ret)
         .value = c->decoded->value,
         .histogram = e->kind == PART_HISTOGRAMS ? c->decoded->histogram : NULL,
         .start_ms = e->has_start ? c->decoded->start_ms : NULL,
-        .n = n,
+        .n = e->slots,
         .ts_id = c->chunks.v[i].ts_id,
     };
     return 0;
+}
+
+int part_cursor_read(struct part_cursor *c, size_t i, struct column *ret)
+{
+    const struct part_directory_entry *e = c->entries.v[i];
+    struct column col;
+    arena_reset(&c->arena);
+    int err = part_cursor_slots(c, i, &c->arena, &col);
+    if (err)
+        return err;
+    if (e->absent) {
+        col.n = compact(c, e, col.ts_ms);
+        col.ts_ms = c->ts;
+    }
+    if (col.n != e->slots - e->absent) {
+        warn(c, "a chunk has other samples than its directory says", -ERR_CORRUPT);
+        return -ERR_CORRUPT;
+    }
+    *ret = col;
+    return 0;
+}
+
+const struct part_directory_entry *part_cursor_entry(const struct part_cursor *c, size_t i)
+{
+    return c->entries.v[i];
+}
+
+bool part_is_damage(int err)
+{
+    return err == -ERR_CORRUPT || err == -ERR_FORMAT;
 }
 
 int part_cursor_tier(struct part_cursor *c, size_t i, const struct block **ret, size_t *ret_n)

@@ -31,6 +31,16 @@ void part_times_free(struct part_times *t); /* NULL is fine */
 MUST_USE int part_times_get(struct part_times *t, uint32_t ref, uint32_t first, uint32_t n,
                             const int64_t **ret);
 
+/* Damage of what lies on disk, as opposed to a disk that does not answer? */
+bool part_is_damage(int err);
+
+/* Chunk i of the cursor's present series as its directory has it. */
+const struct part_directory_entry *part_cursor_entry(const struct part_cursor *c, size_t i);
+
+/* As part_cursor_read, but absent slots are kept (chunk_absent, NULL) and histograms are a's. */
+MUST_USE int part_cursor_slots(struct part_cursor *c, size_t i, struct arena *a,
+                               struct column *ret);
+
 /* The bytes of a chunk, taken apart. */
 struct part_decoded {
     double value[CHUNK_MAX];

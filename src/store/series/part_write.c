@@ -8,6 +8,7 @@
 #include "store/series/part_directory.h"
 #include "store/series/part_meta.h"
 #include "store/series/part_tier.h"
+#include "store/series/part_write.h"
 
 enum {
     DIRECTORY_BYTES_MAX = 1 << 30,
@@ -173,6 +174,20 @@ static int add_chunk(struct part_writer *w, struct part_directory_entry *e, uint
     info->first_ms = MIN(info->first_ms, e->first_ms);
     info->last_ms = MAX(info->last_ms, e->last_ms);
     return page_writer_error(w->data);
+}
+
+int part_writer_chunk(struct part_writer *w, const struct part_directory_entry *e,
+                      const uint8_t *bytes)
+{
+    struct part_directory_entry copy = *e;
+    buf_clear(&w->work);
+    buf_put(&w->work, bytes, e->bytes);
+    return add_chunk(w, &copy, e->slots - e->absent);
+}
+
+uint64_t part_writer_bytes(const struct part_writer *w)
+{
+    return page_writer_position(w->data) + page_writer_position(w->ts);
 }
 
 static void put_starts(struct part_writer *w, struct part_directory_entry *e,
