@@ -175,6 +175,7 @@ void head_define_pairs(struct head *h, uint32_t id, const uint32_t *pairs, uint8
 struct head_writer {
     uint32_t lane;
     uint32_t epoch;       /* stands for (lane, log segment): a value logged in another is not known */
+    uint64_t sequence;    /* of the next record, set by the caller of head_append() */
     struct record record; /* what the log is to take after an append */
     struct buf key, scratch;
     uint32_t run_group;   /* group of the sample before */

@@ -152,6 +152,7 @@ static void append_one(struct head *h, struct head_writer *w, struct head_group 
                       double_bits(value));
         s->log_epoch = w->epoch;
     } else if (result != HEAD_SLOT_SAME) {
+        s->log_epoch = 0; /* last may have changed without the log's readers knowing */
         if (result == HEAD_SLOT_BESIDE)
             head_slot_late(h, s, b->ts_ms[i], value, histogram ? histogram_copy(histogram) : NULL);
         log_late(w, id, b->ts_ms[i], value, histogram);
@@ -211,7 +212,7 @@ static void note_times(struct head *h, const struct batch *b)
 int head_append(struct head *h, struct head_writer *w, struct batch *b, struct why *why)
 {
     uint32_t ids[BATCH_MAX];
-    record_begin(&w->record, h->tenant);
+    record_begin(&w->record, h->tenant, w->sequence);
     find_all(h, w, b, ids, why);
 
     must(pthread_rwlock_rdlock(&h->index_lock) == 0);

@@ -62,13 +62,13 @@ static void advance(struct record *r, const uint8_t *end)
     r->bytes.n = (size_t)((const char *)end - r->bytes.p);
 }
 
-void record_begin(struct record *r, uint32_t tenant)
+void record_begin(struct record *r, uint32_t tenant, uint64_t sequence)
 {
     buf_clear(&r->bytes);
     r->next_id = 0;
     r->ts_ms = 0;
     r->run = 0;
-    advance(r, varint_put(room(r, RECORD_FIRST), tenant));
+    advance(r, varint_put(varint_put(room(r, RECORD_FIRST), tenant), sequence));
 }
 
 static uint8_t *put_run(struct record *r, uint8_t *p)
@@ -162,11 +162,12 @@ struct str record_finish(struct record *r)
 int record_read(struct record_reader *r, struct str bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p, *end = p + bytes.n;
-    uint64_t tenant;
-    p = varint_get(p, end, &tenant);
-    if (!p || tenant > UINT32_MAX)
+    uint64_t tenant, sequence;
+    if (!(p = varint_get(p, end, &tenant)) || tenant > UINT32_MAX ||
+        !(p = varint_get(p, end, &sequence)))
         return -ERR_FORMAT;
-    *r = (struct record_reader){.p = p, .end = end, .tenant = (uint32_t)tenant};
+    *r = (struct record_reader){
+        .p = p, .end = end, .tenant = (uint32_t)tenant, .sequence = sequence};
     return 0;
 }
 

@@ -38,7 +38,9 @@ struct record {
 void record_init(struct record *r);
 void record_done(struct record *r);
 
-void record_begin(struct record *r, uint32_t tenant);
+/* Begins a record. sequence grows with every record of all lanes: replay applies them in its order,
+ * so that the last write of two lanes wins there too. */
+void record_begin(struct record *r, uint32_t tenant, uint64_t sequence);
 
 /* A sample in order: bits is the value, before the one to XOR with (0 where absolute). */
 void record_sample(struct record *r, uint32_t id, int64_t ts_ms, uint64_t before, bool absolute,
@@ -71,11 +73,12 @@ struct record_entry {
 struct record_reader {
     const uint8_t *p, *end;
     uint32_t tenant, next_id;
+    uint64_t sequence;
     int64_t ts_ms;
     uint64_t run;
 };
 
-/* Starts reading; -ERR_FORMAT where even the tenant is missing. */
+/* Starts reading; -ERR_FORMAT where even tenant and sequence are missing. */
 MUST_USE int record_read(struct record_reader *r, struct str bytes);
 
 /* The next entry: 1, 0 at the end, -ERR_FORMAT. */

@@ -63,6 +63,7 @@ struct store {
     struct thread background;
     int64_t retry_flush_ns; /* after a failed flush: not before */
     int64_t next_upkeep_ns, retry_merge_ns;
+    _Atomic uint64_t sequence;  /* of the next log record of samples */
     uint64_t replayed_samples, orphans;
     int64_t replay_ns;
 };

@@ -1,4 +1,4 @@
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/bits.h"
 #include "base/vec.h"
@@ -9,7 +9,17 @@ struct replay {
     struct store *s;
     struct head_replay *states; /* [LOG_LANES_MAX * (tenants + 1)] */
     size_t tenants;
-    bool samples; /* second pass */
+    struct arena arena; /* of the bytes kept */
+    struct {
+        struct kept {
+            uint64_t sequence;
+            struct str bytes;
+            uint64_t segment;
+            uint32_t lane;
+            bool after_gap;
+        } *v;
+        size_t n, capacity;
+    } kept;
     uint64_t bad;
 };
 
@@ -78,19 +88,48 @@ static bool apply_metadata(struct replay *r, const struct log_record *rec)
     return true;
 }
 
-static bool apply_samples(struct replay *r, const struct log_record *rec)
+/* Copies a record of samples: they are applied in the order of their sequence, all lanes and
+ * segments together. */
+static bool keep_samples(struct replay *r, const struct log_record *rec)
 {
     struct record_reader reader;
-    if (record_read(&reader, str_of((const char *)rec->p, rec->n)) || !tenant_at(r, reader.tenant) ||
-        rec->lane >= LOG_LANES_MAX)
+    if (record_read(&reader, str_of((const char *)rec->p, rec->n)) ||
+        !tenant_at(r, reader.tenant) || rec->lane >= LOG_LANES_MAX)
+        return false;
+    struct kept kept = {reader.sequence, arena_str(&r->arena, str_of((const char *)rec->p, rec->n)),
+                        rec->segment, rec->lane, rec->after_gap};
+    vec_push(&r->kept, kept);
+    r->s->sequence = MAX(r->s->sequence, reader.sequence + 1);
+    return true;
+}
+
+static bool apply_samples(struct replay *r, const struct kept *k)
+{
+    struct record_reader reader;
+    if (record_read(&reader, k->bytes))
         return false;
     struct tenant *t = r->s->tenants.v[reader.tenant - 1];
-    struct head_replay *state = &r->states[rec->lane * (r->tenants + 1) + reader.tenant];
+    struct head_replay *state = &r->states[k->lane * (r->tenants + 1) + reader.tenant];
     /* Values that lean on lost ones are found by their segment number: forget them all. */
-    if (rec->after_gap)
+    if (k->after_gap)
         head_replay_done(state);
-    return head_apply(t->head, state, (uint32_t)rec->segment, &reader,
-                      &r->s->orphans) == 0;
+    return head_apply(t->head, state, (uint32_t)k->segment, &reader, &r->s->orphans) == 0;
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+    const struct kept *x = a, *y = b;
+    return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
+static void apply_kept(struct replay *r)
+{
+    if (r->kept.n)
+        qsort(r->kept.v, r->kept.n, sizeof *r->kept.v, by_sequence);
+    for (size_t i = 0; i < r->kept.n; i++)
+        r->bad += !apply_samples(r, &r->kept.v[i]);
+    vec_free(&r->kept);
+    arena_done(&r->arena);
 }
 
 static int apply(void *context, const struct log_record *rec)
@@ -98,9 +137,7 @@ static int apply(void *context, const struct log_record *rec)
     struct replay *r = context;
     bool ok = true;
     if (rec->type == RECORD_SAMPLES)
-        ok = !r->samples || apply_samples(r, rec);
-    else if (r->samples)
-        return 0;
+        ok = keep_samples(r, rec);
     else if (rec->type == RECORD_SERIES)
         ok = apply_series(r, rec);
     else if (rec->type == RECORD_EXEMPLAR)
@@ -114,8 +151,7 @@ static int apply(void *context, const struct log_record *rec)
 static void warn(void *context, const char *text)
 {
     struct replay *r = context;
-    if (r->samples) /* the first pass has met it too */
-        store_warn(r->s, "log: %s", text);
+    store_warn(r->s, "log: %s", text);
 }
 
 /* The first segment that has anything a part does not hold: "replay-from", see store_flush.c. */
@@ -138,12 +174,10 @@ int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why)
     struct log_replay how = {replay_from(s), apply, warn, &r};
     r.states = mem_array(LOG_LANES_MAX * (r.tenants + 1), sizeof *r.states);
 
-    /* Definitions first: a lane's samples may lie before the definition that another lane made. */
+    /* Samples wait: a lane's may lie before the definition that another lane made. */
+    arena_init(&r.arena);
     int err = log_replay(s->config.disk, "log", s->ring, &how, &result, why);
-    r.samples = true;
-    if (!err)
-        err = log_replay(s->config.disk, "log", s->ring, &how, &result, why);
-
+    apply_kept(&r);
     for (size_t i = 0; i < LOG_LANES_MAX * (r.tenants + 1); i++)
         head_replay_done(&r.states[i]);
     mem_free(r.states);

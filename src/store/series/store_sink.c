@@ -239,6 +239,7 @@ static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct 
 
     struct store_lane *l = &s->lanes[lane];
     refuse_old(s, b, why);
+    l->writer.sequence = atomic_fetch_add(&s->sequence, 1);
     int taken = head_append(t->head, &l->writer, b, why);
     if (taken) {
         struct str record = record_finish(&l->writer.record);
