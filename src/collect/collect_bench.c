@@ -4,6 +4,7 @@
  *   bench.collect.collect --seconds N the same for N s
  *   bench.collect.collect --defaults  at the default intervals
  *   bench.collect.collect --dump      collects twice and prints the text exposition format
+ *   bench.collect.collect --docs      prints docs/collectors.md from the collectors' rows
  */
 #include <signal.h>
 #include <stdio.h>
@@ -110,17 +111,37 @@ static int measure(const struct runner_plan *plan, int64_t seconds)
     return 0;
 }
 
+static int docs(void)
+{
+    printf("# Collectors\n\n"
+           "What Sonde reads from this host, under node_exporter's names (cAdvisor's for cgroups,\n"
+           "process-exporter's for named groups of processes). Names below are the keys of\n"
+           "`[collect.interval_ms]` and the values of the label `collector`.\n"
+           "This page is printed by `bench.collect.collect --docs` from "
+           "`src/collect/collectors.tbl.h`.\n"
+           "\n| collector | every | gives |\n| --- | --- | --- |\n");
+    for (int i = 0; i < COLLECTORS_N; i++)
+        printf("| %s | %lld s | %s |\n", collector_all[i].name,
+               (long long)collector_all[i].interval_ms / 1000, collector_all[i].prose);
+    printf("\nOf each collector: `node_scrape_collector_duration_seconds`,\n"
+           "`node_scrape_collector_success`, `sonde_collector_cpu_seconds_total`.\n");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings;
     int64_t seconds = SECONDS;
-    bool defaults = false, text = false;
+    bool defaults = false, text = false, page = false;
     for (int i = 1; i < argc; i++) {
         defaults = defaults || strcmp(argv[i], "--defaults") == 0;
+        page = page || strcmp(argv[i], "--docs") == 0;
         text = text || strcmp(argv[i], "--dump") == 0;
         if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
             seconds = atoll(argv[++i]);
     }
+    if (page)
+        return docs();
     settings_default(&settings);
     for (int i = 0; i < COLLECTORS_N && !defaults; i++)
         settings.intervals.ms[i] = 1000;

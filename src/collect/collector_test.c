@@ -723,6 +723,28 @@ static void the_top_lists_show_who_works_and_who_is_large(void **state)
     use_close(&u);
 }
 
+static void a_process_that_sleeps_is_left_alone_for_four_seconds(void **state)
+{
+    (void)state;
+    struct process *v;
+    size_t n;
+    struct why why = {0};
+    static const struct {
+        int64_t pass_ms;
+        uint64_t user;
+    } steps[] = {{1000, 7}, {1000, 7}, {1000, 7}, {3000, 9}, {1000, 9}};
+    put_process(10, "sleeper", 'S', 7, 1, 10, 1);
+    for (size_t i = 0; i < COUNTOF(steps); i++) {
+        if (i == 2) /* by then it is known to be idle */
+            put_process(10, "sleeper", 'R', 9, 1, 10, 1);
+        clock_manual_pass(&hand, steps[i].pass_ms);
+        assert_int_equal(process_table_acquire(host.processes, &v, &n, &why), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(v[0].user, steps[i].user);
+        process_table_release(host.processes);
+    }
+}
+
 static void a_group_adds_up_its_members_and_keeps_what_the_dead_used(void **state)
 {
     (void)state;
@@ -943,6 +965,7 @@ int main(void)
         CASE(self_gives_the_process_and_its_statistics),
         CASE(processes_are_counted_by_state),
         CASE(the_top_lists_show_who_works_and_who_is_large),
+        CASE(a_process_that_sleeps_is_left_alone_for_four_seconds),
         CASE(a_group_adds_up_its_members_and_keeps_what_the_dead_used),
         CASE(cgroups_v2_are_read_down_to_the_container),
         CASE(cgroups_v1_join_their_trees_by_path),

@@ -322,7 +322,7 @@ static int by_order(const void *a, const void *b)
 
 void emit_end(struct emit *e)
 {
-    if (!e->changed)
+    if (!e->changed || e->n == 0)
         return;
     qsort(e->v, e->n, sizeof *e->v, by_order);
     for (size_t i = 0; i < e->n; i++)

@@ -287,7 +287,8 @@ static struct chip *chip_new(const char *base, const char *name)
     add_files(c, dir);
     snprintf(path, sizeof path, "%s/device", dir);
     add_files(c, path);
-    qsort(c->v, c->n, sizeof(struct sensor *), by_name);
+    if (c->n > 1)
+        qsort(c->v, c->n, sizeof(struct sensor *), by_name);
     return c;
 }
 

@@ -21,6 +21,8 @@ enum {
     AGE_NS = 500 * 1000 * 1000 /* scans closer than this are one */
 };
 
+static const int64_t IDLE_NS = 4000000000; /* how long an idle process is left alone, at most */
+
 struct rule {
     struct regex *comm, *cmdline; /* NULL: no condition */
 };
@@ -133,7 +135,7 @@ static int open_stat(const struct process_table *t, int pid)
 }
 
 /* Reads p anew; false where it is gone. */
-static bool refresh(struct process_table *t, struct process *p)
+static bool refresh(struct process_table *t, struct process *p, int64_t now_ns)
 {
     char room[STAT_MAX];
     ssize_t n = p->fd >= 0 ? pread(p->fd, room, sizeof room, 0) : -1;
@@ -145,7 +147,7 @@ static bool refresh(struct process_table *t, struct process *p)
         t->kept++;
         n = pread(p->fd, room, sizeof room, 0);
     }
-    uint64_t start = p->start;
+    uint64_t start = p->start, ticks = p->user + p->system, pages = p->resident_pages;
     bool good = n > 0 && process_parse(str_of(room, (size_t)n), p);
     if (good && p->start != start) {
         /* The same number for another process: nothing that was known holds. */
@@ -153,6 +155,8 @@ static bool refresh(struct process_table *t, struct process *p)
         memset(&p->top, 0, sizeof p->top);
         memset(&p->counted, 0, sizeof p->counted);
     }
+    p->read_ns = now_ns;
+    p->idle = p->start == start && p->user + p->system == ticks && p->resident_pages == pages;
     if (!good || t->kept > pseudo_open_max())
         drop(t, p);
     return good;
@@ -186,7 +190,7 @@ static bool pid_of(const char *name, int *ret)
     return true;
 }
 
-static int scan(struct process_table *t, struct why *why)
+static int scan(struct process_table *t, int64_t now_ns, struct why *why)
 {
     if (t->dir)
         rewinddir(t->dir);
@@ -202,12 +206,12 @@ static int scan(struct process_table *t, struct why *why)
             continue;
         struct process *p = known(t, pid, old, &from);
         if (p) {
-            if (refresh(t, p))
+            if ((p->idle && now_ns - p->read_ns < IDLE_NS) || refresh(t, p, now_ns))
                 p->scan = t->scan;
             continue;
         }
         struct process fresh = {.pid = pid, .fd = -1, .group = PROCESS_NO_GROUP};
-        if (t->n >= PROCESS_MAX || !refresh(t, &fresh))
+        if (t->n >= PROCESS_MAX || !refresh(t, &fresh, now_ns))
             continue;
         fresh.scan = t->scan;
         vec_push(t, fresh);
@@ -220,7 +224,8 @@ static int scan(struct process_table *t, struct why *why)
             drop(t, &t->v[i]);
     }
     t->n = n;
-    qsort(t->v, t->n, sizeof *t->v, by_pid);
+    if (t->n > 1)
+        qsort(t->v, t->n, sizeof *t->v, by_pid);
     return 0;
 }
 
@@ -231,7 +236,7 @@ int process_table_acquire(struct process_table *t, struct process **ret, size_t 
         return why_set(why, ERR_BUSY, "another collector holds the table of processes");
     int64_t now = clock_monotonic_ns(t->host->clock);
     if (t->at_ns == 0 || now - t->at_ns > AGE_NS) {
-        int err = scan(t, why);
+        int err = scan(t, now, why);
         if (err) {
             thread_unlock(&t->lock);
             return err;

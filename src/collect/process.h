@@ -3,6 +3,7 @@
  * A scan reads /proc/PID/stat of every process, through descriptors that stay open, and nothing
  * else; what costs more (command lines, open files, I/O) is read by who needs it, for the processes
  * that it needs it for. Scans that follow within half a second are one.
+ * A process that did nothing between two reads is read again after four seconds only: most sleep.
  *
  * Source:  proc(5).
  * Threads: process_table_acquire() gives the table to one thread at a time.
@@ -32,7 +33,9 @@ struct process {
     uint64_t user, system; /* clock ticks */
     uint64_t minor_faults, major_faults;
     uint64_t threads, virtual_bytes, resident_pages;
-    uint64_t scan; /* the scan that saw it last */
+    uint64_t scan;   /* the scan that saw it last */
+    int64_t read_ns; /* when its stat was read last */
+    bool idle;       /* it had used nothing since the read before */
 
     int group;    /* index into the configuration's groups, or PROCESS_NO_GROUP */
     bool grouped; /* group has been looked up for this comm */

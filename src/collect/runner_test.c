@@ -99,7 +99,7 @@ static const struct family VALUE = {"value", METRIC_COUNTER, "A value.", {"devic
 static const struct family OTHER = {"other", METRIC_GAUGE, "Another.", {"device"}};
 
 static bool device_there[3];
-static double next_value;
+static _Atomic double next_value; /* the late one may still read it */
 static int fails_with;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held: the slow one hangs */
 

@@ -20,14 +20,16 @@ static const struct family MEMORY = {"sonde_process_resident_memory_bytes",
                                      "Memory that a process has in RAM.",
                                      {"pid", "comm", "group"}};
 
-static void measure(struct process *p, int64_t now_ns, double tick_s)
+static void measure(struct process *p, double tick_s)
 {
+    if (p->read_ns == p->top.at_ns)
+        return; /* idle, and not read anew */
     uint64_t ticks = p->user + p->system;
     double ran = (double)(int64_t)(ticks - p->top.ticks) * tick_s;
-    double passed = (double)(now_ns - p->top.at_ns) / 1e9;
+    double passed = (double)(p->read_ns - p->top.at_ns) / 1e9;
     p->top.ratio = p->top.at_ns && passed > 0 && ran > 0 ? ran / passed : 0;
     p->top.ticks = ticks;
-    p->top.at_ns = now_ns;
+    p->top.at_ns = p->read_ns;
 }
 
 static int by_cpu(const void *a, const void *b)
@@ -74,12 +76,11 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
     int err = process_table_acquire(host->processes, &v, &n, why);
     if (err)
         return err;
-    int64_t now = clock_monotonic_ns(host->clock);
     double tick = 1.0 / (double)sysconf(_SC_CLK_TCK), page = (double)sysconf(_SC_PAGESIZE);
     struct process **sorted = mem_array(n + 1, sizeof *sorted);
     bool *chosen = mem_array(n + 1, sizeof *chosen);
     for (size_t i = 0; i < n; i++) {
-        measure(&v[i], now, tick);
+        measure(&v[i], tick);
         sorted[i] = &v[i];
     }
     qsort(sorted, n, sizeof(struct process *), by_cpu);
