@@ -47,8 +47,11 @@ static struct group *group_of(struct engine *e, struct aggregate *a, const struc
     struct str key = group_key(a->expr, r->key, scratch);
     bool fresh;
     union map_value *at = map_put(&a->by_key, key, &fresh);
-    if (!fresh)
-        return at->p;
+    if (!fresh) {
+        struct group *known = at->p;
+        known->drop_name |= r->drop_name;
+        return known;
+    }
     struct group *g = arena_new(e->arena, sizeof *g);
     g->key = arena_str(e->arena, key);
     g->drop_name = r->drop_name;
@@ -98,7 +101,7 @@ static void add_avg(const struct aggregate *a, struct group *g, const struct row
 
 static void add_extreme(const struct aggregate *a, struct group *g, const struct row *r)
 {
-    bool max = a->operator == TOKEN_MAX;
+    bool max = a->operator== TOKEN_MAX;
     for (size_t i = 0; i < a->n; i++) {
         if (r->kind[i] != KIND_FLOAT)
             continue;
@@ -152,8 +155,9 @@ static void add_histograms(struct engine *e, const struct aggregate *a, struct g
             promql_engine_info(e, where, "mismatched custom buckets were reconciled during %s",
                                "aggregation");
         if (!sum) {
-            promql_engine_warn(e, where, "vector contains a mix of histograms with exponential "
-                                         "and custom buckets schemas");
+            promql_engine_warn(e, where,
+                               "vector contains a mix of histograms with exponential "
+                               "and custom buckets schemas");
             g->flags[i] |= MIXED;
             continue;
         }
@@ -168,8 +172,8 @@ static bool has_histograms(const struct row *r, size_t n)
 
 static void add_row(struct engine *e, struct aggregate *a, struct group *g, const struct row *r)
 {
-    bool sums = a->operator == TOKEN_SUM || a->operator == TOKEN_AVG;
-    bool counts = a->operator == TOKEN_COUNT || a->operator == TOKEN_GROUP;
+    bool sums = a->operator== TOKEN_SUM || a->operator== TOKEN_AVG;
+    bool counts = a->operator== TOKEN_COUNT || a->operator== TOKEN_GROUP;
     if (!counts && has_histograms(r, a->n)) {
         if (sums)
             add_histograms(e, a, g, r);
@@ -232,7 +236,7 @@ static void finish_group(struct engine *e, const struct aggregate *a, const stru
         if (g->flags[i] & MIXED)
             continue;
         if (histograms) {
-            double f = a->operator == TOKEN_AVG ? 1 / (double)histograms : 1;
+            double f = a->operator== TOKEN_AVG ? 1 / (double)histograms : 1;
             promql_row_histogram(e, r, a->n, i, promql_histogram_scale(e, g->histogram[i], f));
         } else if (g->count[i]) {
             r->kind[i] = KIND_FLOAT;
@@ -284,12 +288,12 @@ static int aggregate_next(struct engine *e, struct stream *stream, struct row *r
 int promql_stream_aggregate(struct engine *e, const struct promql_expr *x, const struct grid *g,
                             struct stream **ret)
 {
-    if (x->operator >= TOKEN_TOPK)
+    if (x->operator>= TOKEN_TOPK)
         return promql_stream_choose(e, x, g, ret);
     struct aggregate *a = arena_new(e->arena, sizeof *a);
     a->stream.next = aggregate_next;
     a->expr = x;
-    a->operator = x->operator;
+    a->operator= x->operator;
     a->n = g->n;
     *ret = &a->stream;
     return promql_stream(e, x->left, g, &a->from);

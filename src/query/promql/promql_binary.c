@@ -7,7 +7,8 @@
 
 static bool keeps_name(const struct promql_expr *x)
 {
-    return promql_token_is_comparison(x->operator) && !x->return_bool;
+    bool trim = x->operator== TOKEN_TRIM_UPPER || x->operator== TOKEN_TRIM_LOWER;
+    return (promql_token_is_comparison(x->operator) && !x->return_bool) || trim;
 }
 
 /* One value against another: KIND_NONE where nothing comes out. */
@@ -22,30 +23,31 @@ static int incompatible(struct engine *e, const struct promql_expr *x, const str
 {
     static const char *const names[] = {"", "float", "histogram"};
     const char *word = promql_token_text(x->operator);
-    promql_engine_info(e, x, "incompatible sample types encountered for binary operator \"%s\": "
-                       "%s %s %s", word, names[l->kind], word, names[r->kind]);
+    promql_engine_info(e, x,
+                       "incompatible sample types encountered for binary operator \"%s\": "
+                       "%s %s %s",
+                       word, names[l->kind], word, names[r->kind]);
     return KIND_NONE;
 }
 
 static int operate_histograms(struct engine *e, const struct promql_expr *x,
-                              const struct operand *l, const struct operand *r,
-                              struct operand *ret)
+                              const struct operand *l, const struct operand *r, struct operand *ret)
 {
     unsigned notes = 0;
-    if (x->operator == TOKEN_EQ || x->operator == TOKEN_NE) {
+    if (x->operator== TOKEN_EQ || x->operator== TOKEN_NE) {
         bool same = promql_histogram_equal(l->histogram, r->histogram);
-        bool keep = same == (x->operator == TOKEN_EQ);
+        bool keep = same == (x->operator== TOKEN_EQ);
         *ret = x->return_bool ? (struct operand){KIND_FLOAT, keep, NULL} : *l;
         return keep || x->return_bool ? ret->kind : KIND_NONE;
     }
-    if (x->operator != TOKEN_ADD && x->operator != TOKEN_SUB)
+    if (x->operator!= TOKEN_ADD && x->operator!= TOKEN_SUB)
         return incompatible(e, x, l, r);
-    bool add = x->operator == TOKEN_ADD;
-    struct histogram *h =
-        promql_histogram_add(e, l->histogram, r->histogram, add ? 1 : -1, &notes);
+    bool add = x->operator== TOKEN_ADD;
+    struct histogram *h = promql_histogram_add(e, l->histogram, r->histogram, add ? 1 : -1, &notes);
     if (!h) {
-        promql_engine_warn(e, x, "vector contains a mix of histograms with exponential and custom "
-                                 "buckets schemas");
+        promql_engine_warn(e, x,
+                           "vector contains a mix of histograms with exponential and custom "
+                           "buckets schemas");
         return KIND_NONE;
     }
     if (notes & NOTE_RESET_CONFLICT)
@@ -85,7 +87,7 @@ static int operate(struct engine *e, const struct promql_expr *x, const struct o
         return operate_histograms(e, x, l, r, ret);
     if (l->kind == KIND_HISTOGRAM || r->kind == KIND_HISTOGRAM)
         return operate_mixed(e, x, l, r, ret);
-    if (x->operator == TOKEN_TRIM_UPPER || x->operator == TOKEN_TRIM_LOWER)
+    if (x->operator== TOKEN_TRIM_UPPER || x->operator== TOKEN_TRIM_LOWER)
         return incompatible(e, x, l, r);
     double v = promql_operate(x->operator, l->value, r->value);
     if (keeps_name(x)) {
@@ -212,12 +214,12 @@ static int set_operation(struct engine *e, const struct promql_expr *x, size_t n
     struct buf scratch;
     buf_init(&scratch, 1 << 22);
     map_init(&seen, 0);
-    struct rows *marked = x->operator == TOKEN_OR ? l : r;
-    struct rows *filtered = x->operator == TOKEN_OR ? r : l;
+    struct rows *marked = x->operator== TOKEN_OR ? l : r;
+    struct rows *filtered = x->operator== TOKEN_OR ? r : l;
     for (size_t i = 0; i < marked->n; i++)
         mark(e, x, &seen, &marked->v[i], n, &scratch);
     for (size_t i = 0; i < filtered->n; i++)
-        filter(x, &seen, &filtered->v[i], x->operator != TOKEN_AND, n, &scratch);
+        filter(x, &seen, &filtered->v[i], x->operator!= TOKEN_AND, n, &scratch);
     map_done(&seen);
     buf_done(&scratch);
     int err = 0;
@@ -226,7 +228,7 @@ static int set_operation(struct engine *e, const struct promql_expr *x, size_t n
         promql_row_view(&l->v[i], &view);
         err = promql_rows_merge(e, out, &view, n);
     }
-    for (size_t i = 0; x->operator == TOKEN_OR && err == 0 && i < r->n; i++) {
+    for (size_t i = 0; x->operator== TOKEN_OR && err == 0 && i<r->n; i++) {
         promql_row_view(&r->v[i], &view);
         err = promql_rows_merge(e, out, &view, n);
     }
@@ -247,7 +249,7 @@ struct join {
     const struct promql_expr *expr;
     size_t n;
     struct rows *many, *one, *out;
-    bool swapped; /* the many side stands right */
+    bool swapped;                /* the many side stands right */
     uint8_t *any_many, *any_one; /* [n] */
     struct {
         struct pairing **v;
@@ -327,8 +329,7 @@ static void pair_up(struct engine *e, struct join *j)
 
 /* The labels of what comes out of a pair of rows (either may be NULL where it is filled in). */
 static struct str result_key(struct engine *e, const struct join *j, const struct row_buffer *many,
-                             const struct row_buffer *one, const struct pairing *p,
-                             bool *drop_name)
+                             const struct row_buffer *one, const struct pairing *p, bool *drop_name)
 {
     const struct promql_matching *m = &j->expr->matching;
     struct label_set set;
@@ -376,14 +377,14 @@ static int join_pair(struct engine *e, struct join *j, const struct pairing *p,
     struct operand a = side_at(many, i, j->swapped ? m->fill_right_value : m->fill_left_value);
     struct operand b = side_at(one, i, j->swapped ? m->fill_left_value : m->fill_right_value);
     const struct operand *l = j->swapped ? &b : &a, *r = j->swapped ? &a : &b;
-    struct operand out;
-    int kind = operate(e, j->expr, l, r, l, &out);
-    if (kind == KIND_NONE)
-        return 0;
     if (m->card == CARD_ONE_TO_ONE && ++*matched > 1)
         return promql_engine_fail(e, PROMQL_EXECUTION,
                                   "multiple matches for labels: many-to-one matching must be "
                                   "explicit (group_left/group_right)");
+    struct operand out;
+    int kind = operate(e, j->expr, l, r, l, &out);
+    if (kind == KIND_NONE)
+        return 0;
     if (*cached == SIZE_MAX) {
         bool drop_name;
         struct str key = result_key(e, j, many, one, p, &drop_name);

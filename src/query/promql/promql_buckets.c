@@ -155,16 +155,16 @@ static void sort_in(struct engine *e, const struct promql_expr *x, const struct 
         bool minus = le.n && le.p[0] == '-';
         struct str body = str_sub(le, le.n && (minus || le.p[0] == '+'), le.n);
         if (!promql_number_read(body, &bound, &range)) {
-            promql_engine_warn(e, where, "bucket label \"le\" is missing or has a malformed value "
-                               "of \"" STR_FMT "\" for metric name \"" STR_FMT "\"", STR_ARG(le),
-                               STR_ARG(labels_get(r->key, LABEL_METRIC)));
+            promql_engine_warn(e, where,
+                               "bucket label \"le\" is missing or has a malformed value "
+                               "of \"" STR_FMT "\" for metric name \"" STR_FMT "\"",
+                               STR_ARG(le), STR_ARG(labels_get(r->key, LABEL_METRIC)));
             continue;
         }
         struct label_set set;
         promql_label_set_read(r->key, &set);
         promql_label_set_put(&set, STR("le"), STR(""));
-        struct classic *c =
-            classic_of(e, list, &by_key, promql_label_set_key(e, &set), r);
+        struct classic *c = classic_of(e, list, &by_key, promql_label_set_key(e, &set), r);
         struct bucket_row b = {minus ? -bound : bound, r};
         vec_push(&c->buckets, b);
     }
@@ -195,9 +195,9 @@ static void nan_hint(struct engine *e, const struct promql_expr *x, const struct
     promql_info_metric(e, x->arguments[x->arguments_n - 1], labels_get(c->key, LABEL_METRIC), text);
 }
 
-static void evaluate_classic(struct engine *e, const struct promql_expr *x,
-                             const struct classic *c, size_t n, double *const *scalars,
-                             struct row_buffer *out, struct count_at *scratch)
+static void evaluate_classic(struct engine *e, const struct promql_expr *x, const struct classic *c,
+                             size_t n, double *const *scalars, struct row_buffer *out,
+                             struct count_at *scratch)
 {
     bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
     for (size_t i = 0; i < n; i++) {
@@ -215,11 +215,11 @@ static void evaluate_classic(struct engine *e, const struct promql_expr *x,
         const struct histogram *h = native ? c->native->histogram[i] : NULL;
         out->kind[i] = KIND_FLOAT;
         if (quantile)
-            out->value[i] = h ? promql_histogram_quantile(h, a)
-                              : classic_quantile(a, scratch, buckets);
+            out->value[i] =
+                h ? promql_histogram_quantile(h, a) : classic_quantile(a, scratch, buckets);
         else
-            out->value[i] = h ? promql_histogram_fraction(h, a, b)
-                              : classic_fraction(a, b, scratch, buckets);
+            out->value[i] =
+                h ? promql_histogram_fraction(h, a, b) : classic_fraction(a, b, scratch, buckets);
         if (h)
             nan_hint(e, x, c, h, out->value[i]);
     }
@@ -279,7 +279,8 @@ static int from_buckets(struct engine *e, const struct promql_expr *x, const str
     return err;
 }
 
-/* --- functions of one native histogram --------------------------------------------------------- */
+/* --- functions of one native histogram ---------------------------------------------------------
+ */
 
 struct native_stream {
     struct stream stream;

@@ -144,7 +144,7 @@ int promql_scalar(struct engine *e, const struct promql_expr *x, const struct gr
     case EXPR_UNARY:
         err = promql_scalar(e, x->left, g, &inner);
         for (size_t i = 0; err == 0 && i < g->n; i++)
-            v[i] = x->operator == TOKEN_SUB ? -inner[i] : inner[i];
+            v[i] = x->operator== TOKEN_SUB ? -inner[i] : inner[i];
         break;
     case EXPR_BINARY:
         err = scalar_binary(e, x, g, v);
@@ -174,13 +174,13 @@ struct map_stream {
 static double apply_math(enum promql_function f, double v, double a, double b)
 {
     static double (*const table[])(double) = {
-        [PROMQL_FN_ABS] = fabs,     [PROMQL_FN_CEIL] = ceil,   [PROMQL_FN_FLOOR] = floor,
-        [PROMQL_FN_EXP] = exp,      [PROMQL_FN_SQRT] = sqrt,   [PROMQL_FN_LN] = log,
-        [PROMQL_FN_LOG2] = log2,    [PROMQL_FN_LOG10] = log10, [PROMQL_FN_SIN] = sin,
-        [PROMQL_FN_COS] = cos,      [PROMQL_FN_TAN] = tan,     [PROMQL_FN_ASIN] = asin,
-        [PROMQL_FN_ACOS] = acos,    [PROMQL_FN_ATAN] = atan,   [PROMQL_FN_SINH] = sinh,
-        [PROMQL_FN_COSH] = cosh,    [PROMQL_FN_TANH] = tanh,   [PROMQL_FN_ASINH] = asinh,
-        [PROMQL_FN_ACOSH] = acosh,  [PROMQL_FN_ATANH] = atanh,
+        [PROMQL_FN_ABS] = fabs,    [PROMQL_FN_CEIL] = ceil,   [PROMQL_FN_FLOOR] = floor,
+        [PROMQL_FN_EXP] = exp,     [PROMQL_FN_SQRT] = sqrt,   [PROMQL_FN_LN] = log,
+        [PROMQL_FN_LOG2] = log2,   [PROMQL_FN_LOG10] = log10, [PROMQL_FN_SIN] = sin,
+        [PROMQL_FN_COS] = cos,     [PROMQL_FN_TAN] = tan,     [PROMQL_FN_ASIN] = asin,
+        [PROMQL_FN_ACOS] = acos,   [PROMQL_FN_ATAN] = atan,   [PROMQL_FN_SINH] = sinh,
+        [PROMQL_FN_COSH] = cosh,   [PROMQL_FN_TANH] = tanh,   [PROMQL_FN_ASINH] = asinh,
+        [PROMQL_FN_ACOSH] = acosh, [PROMQL_FN_ATANH] = atanh,
     };
     (void)a;
     (void)b;
@@ -347,7 +347,7 @@ static int stream_unary(struct engine *e, const struct promql_expr *x, const str
                         struct stream **ret)
 {
     int err = promql_stream(e, x->left, g, ret);
-    if (err < 0 || x->operator == TOKEN_ADD)
+    if (err < 0 || x->operator== TOKEN_ADD)
         return err;
     struct map_stream *s = mapped_new(e, g, *ret);
     s->apply = apply_negate;
@@ -534,9 +534,8 @@ int promql_stream(struct engine *e, const struct promql_expr *x, const struct gr
         return stream_fixed(e, x, g, ret);
     switch (x->kind) {
     case EXPR_SELECTOR:
-        if (x->anchored || x->smoothed)
-            return promql_engine_fail(e, PROMQL_EXECUTION, "the modifiers anchored and smoothed "
-                                                           "are not evaluated by this version");
+        if (x->smoothed)
+            return promql_stream_range(e, x, g, ret);
         return promql_stream_selector(e, x, g, false, ret);
     case EXPR_UNARY:
         return stream_unary(e, x, g, ret);

@@ -250,15 +250,6 @@ bool promql_check(struct promql_parser *p, struct promql_expr *e)
     return true;
 }
 
-bool promql_span_constant(const struct promql_span *s)
-{
-    if (!s)
-        return true;
-    if (s->kind == SPAN_STEP || s->kind == SPAN_RANGE)
-        return false;
-    return promql_span_constant(s->left) && promql_span_constant(s->right);
-}
-
 static int span_binary(const struct promql_span *s, double l, double r, double *ret,
                        struct why *why)
 {

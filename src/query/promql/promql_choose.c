@@ -20,7 +20,7 @@ struct choose {
     const double *parameter; /* [n] */
     size_t n;
     struct rows in;
-    size_t *group;  /* [in.n] */
+    size_t *group; /* [in.n] */
     size_t groups_n;
     struct rows out; /* one row a group, or a row each */
 };
@@ -70,7 +70,7 @@ static size_t members_of(struct engine *e, const struct choose *c, size_t g, siz
                          bool histograms, struct member *ret)
 {
     size_t n = 0;
-    bool descending = c->expr->operator == TOKEN_TOPK;
+    bool descending = c->expr->operator== TOKEN_TOPK;
     for (size_t i = 0; i < c->in.n; i++) {
         const struct row_buffer *r = &c->in.v[i];
         if (c->group[i] != g || r->kind[step] == KIND_NONE)
@@ -136,7 +136,7 @@ static int choose_k(struct engine *e, struct choose *c, size_t step, struct memb
 {
     size_t k = 0;
     int err = whole_parameter(e, c, step, &k);
-    bool limit = c->expr->operator == TOKEN_LIMITK;
+    bool limit = c->expr->operator== TOKEN_LIMITK;
     for (size_t g = 0; err == 0 && k > 0 && g < c->groups_n; g++) {
         size_t n = members_of(e, c, g, step, limit, members);
         if (!limit)
@@ -160,7 +160,7 @@ static int choose_rows(struct engine *e, struct choose *c, struct rows *ordered)
         vec_push(&c->out, r);
     }
     struct member *members = mem_array(c->in.n + 1, sizeof *members);
-    bool ratio = c->expr->operator == TOKEN_LIMIT_RATIO;
+    bool ratio = c->expr->operator== TOKEN_LIMIT_RATIO;
     int err = 0;
     for (size_t step = 0; err == 0 && step < c->n; step++) {
         err = ratio ? choose_ratio(e, c, step) : choose_k(e, c, step, members, ordered);
@@ -244,10 +244,10 @@ static int choose_run(struct engine *e, struct choose *c, struct stream **ret)
     find_groups(e, c, &keys);
     int err = 0;
     const struct rows *from = &result;
-    if (c->expr->operator == TOKEN_QUANTILE) {
+    if (c->expr->operator== TOKEN_QUANTILE) {
         quantile_rows(e, c, &keys);
         from = &keys;
-    } else if (c->expr->operator == TOKEN_COUNT_VALUES) {
+    } else if (c->expr->operator== TOKEN_COUNT_VALUES) {
         err = count_values(e, c, &keys, &result);
     } else {
         err = choose_rows(e, c, &result);

@@ -32,9 +32,9 @@ static inline int64_t grid_ms(const struct grid *g, size_t i)
  * else, until the next row. */
 struct row {
     struct str key;
-    bool drop_name;                    /* its name goes at the end of the query */
-    const uint8_t *kind;               /* [n] */
-    const double *value;               /* [n] where kind is KIND_FLOAT */
+    bool drop_name;                     /* its name goes at the end of the query */
+    const uint8_t *kind;                /* [n] */
+    const double *value;                /* [n] where kind is KIND_FLOAT */
     const struct histogram **histogram; /* [n] where kind is KIND_HISTOGRAM; NULL: no histograms */
 };
 
@@ -58,6 +58,8 @@ struct samples {
 struct source {
     int (*next)(struct engine *e, struct source *s, struct samples *ret);
     int64_t range_ms;
+    int64_t before_ms, after_ms; /* samples wanted around the window: anchored, smoothed */
+    bool smoothed;
     int64_t offset_ms;
     enum promql_at at;
     int64_t at_ms;
@@ -147,6 +149,7 @@ struct range_call {
     const struct promql_expr *expr; /* the call */
     enum promql_function function;
     struct str metric; /* name of the series, maybe empty */
+    bool smoothed;
 };
 
 /* One window's answer: KIND_NONE, or KIND_FLOAT with *ret, or KIND_HISTOGRAM with *ret_histogram.
@@ -156,6 +159,12 @@ int promql_over_time(struct engine *e, const struct range_call *c, const struct 
 int promql_rate(struct engine *e, const struct range_call *c, const struct window *w, double *ret,
                 const struct histogram **ret_histogram);
 bool promql_is_rate(enum promql_function f);
+
+/* anchored and smoothed: the window holds samples around it too (promql_extended.c). */
+int promql_extended(struct engine *e, const struct range_call *c, const struct window *w,
+                    double *ret);
+MUST_USE int promql_extended_check(struct engine *e, const struct promql_expr *call,
+                                   const struct promql_expr *selector);
 
 /* Adds ` for metric name "x"` where the name is known. */
 void promql_warn_metric(struct engine *e, const struct promql_expr *where, struct str metric,
@@ -169,8 +178,8 @@ MUST_USE int promql_stream_range(struct engine *e, const struct promql_expr *x,
 bool promql_is_range_function(enum promql_function f);
 
 /* promql_call.c, promql_aggregate.c, promql_binary.c */
-MUST_USE int promql_stream_call(struct engine *e, const struct promql_expr *x,
-                                const struct grid *g, struct stream **ret);
+MUST_USE int promql_stream_call(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                                struct stream **ret);
 MUST_USE int promql_stream_labels(struct engine *e, const struct promql_expr *x,
                                   const struct grid *g, struct stream **ret);
 MUST_USE int promql_stream_histogram(struct engine *e, const struct promql_expr *x,

@@ -130,10 +130,9 @@ struct work {
 static struct work work_of(struct engine *e, const struct histogram *h, int schema)
 {
     unsigned shift = (unsigned)(h->schema - schema);
-    return (struct work){
-        side_of(e, h->positive_spans, h->positive_spans_n, h->positive, shift),
-        side_of(e, h->negative_spans, h->negative_spans_n, h->negative, shift),
-        h->zero_threshold, h->zero_count};
+    return (struct work){side_of(e, h->positive_spans, h->positive_spans_n, h->positive, shift),
+                         side_of(e, h->negative_spans, h->negative_spans_n, h->negative, shift),
+                         h->zero_threshold, h->zero_count};
 }
 
 /* Takes the buckets at or below the threshold into the zero bucket; the threshold grows where it
@@ -287,8 +286,8 @@ bool promql_histogram_reset(struct engine *e, const struct histogram *now,
         if (!same_bounds(now, before))
             return true;
         struct side x = side_of(e, now->positive_spans, now->positive_spans_n, now->positive, 0);
-        struct side y = side_of(e, before->positive_spans, before->positive_spans_n,
-                                before->positive, 0);
+        struct side y =
+            side_of(e, before->positive_spans, before->positive_spans_n, before->positive, 0);
         return side_fell(&x, &y);
     }
     if (now->schema > before->schema || now->zero_threshold < before->zero_threshold)
@@ -363,51 +362,75 @@ static void walk(const struct histogram *h, bool (*f)(void *, const struct bucke
 }
 
 struct quantile_walk {
-    const struct histogram *h;
-    double rank, seen, result;
-    bool found;
+    double rank, seen;
+    struct bucket at;
 };
-
-static double within(const struct histogram *h, const struct bucket *b, double part)
-{
-    bool custom = h->schema == HISTOGRAM_SCHEMA_CUSTOM;
-    if (custom && isinf(b->lower) && b->upper <= 0)
-        return b->upper;
-    double lower = custom && isinf(b->lower) ? 0 : b->lower;
-    if (isinf(b->upper))
-        return b->lower;
-    if (custom || b->zero)
-        return lower + (b->upper - lower) * part;
-    double l = log2(fabs(lower)), u = log2(fabs(b->upper));
-    return b->negative ? -exp2(l + (u - l) * part) : exp2(l + (u - l) * part);
-}
 
 static bool quantile_step(void *context, const struct bucket *b)
 {
     struct quantile_walk *w = context;
-    if (w->seen + b->count < w->rank) {
-        w->seen += b->count;
-        w->result = within(w->h, b, 1);
-        return true;
-    }
-    w->result = within(w->h, b, (w->rank - w->seen) / b->count);
-    w->found = true;
-    return false;
+    w->seen += b->count;
+    w->at = *b;
+    return w->seen < w->rank;
+}
+
+/* From the top: the lowest bucket above which less than rank lies. */
+struct reverse_walk {
+    struct bucket v[HISTOGRAM_BUCKETS_MAX + 1];
+    size_t n;
+};
+
+static bool reverse_step(void *context, const struct bucket *b)
+{
+    struct reverse_walk *w = context;
+    w->v[w->n++] = *b;
+    return w->n < COUNTOF(w->v);
+}
+
+static double within(const struct histogram *h, struct bucket b, double part)
+{
+    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM || (b.lower <= 0 && b.upper >= 0))
+        return b.lower + (b.upper - b.lower) * part;
+    double l = log2(fabs(b.lower)), u = log2(fabs(b.upper));
+    return b.lower > 0 ? exp2(l + (u - l) * part) : -exp2(u + (l - u) * (1 - part));
 }
 
 double promql_histogram_quantile(const struct histogram *h, double q)
 {
-    if (isnan(q) || h->count == 0)
-        return q < 0 ? -INFINITY : q > 1 ? INFINITY : NAN;
-    if (q < 0)
-        return -INFINITY;
-    if (q > 1)
-        return INFINITY;
-    struct quantile_walk w = {h, q * h->count, 0, NAN, false};
-    walk(h, quantile_step, &w);
-    if (!w.found && isnan(h->sum) && w.rank > w.seen)
+    if (isnan(q))
         return NAN;
-    return w.result;
+    if (q < 0 || q > 1)
+        return q < 0 ? -INFINITY : INFINITY;
+    if (h->count == 0)
+        return NAN;
+    bool forward = isnan(h->sum) || q < 0.5;
+    struct quantile_walk w = {.rank = (forward ? q : 1 - q) * h->count};
+    if (forward) {
+        walk(h, quantile_step, &w);
+    } else {
+        struct reverse_walk *all = mem_new(sizeof *all);
+        walk(h, reverse_step, all);
+        for (size_t i = all->n; i-- > 0;) {
+            if (!quantile_step(&w, &all->v[i]))
+                break;
+        }
+        mem_free(all);
+    }
+    struct bucket b = w.at;
+    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM) {
+        if (isinf(b.lower) && b.lower < 0) {
+            if (b.upper <= 0)
+                return b.upper;
+            b.lower = 0;
+        } else if (isinf(b.upper)) {
+            return b.lower;
+        }
+    }
+    double seen = fmin(w.seen, h->count);
+    if (seen < w.rank)
+        return isnan(h->sum) ? NAN : b.upper;
+    double part = forward ? w.rank - (seen - b.count) : seen - w.rank;
+    return within(h, b, part / b.count);
 }
 
 struct fraction_walk {
@@ -432,8 +455,8 @@ static bool fraction_step(void *context, const struct bucket *b)
     else if (custom || b->zero)
         part = (w->value - lower) / (b->upper - lower);
     else
-        part = (log2(fabs(w->value)) - log2(fabs(lower))) /
-               (log2(fabs(b->upper)) - log2(fabs(lower)));
+        part =
+            (log2(fabs(w->value)) - log2(fabs(lower))) / (log2(fabs(b->upper)) - log2(fabs(lower)));
     w->below += b->count * part;
     return false;
 }
@@ -471,7 +494,9 @@ static bool variance_step(void *context, const struct bucket *b)
     struct variance_walk *w = context;
     double middle;
     if (w->h->schema == HISTOGRAM_SCHEMA_CUSTOM) {
-        middle = isinf(b->lower) ? b->upper : isinf(b->upper) ? b->lower : (b->lower + b->upper) / 2;
+        middle = isinf(b->lower)   ? b->upper
+                 : isinf(b->upper) ? b->lower
+                                   : (b->lower + b->upper) / 2;
         if (isinf(b->lower) && b->upper > 0)
             middle = b->upper / 2;
     } else if (b->zero) {

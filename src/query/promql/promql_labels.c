@@ -254,8 +254,9 @@ static int stream_sort(struct engine *e, const struct promql_expr *x, const stru
                        struct stream **ret)
 {
     if (!e->query->instant) {
-        promql_engine_warn(e, x, "%s", "sort is ineffective for range queries since results are "
-                                       "always ordered by labels");
+        promql_engine_warn(e, x, "%s",
+                           "sort is ineffective for range queries since results are "
+                           "always ordered by labels");
         return promql_stream(e, x->arguments[0], g, ret);
     }
     struct stream *s;
@@ -263,8 +264,8 @@ static int stream_sort(struct engine *e, const struct promql_expr *x, const stru
     int err = promql_stream(e, x->arguments[0], g, &s);
     if (err == 0)
         err = promql_rows_gather(e, s, g->n, &t);
-    bool by_label = x->function == PROMQL_FN_SORT_BY_LABEL ||
-                    x->function == PROMQL_FN_SORT_BY_LABEL_DESC;
+    bool by_label =
+        x->function == PROMQL_FN_SORT_BY_LABEL || x->function == PROMQL_FN_SORT_BY_LABEL_DESC;
     struct sort_item *items = mem_array(t.n + 1, sizeof *items);
     size_t n = 0;
     for (size_t i = 0; i < t.n; i++) {

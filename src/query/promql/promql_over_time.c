@@ -162,8 +162,7 @@ static double count_steps(struct engine *e, enum promql_function f, const struct
     double value = 0;
     const struct histogram *histogram = NULL;
     while (i < w->n || j < w->histograms_n) {
-        bool is_float = j == w->histograms_n ||
-                        (i < w->n && w->ts_ms[i] < w->histogram_ts_ms[j]);
+        bool is_float = j == w->histograms_n || (i < w->n && w->ts_ms[i] < w->histogram_ts_ms[j]);
         double v = is_float ? w->value[i++] : 0;
         const struct histogram *h = is_float ? NULL : w->histogram[j++];
         bool changed = first || is_float != was_float;

@@ -55,6 +55,8 @@ static void describe(const struct promql_token *t, struct buf *out)
 bool promql_parser_unexpected(struct promql_parser *p, const char *context, const char *expected)
 {
     const struct promql_token *t = promql_parser_token(p);
+    if (t->kind == TOKEN_RIGHT_PAREN && promql_parser_peek(p)->kind == TOKEN_ERROR)
+        t = promql_parser_peek(p); /* one too many: the lexer says so better */
     if (t->kind == TOKEN_ERROR)
         return promql_parser_error(p, t->start, STR_FMT, STR_ARG(t->text));
     struct buf b;

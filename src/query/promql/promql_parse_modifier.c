@@ -386,8 +386,8 @@ bool promql_parser_span(struct promql_parser *p, bool offset, const struct promq
 
 static bool positive_span(struct promql_parser *p, const struct promql_span *s)
 {
-    if (!promql_span_constant(s))
-        return true;
+    if (s->kind != SPAN_NUMBER && s->kind != SPAN_DURATION)
+        return true; /* worked out, and checked, when the query runs */
     int64_t ms = 0;
     struct why why = {0};
     if (promql_span_ms(s, 1000, 1000, &ms, &why) < 0)

@@ -6,7 +6,7 @@
 /* What is the same for all series with the same times: where each step's window lies, and how far
  * rate extrapolates there. */
 struct windows {
-    uint64_t ts_id; /* 0: worked out for the present column only */
+    uint64_t ts_id;       /* 0: worked out for the present column only */
     uint32_t *low, *high; /* [n] samples low..high-1 */
     uint8_t *kind;        /* [n] KIND_FLOAT where there are two samples or more */
     double *to_start;     /* [n] seconds before the first sample */
@@ -68,7 +68,8 @@ static void windows_find(const struct source *s, const int64_t *ts, size_t n, ui
 {
     size_t lo = 0, hi = 0;
     for (size_t i = 0; i < s->grid.n; i++) {
-        int64_t to = promql_source_ms(s, i), from = to - s->range_ms;
+        int64_t to = promql_source_ms(s, i) + s->after_ms;
+        int64_t from = to - s->after_ms - s->range_ms - s->before_ms;
         while (lo < n && ts[lo] <= from)
             lo++;
         while (hi < n && ts[hi] <= to)
@@ -219,7 +220,8 @@ static int fill_windows(struct engine *e, struct range_stream *s, const struct p
             w.histograms_n = hi - lo;
         }
         const struct histogram *h = NULL;
-        int kind = f(e, &s->call, &w, &s->row.value[i], &h);
+        int kind = s->source->before_ms ? promql_extended(e, &s->call, &w, &s->row.value[i])
+                                        : f(e, &s->call, &w, &s->row.value[i], &h);
         if (kind < 0)
             return kind;
         s->row.kind[i] = (uint8_t)kind;
@@ -310,21 +312,25 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
     s->stream.next = range_next;
     s->grid = *g;
     s->call.expr = x;
-    s->call.function = x->function;
-    enum promql_function f = x->function;
+    enum promql_function f = x->kind == EXPR_CALL ? x->function : PROMQL_FN_LAST_OVER_TIME;
+    s->call.function = f;
     s->keep_name = f == PROMQL_FN_LAST_OVER_TIME || f == PROMQL_FN_FIRST_OVER_TIME;
     s->counter = f != PROMQL_FN_DELTA;
     s->fast = f == PROMQL_FN_RATE || f == PROMQL_FN_INCREASE || f == PROMQL_FN_DELTA;
     int err = range_arguments(e, x, g, s);
-    const struct promql_expr *over = x->arguments[0];
+    const struct promql_expr *over = x->kind == EXPR_CALL ? x->arguments[0] : x;
     for (size_t i = 0; i < x->arguments_n; i++) {
         if (x->arguments[i]->type == PROMQL_MATRIX)
             over = x->arguments[i];
     }
     if (err == 0)
+        err = promql_extended_check(e, x, promql_bare(over));
+    if (err == 0)
         err = promql_source(e, over, g, &s->source);
     if (err < 0)
         return err;
+    s->call.smoothed = s->source->smoothed;
+    s->fast &= !s->source->before_ms;
     size_t n = g->n;
     struct windows *w = &s->windows;
     w->low = arena_array(e->arena, n, sizeof *w->low);

@@ -9,7 +9,8 @@ bool promql_is_rate(enum promql_function f)
 }
 
 /* How much wider the window is than what its samples span, as Prometheus extrapolates: to the
- * edges where the gap is less than 1.1 mean spacings, else half a spacing; a counter not below 0. */
+ * edges where the gap is less than 1.1 mean spacings, else half a spacing; a counter not below 0.
+ */
 static double widen(const struct window *w, int64_t first_ms, int64_t last_ms, size_t n,
                     bool counter, double first, double gained)
 {
@@ -42,11 +43,13 @@ static struct histogram *gain_of_histograms(struct engine *e, const struct range
     for (size_t i = 0; i < n; i++) {
         bool gauge = w->histogram[i]->reset == HISTOGRAM_RESET_GAUGE;
         if (gauge && counter)
-            promql_engine_warn(e, where, "this native histogram metric is not a counter: \"" STR_FMT
-                               "\"", STR_ARG(c->metric));
+            promql_engine_warn(e, where,
+                               "this native histogram metric is not a counter: \"" STR_FMT "\"",
+                               STR_ARG(c->metric));
         if (!gauge && !counter && (i == 0 || i == n - 1))
-            promql_engine_warn(e, where, "this native histogram metric is not a gauge: \"" STR_FMT
-                               "\"", STR_ARG(c->metric));
+            promql_engine_warn(e, where,
+                               "this native histogram metric is not a gauge: \"" STR_FMT "\"",
+                               STR_ARG(c->metric));
         if (gain && counter && i > 0 &&
             promql_histogram_reset(e, w->histogram[i], w->histogram[i - 1]))
             gain = promql_histogram_add(e, gain, w->histogram[i - 1], 1, &notes);
@@ -95,8 +98,7 @@ static int rate_of_floats(const struct range_call *c, const struct window *w, do
         if (w->value[i] < w->value[i - 1])
             gained += w->value[i - 1];
     }
-    double factor =
-        widen(w, w->ts_ms[0], w->ts_ms[n - 1], n, counter, w->value[0], gained);
+    double factor = widen(w, w->ts_ms[0], w->ts_ms[n - 1], n, counter, w->value[0], gained);
     if (c->function == PROMQL_FN_RATE)
         factor /= (double)w->range_ms / 1000;
     *ret = gained * factor;
@@ -179,6 +181,5 @@ int promql_rate(struct engine *e, const struct range_call *c, const struct windo
                            "encountered a mix of histograms and floats");
         return KIND_NONE;
     }
-    return w->histograms_n ? rate_of_histograms(e, c, w, ret_histogram)
-                           : rate_of_floats(c, w, ret);
+    return w->histograms_n ? rate_of_histograms(e, c, w, ret_histogram) : rate_of_floats(c, w, ret);
 }

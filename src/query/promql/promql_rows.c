@@ -69,12 +69,18 @@ static size_t row_copy(struct engine *e, struct row_buffer *to, const struct row
             present++;
         }
     }
-    to->drop_name = r->drop_name;
+    if (present)
+        to->drop_name = r->drop_name;
     return present;
 }
 
 int promql_rows_merge(struct engine *e, struct rows *t, const struct row *r, size_t n)
 {
+    size_t present = 0;
+    for (size_t i = 0; i < n; i++)
+        present += r->kind[i] != KIND_NONE;
+    if (present == 0)
+        return 0;
     struct row_buffer *to = promql_rows_of(e, t, r->key, n);
     for (size_t i = 0; i < n; i++) {
         if (r->kind[i] != KIND_NONE && to->kind[i] != KIND_NONE)

@@ -13,8 +13,8 @@ enum { LOOKBACK_MS = 5 * 60 * 1000, NOTES_MAX = 1000, POLL_CLOCK = 16 };
 
 int promql_engine_fail(struct engine *e, enum promql_error kind, const char *format, ...)
 {
-    static const int codes[] = {0,           -ERR_FORMAT,   -ERR_LIMIT,
-                                -ERR_TIMEOUT, -ERR_CANCELED, -ERR_STATE};
+    static const int codes[] = {0,         -ERR_FORMAT, -ERR_LIMIT, -ERR_TIMEOUT, -ERR_CANCELED,
+                                -ERR_STATE};
     if (e->failure->kind == PROMQL_NONE) {
         e->failure->kind = kind;
         va_list args;
@@ -29,7 +29,8 @@ int promql_engine_poll(struct engine *e)
 {
     const struct promql_query *q = e->query;
     if (q->canceled && atomic_load_explicit(q->canceled, memory_order_relaxed))
-        return promql_engine_fail(e, PROMQL_CANCELED, "query was canceled in expression evaluation");
+        return promql_engine_fail(e, PROMQL_CANCELED,
+                                  "query was canceled in expression evaluation");
     if (q->limits.bytes_max && e->arena->total > q->limits.bytes_max)
         return promql_engine_fail(e, PROMQL_EXECUTION,
                                   "query processing would use more than %llu bytes of memory in "
@@ -129,7 +130,7 @@ bool promql_names_may_meet(const struct promql_expr *e)
             if (str_eq(e->grouping.v[i], LABEL_METRIC))
                 return true;
         }
-        return e->operator >= TOKEN_TOPK ? promql_names_may_meet(e->left) : false;
+        return e->operator>= TOKEN_TOPK ? promql_names_may_meet(e->left) : false;
     case EXPR_CALL:
         if (e->function == PROMQL_FN_LABEL_REPLACE || e->function == PROMQL_FN_LABEL_JOIN)
             return true;

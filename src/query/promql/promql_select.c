@@ -56,12 +56,13 @@ static int open_cursor(struct engine *e, const struct promql_expr *x, const stru
     struct select how = {.matchers = x->matchers,
                          .matchers_n = x->matchers_n,
                          .from_ms = first - behind_ms,
-                         .to_ms = last,
+                         .to_ms = last + s->after_ms,
                          .want = SELECT_SAMPLES};
     struct why why = {0};
     int err = q->store->ops->select(q->store, q->tenant, &how, ret, &why);
     if (err < 0)
-        return promql_engine_fail(e, PROMQL_EXECUTION, "%s", why.text[0] ? why.text : err_text(err));
+        return promql_engine_fail(e, PROMQL_EXECUTION, "%s",
+                                  why.text[0] ? why.text : err_text(err));
     vec_push(&e->cursors, *ret);
     return 0;
 }
@@ -95,9 +96,9 @@ static int cursor_next(struct engine *e, struct series_cursor *c, struct samples
 struct selector_stream {
     struct stream stream;
     struct source source;
-    bool times;           /* the samples' own times instead of their values */
-    uint64_t ts_id;       /* that index was worked out for; 0: none */
-    uint32_t *index;      /* [n] the sample of each step, plus 1 */
+    bool times;      /* the samples' own times instead of their values */
+    uint64_t ts_id;  /* that index was worked out for; 0: none */
+    uint32_t *index; /* [n] the sample of each step, plus 1 */
     struct row_buffer row;
     const struct promql_expr *expr;
 };
@@ -284,14 +285,16 @@ int promql_source(struct engine *e, const struct promql_expr *x, const struct gr
     struct source *s = arena_new(e->arena, sizeof *s);
     s->next = selector_source_next;
     int err = source_times(e, x, g, s);
-    if (err == 0)
+    if (err == 0 && x->range_span)
         err = positive_span_of(e, x->range_span, &s->range_ms);
     if (err < 0)
         return err;
     if (x->anchored || x->smoothed)
-        return promql_engine_fail(e, PROMQL_EXECUTION, "the modifiers anchored and smoothed are "
-                                                       "not evaluated by this version");
-    err = open_cursor(e, x, s, s->range_ms - 1, &s->cursor);
+        s->before_ms = e->lookback_ms;
+    if (x->smoothed)
+        s->after_ms = e->lookback_ms;
+    s->smoothed = x->smoothed;
+    err = open_cursor(e, x, s, s->range_ms + s->before_ms - 1, &s->cursor);
     if (err < 0)
         return err;
     *ret = s;

@@ -230,7 +230,7 @@ struct promql_expr {
     enum promql_function function;   /* EXPR_CALL */
     double number;
     struct str string;              /* EXPR_STRING */
-    struct str text; /* of the query; at its root only */
+    struct str text;                /* of the query; at its root only */
     struct promql_expr *left;       /* BINARY; UNARY, PAREN, AGGREGATE, SUBQUERY: the operand */
     struct promql_expr *right;      /* BINARY; AGGREGATE: the parameter, or NULL */
     struct promql_expr **arguments; /* CALL */
@@ -311,9 +311,6 @@ bool promql_check(struct promql_parser *p, struct promql_expr *e);
 /* Milliseconds of a span at a step and range of the query; false: p->failure says why. */
 MUST_USE int promql_span_ms(const struct promql_span *s, int64_t step_ms, int64_t range_ms,
                             int64_t *ret_ms, struct why *why);
-
-/* Does the span depend on neither step nor range? */
-bool promql_span_constant(const struct promql_span *s);
 
 /* "line:column" of byte pos of text. */
 void promql_position(struct str text, uint32_t pos, char *out, size_t out_n);

@@ -25,6 +25,7 @@ struct eval {
     size_t line;
     bool instant, ordered, has_scalar, has_string, ranged;
     int64_t start_ms, end_ms, step_ms;
+    int64_t first_ms; /* the time of the first expected value */
     double scalar;
     struct str string;
     struct expectation fail, warn, info;
@@ -200,8 +201,8 @@ static bool check_texts(struct runner *t, const struct promql_result *r,
         for (at = 0; next(r, &at, &text);)
             found |= str_eq(text, x->texts.v[i]);
         if (!found) {
-            *ret = arena_printf(&t->arena, "missing annotation: " STR_FMT,
-                                STR_ARG(x->texts.v[i])).p;
+            *ret =
+                arena_printf(&t->arena, "missing annotation: " STR_FMT, STR_ARG(x->texts.v[i])).p;
             return false;
         }
     }
@@ -236,7 +237,7 @@ static bool check_range_series(struct runner *t, const struct eval *e,
     }
     size_t k = 0;
     for (size_t i = 0; i < w->n; i++) {
-        int64_t ms = e->start_ms + (int64_t)i * e->step_ms;
+        int64_t ms = e->first_ms + (int64_t)i * e->step_ms;
         if (!w->v[i].present)
             continue;
         if (k < s->n && s->ts_ms[k] == ms && same_value(&w->v[i], s, k)) {
@@ -244,7 +245,8 @@ static bool check_range_series(struct runner *t, const struct eval *e,
             continue;
         }
         *ret = arena_printf(&t->arena, "at %lld expected %g, got %s", (long long)ms, w->v[i].value,
-                            k < s->n ? describe(s, k, &t->arena) : "nothing").p;
+                            k < s->n ? describe(s, k, &t->arena) : "nothing")
+                   .p;
         return false;
     }
     if (k == s->n)
@@ -269,7 +271,8 @@ static bool check_instant_series(struct runner *t, const struct variant *v, size
     if (w->n == 1 && w->v[0].present && same_value(&w->v[0], s, i))
         return true;
     *ret = arena_printf(&t->arena, "expected %.17g, got %s", w->n ? w->v[0].value : 0,
-                        describe(s, i, &t->arena)).p;
+                        describe(s, i, &t->arena))
+               .p;
     return false;
 }
 
@@ -318,10 +321,12 @@ static bool check_result(struct runner *t, const struct variant *v, struct promq
         return same;
     }
     if (e->has_scalar && !v->middle) {
-        if (promql_result_type(r) == PROMQL_SCALAR && same_float(e->scalar, promql_result_scalar(r, &ms)))
+        if (promql_result_type(r) == PROMQL_SCALAR &&
+            same_float(e->scalar, promql_result_scalar(r, &ms)))
             return true;
-        *ret = arena_printf(&t->arena, "expected %g, got %g", e->scalar,
-                            promql_result_scalar(r, &ms)).p;
+        *ret =
+            arena_printf(&t->arena, "expected %g, got %g", e->scalar, promql_result_scalar(r, &ms))
+                .p;
         return false;
     }
     if (e->has_scalar) {
@@ -401,8 +406,7 @@ static bool is_unsafe(const struct promql_expr *x)
 {
     if (!x)
         return false;
-    if (x->kind == EXPR_CALL &&
-        (promql_function_row(x->function)->flags & FUNCTION_AT_UNSAFE))
+    if (x->kind == EXPR_CALL && (promql_function_row(x->function)->flags & FUNCTION_AT_UNSAFE))
         return true;
     for (size_t i = 0; x->kind == EXPR_CALL && i < x->arguments_n; i++) {
         if (is_unsafe(x->arguments[i]))
@@ -425,7 +429,8 @@ static bool holds_word(struct str s)
 static bool run_instant(struct runner *t, const struct eval *e, struct promql_expr *x,
                         struct promql_expr *pinned, const char **ret)
 {
-    bool middle = !e->ordered && !e->has_string && !e->ranged && !e->fail.any && !holds_word(e->expr) && x->type != PROMQL_MATRIX;
+    bool middle = !e->ordered && !e->has_string && !e->ranged && !e->fail.any &&
+                  !holds_word(e->expr) && x->type != PROMQL_MATRIX;
     struct variant v = {e, x, e->start_ms, false};
     if (!run_variant(t, &v, ret))
         return false;
@@ -564,7 +569,7 @@ static bool read_expect(struct runner *t, struct eval *e, struct str rest)
         while (n < 7 && str_word(&rest, &v[n]))
             n++;
         e->ranged = true;
-        return n == 7 && is_duration(v[2], &e->start_ms) && is_duration(v[6], &e->step_ms);
+        return n == 7 && is_duration(v[2], &e->first_ms) && is_duration(v[6], &e->step_ms);
     } else {
         return false;
     }
@@ -641,7 +646,10 @@ static bool read_head(struct eval *e, struct str line)
     b = w[3];
     c = w[5];
     e->expr = str_trim(line);
-    return is_duration(a, &e->start_ms) && is_duration(b, &e->end_ms) && is_duration(c, &e->step_ms);
+    bool good =
+        is_duration(a, &e->start_ms) && is_duration(b, &e->end_ms) && is_duration(c, &e->step_ms);
+    e->first_ms = e->start_ms;
+    return good;
 }
 
 static void free_expectation(struct expectation *x)

@@ -18,7 +18,8 @@ struct promqltest_result {
  * file. */
 void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report);
 
-/* --- a store of series in memory, for tests ---------------------------------------------------- */
+/* --- a store of series in memory, for tests ----------------------------------------------------
+ */
 
 struct promqltest_store;
 
@@ -33,7 +34,8 @@ void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts
 struct series_store *promqltest_store_face(struct promqltest_store *s);
 struct tenant *promqltest_store_tenant(struct promqltest_store *s);
 
-/* --- series lines: promqltest_series.c --------------------------------------------------------- */
+/* --- series lines: promqltest_series.c ---------------------------------------------------------
+ */
 
 struct promqltest_value {
     bool present;
@@ -47,7 +49,8 @@ struct promqltest_series {
     size_t n, capacity;
 };
 
-/* Reads `up{job="a"} 1 2+1x3 {{schema:0 sum:1}}`; memory from a, values mem_free()d by the caller. */
+/* Reads `up{job="a"} 1 2+1x3 {{schema:0 sum:1}}`; memory from a, values mem_free()d by the caller.
+ */
 MUST_USE int promqltest_series_read(struct str line, struct arena *a, struct promqltest_series *ret,
                                     struct why *why);
 

@@ -132,10 +132,8 @@ static struct tenant *memory_tenant(struct series_store *face, struct str name)
     return promqltest_store_tenant((struct promqltest_store *)face);
 }
 
-static const struct series_store_ops ops = {.tenant = memory_tenant,
-                                            .select = memory_select,
-                                            .next = memory_next,
-                                            .close = memory_close};
+static const struct series_store_ops ops = {
+    .tenant = memory_tenant, .select = memory_select, .next = memory_next, .close = memory_close};
 
 struct promqltest_store *promqltest_store_new(void)
 {
