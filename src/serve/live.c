@@ -172,7 +172,8 @@ static void give(struct live_sub *sub, const struct live_news *news, struct ws_f
                  struct ws_frame *delta)
 {
     struct live_client *c = sub->client;
-    if (news->replaced)
+    /* Who joined while this was on its way has had its snapshot of the same list. */
+    if (news->replaced && (sub->generation != news->generation || sub->last < news->to))
         sub->waiting = true;
     if (!pace(c))
         return;
