@@ -145,7 +145,10 @@ static void remove_left_over(const struct address *a)
         unlink(path); /* if it fails, so does bind(), which says why */
 }
 
-static int listen_one(struct address *a, bool shared, int *ret_fd, struct why *why)
+enum mode { ALONE, SHARED, PROBE };
+
+/* PROBE binds only, to see whether somebody else is there, whom SHARED would join silently. */
+static int listen_one(struct address *a, enum mode mode, int *ret_fd, struct why *why)
 {
     int one = 1, zero = 0, family = a->raw.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -154,7 +157,7 @@ static int listen_one(struct address *a, bool shared, int *ret_fd, struct why *w
     bool fine = true;
     if (family != AF_UNIX)
         fine = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
-    if (fine && family != AF_UNIX && shared)
+    if (fine && family != AF_UNIX && mode == SHARED)
         fine = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
     if (fine && family == AF_INET6) {
         bool any = IN6_IS_ADDR_UNSPECIFIED(&((struct sockaddr_in6 *)&a->raw)->sin6_addr);
@@ -164,7 +167,7 @@ static int listen_one(struct address *a, bool shared, int *ret_fd, struct why *w
         fine = bind(fd, (struct sockaddr *)&a->raw, a->raw_n) == 0;
     if (fine && family == AF_UNIX)
         fine = chmod(((struct sockaddr_un *)&a->raw)->sun_path, UNIX_MODE) == 0;
-    if (fine)
+    if (fine && mode != PROBE)
         fine = listen(fd, BACKLOG) == 0;
     if (fine && family != AF_UNIX) {
         socklen_t n = sizeof a->raw;
@@ -187,6 +190,13 @@ int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why)
     struct address bound = *a; /* with the port of the first, for those that share it */
     if (is_unix)
         remove_left_over(a);
+    if (n > 1 && address_port(a) != 0) {
+        int probe;
+        int err = listen_one(&bound, PROBE, &probe, why);
+        if (err)
+            return err;
+        close(probe);
+    }
     for (size_t i = 0; i < n; i++) {
         int fd = -1, err = 0;
         if (is_unix && i > 0) {
@@ -194,7 +204,7 @@ int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why)
             if (fd < 0)
                 err = refused(a, errno, "share the socket", why);
         } else {
-            err = listen_one(&bound, n > 1, &fd, why);
+            err = listen_one(&bound, n > 1 ? SHARED : ALONE, &fd, why);
         }
         if (err) {
             while (i-- > 0)

@@ -80,13 +80,17 @@ static void a_few_sockets_share_the_port_that_was_free(void **state)
 static void a_taken_port_is_said_to_be_taken(void **state)
 {
     struct address a;
-    int fd, other;
+    int fd, other, two[2];
     struct why why;
     assert_int_equal(address_parse(STR("127.0.0.1:0"), &a, NULL), 0);
     assert_int_equal(address_listen(&a, 1, &fd, NULL), 0);
     assert_int_equal(address_listen(&a, 1, &other, &why), -ERR_BUSY);
     assert_non_null(strstr(why.text, a.text));
     close(fd);
+    assert_int_equal(address_listen(&a, 2, two, NULL), 0);
+    assert_int_equal(address_listen(&a, 2, &other, &why), -ERR_BUSY);
+    close(two[0]);
+    close(two[1]);
 }
 
 static void a_left_over_unix_socket_is_replaced_but_no_other_file(void **state)

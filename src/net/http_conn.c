@@ -10,6 +10,7 @@ enum {
     PENDING_MAX = 64 * 1024,         /* bytes that a client may send ahead of an answer */
     ARENA_KEPT = 64 * 1024,          /* bytes of memory that an idle connection keeps */
     BODY_STEP = HTTP_BODY_KEPT_SIZE, /* bytes that are allocated on the word of the client */
+    IDLE_MS = 5000,                  /* after which it keeps none */
     BODY_TIMEOUTS = 20, /* a body may take so many body_timeout_ms, however it trickles */
 };
 
@@ -445,7 +446,7 @@ static char *on_room(void *context, size_t *ret_size)
     }
     if (c->state == HTTP_STATE_CLOSED || c->pending.n > PENDING_MAX - HTTP_READ_SIZE)
         return NULL;
-    *ret_size = HTTP_READ_SIZE;
+    *ret_size = c->state == HTTP_STATE_CHUNKS ? HTTP_READ_SIZE : HTTP_READ_HEAD;
     return c->server->room;
 }
 
@@ -527,6 +528,8 @@ void http_conn_look(struct http_conn *c, int64_t now_ms)
     int64_t waited = now_ms - c->heard_ms, age = now_ms - c->began_ms;
     if (c->state == HTTP_STATE_HEAD) {
         idle = c->began_ms == 0 && waited > limits->idle_timeout_ms;
+        if (c->began_ms == 0 && waited > IDLE_MS)
+            arena_done(&c->request.arena);
         late = c->began_ms != 0 && age > limits->header_timeout_ms;
     } else if (is_reading(c)) {
         late = waited > limits->body_timeout_ms || age > BODY_TIMEOUTS * limits->body_timeout_ms;

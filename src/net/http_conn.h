@@ -92,7 +92,10 @@ enum http_refusal {
     HTTP_REFUSAL_COUNT
 };
 
-enum { HTTP_READ_SIZE = 16 * 1024 }; /* bytes read at once while no body is awaited */
+enum {
+    HTTP_READ_SIZE = 16 * 1024, /* bytes read at once, but into a body of known length */
+    HTTP_READ_HEAD = 4 * 1024,  /* and where a head is awaited: what comes behind it is copied */
+};
 
 struct http_server {
     struct loop *loop;

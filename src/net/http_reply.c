@@ -10,7 +10,8 @@ enum {
     GZIP_LEVEL = 1,
     GZIP_WINDOW = 15 + 16, /* the largest, with gzip's own head and tail */
     GZIP_MEMORY = 8,
-    GZIP_STEP = 16 * 1024, /* bytes of packed answer that room is made for at once */
+    SENTENCE_MAX = 8 * 1024, /* bytes of an error's text */
+    GZIP_STEP = 16 * 1024,   /* bytes of packed answer that room is made for at once */
 };
 
 /* ---- gzip */
@@ -441,11 +442,15 @@ void http_reply_error(struct http_request *r, int status, int err, const char *s
         status = usual_status(err);
     struct buf b;
     buf_init(&b, 64 * 1024);
-    struct str text = str_c(sentence ? sentence : err_text(err));
+    struct str text = str_sub(str_c(sentence ? sentence : err_text(err)), 0, SENTENCE_MAX);
+    for (int cut = 0; cut < 3 && !str_utf8(text); cut++) /* inside a character? */
+        text.n--;
+    if (!str_utf8(text))
+        text = str_c(err_text(err));
     buf_put_str(&b, STR("{\"status\":\"error\",\"errorType\":\""));
     buf_put_str(&b, str_c(error_type(status, err)));
     buf_put_str(&b, STR("\",\"error\":"));
-    put_json_text(&b, str_utf8(text) ? str_sub(text, 0, 8192) : str_c(err_text(err)));
+    put_json_text(&b, text);
     buf_put_str(&b, STR(",\"code\":"));
     put_json_text(&b, str_c(err_code(err)));
     buf_put_c(&b, '}');

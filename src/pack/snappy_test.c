@@ -17,7 +17,8 @@ enum { SIZE_MAX_TESTED = 200000, ROUNDS = 300 };
 static void fill(struct rand *rand, char *p, size_t n)
 {
     for (size_t i = 0; i < n;) {
-        size_t run = MIN(1 + (size_t)rand_below(rand, 200), n - i);
+        size_t run = 1 + (size_t)rand_below(rand, 200);
+        run = MIN(run, n - i);
         uint64_t kind = rand_below(rand, 4);
         size_t back = kind == 0 ? 0 : 1 + (size_t)rand_below(rand, kind == 1 ? 20 : 70000);
         for (size_t j = 0; j < run; j++, i++)
