@@ -78,7 +78,7 @@ UNUSED static int clear(void **state)
 UNUSED static int prepare(void **state)
 {
     (void)state;
-    strcpy(root + strlen(root) - 6, "XXXXXX");
+    memcpy(root + sizeof root - sizeof "XXXXXX", "XXXXXX", sizeof "XXXXXX");
     assert_non_null(mkdtemp(root));
     snprintf(proc, sizeof proc, "%s/proc", root);
     snprintf(sys, sizeof sys, "%s/sys", root);

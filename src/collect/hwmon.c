@@ -159,7 +159,7 @@ static bool split(const char *file, struct parts *ret)
     ret->type[type] = 0;
     memcpy(ret->number, at, number);
     ret->number[number] = 0;
-    strcpy(ret->property, property[0] ? property + 1 : "");
+    snprintf(ret->property, sizeof ret->property, "%s", property[0] ? property + 1 : "");
     for (size_t i = 0; i < COUNTOF(TYPES); i++)
         if (strcmp(TYPES[i], ret->type) == 0)
             return true;
@@ -195,13 +195,13 @@ static void name_metric(struct sensor *s, const struct parts *p, const char *dir
     if (strcmp(p->type, "update_interval") == 0) {
         s->family = &OF_CHIP;
         s->unit = 1e-3;
-        strcpy(s->metric, "update_interval_seconds");
+        snprintf(s->metric, sizeof s->metric, "update_interval_seconds");
     } else if (strcmp(p->type, "vrm") == 0) {
         s->family = &OF_CHIP;
-        strcpy(s->metric, "voltage_regulator_version");
+        snprintf(s->metric, sizeof s->metric, "voltage_regulator_version");
     } else if (strcmp(p->type, "beep_enable") == 0) {
         s->family = &OF_CHIP;
-        strcpy(s->metric, "beep_enabled");
+        snprintf(s->metric, sizeof s->metric, "beep_enabled");
     }
 }
 

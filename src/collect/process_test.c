@@ -220,17 +220,18 @@ static void cgroups_v1_join_their_trees_by_path(void **state)
     use_close(&u);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, prepare, clear)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(processes_are_counted_by_state),
-        CASE(the_top_lists_show_who_works_and_who_is_large),
-        CASE(a_process_that_sleeps_is_left_alone_for_four_seconds),
-        CASE(a_group_adds_up_its_members_and_keeps_what_the_dead_used),
-        CASE(cgroups_v2_are_read_down_to_the_container),
-        CASE(cgroups_v1_join_their_trees_by_path),
+        cmocka_unit_test_setup_teardown(processes_are_counted_by_state, prepare, clear),
+        cmocka_unit_test_setup_teardown(the_top_lists_show_who_works_and_who_is_large, prepare,
+                                        clear),
+        cmocka_unit_test_setup_teardown(a_process_that_sleeps_is_left_alone_for_four_seconds,
+                                        prepare, clear),
+        cmocka_unit_test_setup_teardown(a_group_adds_up_its_members_and_keeps_what_the_dead_used,
+                                        prepare, clear),
+        cmocka_unit_test_setup_teardown(cgroups_v2_are_read_down_to_the_container, prepare, clear),
+        cmocka_unit_test_setup_teardown(cgroups_v1_join_their_trees_by_path, prepare, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -385,21 +385,25 @@ static void disabled_collectors_do_not_run(void **state)
     assert_written("1000 other{s} 1\n");
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, prepare, finish)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(collectors_that_are_due_together_share_their_timestamp),
-        CASE(each_collector_keeps_its_own_interval),
-        CASE(a_series_that_is_gone_gets_a_staleness_marker_once),
-        CASE(a_collector_that_fails_keeps_what_it_gave_and_says_so),
-        CASE(a_collector_that_hangs_holds_nobody_up_and_comes_back),
-        CASE(a_runner_ends_even_while_a_collector_hangs),
-        CASE(a_store_that_refuses_does_not_stop_collecting),
-        CASE(the_thread_collects_on_full_seconds),
-        CASE(settings_are_checked_before_they_are_used),
-        CASE(disabled_collectors_do_not_run),
+        cmocka_unit_test_setup_teardown(collectors_that_are_due_together_share_their_timestamp,
+                                        prepare, finish),
+        cmocka_unit_test_setup_teardown(each_collector_keeps_its_own_interval, prepare, finish),
+        cmocka_unit_test_setup_teardown(a_series_that_is_gone_gets_a_staleness_marker_once, prepare,
+                                        finish),
+        cmocka_unit_test_setup_teardown(a_collector_that_fails_keeps_what_it_gave_and_says_so,
+                                        prepare, finish),
+        cmocka_unit_test_setup_teardown(a_collector_that_hangs_holds_nobody_up_and_comes_back,
+                                        prepare, finish),
+        cmocka_unit_test_setup_teardown(a_runner_ends_even_while_a_collector_hangs, prepare,
+                                        finish),
+        cmocka_unit_test_setup_teardown(a_store_that_refuses_does_not_stop_collecting, prepare,
+                                        finish),
+        cmocka_unit_test_setup_teardown(the_thread_collects_on_full_seconds, prepare, finish),
+        cmocka_unit_test_setup_teardown(settings_are_checked_before_they_are_used, prepare, finish),
+        cmocka_unit_test_setup_teardown(disabled_collectors_do_not_run, prepare, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
