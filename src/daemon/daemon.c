@@ -1,0 +1,238 @@
+#include "daemon/daemon.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/sockets.h"
+#include "daemon/work.h"
+#include "os/channel.h"
+#include "os/file.h"
+#include "os/thread.h"
+#include "supervise/supervise.h"
+#include "tool/arguments.h"
+#include "tool/options.h"
+
+enum {
+    PATH_BYTES = 4200,
+    WORDS_MAX = 8, /* of the worker's command line */
+};
+
+static const char *const MODULE = "daemon";
+
+struct parent {
+    const char *file; /* the configuration's, or NULL */
+    struct arguments_settings set;
+    struct conf *conf;
+    struct buf text; /* of the configuration in force */
+    struct sockets sockets;
+    size_t loops;
+    int memory; /* fd: text, for the worker */
+    char crash_folder[PATH_BYTES];
+    /* the worker's command line, which stays the same */
+    char *argv[WORDS_MAX + 2 * ARGUMENTS_MAX];
+    char *words[ARGUMENTS_MAX]; /* owned */
+    char count[24];
+    int fds[CHILD_FDS_MAX];
+};
+
+static void put_problems(const struct buf *problems)
+{
+    fprintf(stderr, STR_FMT, STR_ARG(buf_str(problems)));
+}
+
+/* Reads the configuration anew; text becomes what stands in the file. */
+static int read_conf(struct parent *p, struct buf *text, struct conf **ret, struct buf *problems)
+{
+    struct why why = {0};
+    if (p->file == NULL)
+        return options_read(STR(""), "command line", p->set.v, p->set.n, ret, problems);
+    int err = file_read(p->file, text, &why);
+    if (err == 0)
+        return options_read(buf_str(text), p->file, p->set.v, p->set.n, ret, problems);
+    buf_printf(problems, "%s\n", why.text);
+    return err;
+}
+
+/* Makes the folders and opens the sockets that c names. */
+static int prepare(struct parent *p, const struct conf *c, struct why *why)
+{
+    const struct options_server *server = options_server(c);
+    int err = file_make_dir(server->data, why);
+    if (err != 0) {
+        why_prefix(why, "the data directory (server.data, --data)");
+        return err;
+    }
+    if (p->loops == 0)
+        p->loops = work_loops(server);
+    err = sockets_open(&p->sockets, &server->listen, p->loops, why);
+    if (err != 0)
+        return err;
+    snprintf(p->crash_folder, sizeof p->crash_folder, "%s/crash", server->data);
+    return 0;
+}
+
+static void command(void *context, struct child_config *ret)
+{
+    struct parent *p = context;
+    size_t n = 0;
+    p->argv[n++] = (char *)"sonde";
+    p->argv[n++] = (char *)"serve";
+    p->argv[n++] = (char *)"--worker";
+    p->argv[n++] = p->count;
+    if (p->file != NULL) {
+        p->argv[n++] = (char *)"--config";
+        p->argv[n++] = (char *)(uintptr_t)p->file;
+    }
+    for (size_t i = 0; i < p->set.n; i++)
+        p->argv[n++] = p->words[i];
+    p->argv[n] = NULL;
+
+    p->fds[0] = p->memory;
+    size_t sockets = sockets_fds(&p->sockets, p->fds + 1);
+    snprintf(p->count, sizeof p->count, "%zu", sockets);
+    *ret = (struct child_config){
+        .path = "/proc/self/exe", .argv = p->argv, .fds = p->fds, .fds_n = sockets + 1};
+}
+
+static void settings(void *context, struct supervise_settings *ret)
+{
+    struct parent *p = context;
+    const struct options_server *server = options_server(p->conf);
+    *ret = (struct supervise_settings){.crash_folder = p->crash_folder,
+                                       .crash_keep = (size_t)server->crash_reports_max,
+                                       .start_timeout_ms = server->start_timeout_ms,
+                                       .beat_timeout_ms = server->beat_timeout_ms,
+                                       .stop_timeout_ms = server->stop_timeout_ms};
+}
+
+static void ready(void *context)
+{
+    struct parent *p = context;
+    log_info(MODULE, "serving on %s", p->sockets.v[0].bound);
+}
+
+static void note_change(void *context, const struct conf_change *change)
+{
+    bool *replace = context;
+    const char *dot = change->option == NULL ? "" : ".";
+    log_info(MODULE, "changed: %s%s%s", change->table->section, dot,
+             change->option == NULL ? "" : change->option->key);
+    *replace = *replace || !change->reload;
+}
+
+static enum supervise_reload refuse(struct conf *c, struct buf *text)
+{
+    conf_free(c);
+    buf_done(text);
+    return SUPERVISE_KEEP;
+}
+
+static enum supervise_reload reload(void *context, struct why *why)
+{
+    struct parent *p = context;
+    struct buf text, problems;
+    struct conf *c = NULL;
+    buf_init(&text, OPTIONS_FILE_MAX);
+    buf_init(&problems, OPTIONS_PROBLEMS_MAX);
+    int err = read_conf(p, &text, &c, &problems);
+    if (err != 0)
+        why_set(why, (enum err)-err, STR_FMT, STR_ARG(str_trim(buf_str(&problems))));
+    buf_done(&problems);
+    if (err != 0)
+        return refuse(NULL, &text);
+    if (prepare(p, c, why) != 0 || file_memory_write(p->memory, buf_str(&text)) != 0)
+        return refuse(c, &text);
+
+    bool replace = false;
+    conf_diff(p->conf, c, note_change, &replace);
+    conf_free(p->conf);
+    buf_done(&p->text);
+    p->conf = c;
+    p->text = text;
+    int level = log_level_of(options_server(c)->log_level);
+    log_set_level((enum log_level)level);
+    return replace ? SUPERVISE_REPLACE : SUPERVISE_TELL;
+}
+
+static int open_parent(struct parent *p)
+{
+    struct buf problems;
+    struct why why = {0};
+    buf_init(&p->text, OPTIONS_FILE_MAX);
+    buf_init(&problems, OPTIONS_PROBLEMS_MAX);
+    int err = read_conf(p, &p->text, &p->conf, &problems);
+    if (err != 0)
+        put_problems(&problems);
+    buf_done(&problems);
+    if (err != 0)
+        return err;
+    log_set_level((enum log_level)log_level_of(options_server(p->conf)->log_level));
+    err = prepare(p, p->conf, &why);
+    if (err == 0)
+        err = file_memory("sonde.toml", &p->memory);
+    if (err == 0)
+        err = file_memory_write(p->memory, buf_str(&p->text));
+    if (err != 0)
+        fprintf(stderr, "sonde: %s\n", why.text[0] ? why.text : err_text(err));
+    return err;
+}
+
+static void put_address(const struct parent *p)
+{
+    const char *bound = p->sockets.v[0].bound;
+    bool path = strncmp(bound, "unix:", 5) == 0;
+    printf("Sonde is at %s%s%s\n", path ? "" : "http://", bound, path ? "" : "/");
+    fflush(stdout);
+}
+
+static void close_parent(struct parent *p)
+{
+    sockets_close(&p->sockets);
+    channel_close(p->memory);
+    conf_free(p->conf);
+    buf_done(&p->text);
+    for (size_t i = 0; i < p->set.n; i++)
+        mem_free(p->words[i]);
+    mem_free(p);
+}
+
+/* The settings of the command line, as words for the worker's. */
+static void make_words(struct parent *p)
+{
+    for (size_t i = 0; i < p->set.n; i++) {
+        const struct conf_override *o = &p->set.v[i];
+        size_t n = strlen("--set=") + strlen(o->key) + 1 + strlen(o->value) + 1;
+        p->words[i] = mem_raw(n);
+        snprintf(p->words[i], n, "--set=%s=%s", o->key, o->value);
+    }
+}
+
+static int run_parent(struct arguments *a, struct parent *p)
+{
+    static const struct supervise_ops OPS = {command, settings, reload, ready};
+    p->memory = -1;
+    p->file = arguments_value(a, "config");
+    if (!arguments_settings(a, &p->set) || !arguments_end(a, "serve"))
+        return 2;
+    make_words(p);
+    if (open_parent(p) != 0)
+        return 1;
+    put_address(p);
+    return supervise_run(&OPS, p, "sonde " SONDE_VERSION);
+}
+
+int daemon_run(int argc, char **argv)
+{
+    struct arguments a;
+    if (!arguments_init(&a, argc, argv))
+        return 2;
+    const char *worker = arguments_value(&a, "worker");
+    if (worker != NULL)
+        return work_run(worker, &a);
+    struct parent *p = mem_new(sizeof *p);
+    int status = run_parent(&a, p);
+    close_parent(p);
+    return status;
+}

@@ -1,0 +1,10 @@
+/* tool/check.h - `sonde check CONFIG`: is it well-formed, and what is in force with it?
+ *
+ * Threads: one.
+ */
+#ifndef TOOL_CHECK_H
+#define TOOL_CHECK_H
+
+int check_run(int argc, char **argv);
+
+#endif

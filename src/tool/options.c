@@ -1,0 +1,157 @@
+#include "tool/options.h"
+
+#include <string.h>
+
+#include "ingest/ingest.h"
+#include "net/address.h"
+#include "os/file.h"
+
+#define AT(member) offsetof(struct options_server, member)
+
+static const struct option ROWS[] = {
+    {"listen", OPTION_LIST, AT(listen), "127.0.0.1:7663", 0, 0, NULL, 0,
+     "Addresses of the HTTP server: HOST:PORT, [IPV6]:PORT, *:PORT or unix:/PATH. Any other than a "
+     "loopback address also needs insecure = true, as there are no accounts and no TLS."},
+    {"insecure", OPTION_BOOL, AT(insecure), "false", 0, 0, NULL, 0,
+     "Serve everybody who can reach the address. Only in a network that you trust."},
+    {"data", OPTION_TEXT, AT(data), "./data", 0, 4000, NULL, 0,
+     "Directory of everything that is stored. It is made where it is missing."},
+    {"loops", OPTION_INT, AT(loops), "0", 0, 14, NULL, 0,
+     "Threads that serve connections; 0 is one for each core (8 at most)."},
+    {"query_threads", OPTION_INT, AT(query_threads), "0", 0, 64, NULL, 0,
+     "Threads that evaluate queries; 0 is one for each core (8 at most)."},
+    {"log_level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug|info|warn|error",
+     OPTION_RELOAD, "The least important lines that are written to standard error."},
+    {"confine", OPTION_CHOICE, AT(confine), "on", 0, 0, "on|off", 0,
+     "Confine the worker: it opens its data and what it collects from, and starts no programs."},
+    {"start_timeout_ms", OPTION_INT, AT(start_timeout_ms), "600000", 1000, 86400000, NULL,
+     OPTION_RELOAD, "A worker that does not serve by then is aborted and started again."},
+    {"beat_timeout_ms", OPTION_INT, AT(beat_timeout_ms), "10000", 2000, 3600000, NULL,
+     OPTION_RELOAD, "A worker whose loops do not turn for that long is aborted and started again."},
+    {"stop_timeout_ms", OPTION_INT, AT(stop_timeout_ms), "30000", 1000, 3600000, NULL,
+     OPTION_RELOAD, "How long a worker may take to write everything out before it is killed."},
+    {"crash_reports_max", OPTION_INT, AT(crash_reports_max), "10", 1, 1000, NULL, OPTION_RELOAD,
+     "Crash reports that are kept in DATA/crash."},
+    {"connections_max", OPTION_INT, AT(connections_max), "10000", 1, 1000000, NULL, 0,
+     "Connections at once; the one past it is answered with 503."},
+    {"header_bytes_max", OPTION_INT, AT(header_bytes_max), "32768", 1024, 1048576, NULL, 0,
+     "Bytes of the request line and headers of one request."},
+    {"body_bytes_total_max", OPTION_INT, AT(body_bytes_total_max), "268435456", 1048576, 1e12,
+     NULL, 0, "Bytes of all request bodies that are in memory at once."},
+    {"unpacked_bytes_total_max", OPTION_INT, AT(unpacked_bytes_total_max), "1073741824", 1048576,
+     1e12, NULL, OPTION_RELOAD, "Bytes of all bodies that are unpacked in memory at once."},
+    {"header_timeout_ms", OPTION_INT, AT(header_timeout_ms), "10000", 100, 3600000, NULL, 0,
+     "From the first byte of a request to the end of its headers."},
+    {"body_timeout_ms", OPTION_INT, AT(body_timeout_ms), "30000", 100, 3600000, NULL, 0,
+     "Without a byte while a body is coming."},
+    {"idle_timeout_ms", OPTION_INT, AT(idle_timeout_ms), "120000", 100, 86400000, NULL, 0,
+     "Between two requests of a connection."},
+    {"write_queue_bytes_max", OPTION_INT, AT(write_queue_bytes_max), "67108864", 65536, 1e12, NULL,
+     0, "Bytes that may wait for a slow reader before it is disconnected."},
+    {"query_timeout_ms", OPTION_INT, AT(query_timeout_ms), "120000", 100, 86400000, NULL, 0,
+     "The longest that one query may take."},
+    {"query_samples_max", OPTION_INT, AT(query_samples_max), "50000000", 1000, 1e12, NULL, 0,
+     "Samples that one query may hold in memory at once."},
+    {"admin_deletes", OPTION_BOOL, AT(admin_deletes), "false", 0, 0, NULL, 0,
+     "Allow POST /api/v1/admin/tsdb/delete_series."},
+};
+
+const struct option_table options_server_table = {
+    "server",
+    "Where the daemon listens, where its data is, and its limits.",
+    false,
+    sizeof(struct options_server),
+    ROWS,
+    COUNTOF(ROWS),
+};
+
+static const struct option_table *const TABLES[] = {
+    &options_server_table,        &ingest_options,         &store_options,
+    &store_retention_options,     &store_tenant_options,   &settings_options,
+    &settings_intervals_options, &settings_group_options,
+};
+
+const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
+
+const struct options_server *options_server(const struct conf *c)
+{
+    return conf_get(c, &options_server_table);
+}
+
+void options_collect(const struct conf *c, struct settings *ret)
+{
+    *ret = *(const struct settings *)conf_get(c, &settings_options);
+    ret->intervals = *(const struct settings_intervals *)conf_get(c, &settings_intervals_options);
+    ret->groups = *conf_rows(c, &settings_group_options);
+}
+
+void options_store(const struct conf *c, struct store_settings *ret)
+{
+    *ret = *(const struct store_settings *)conf_get(c, &store_options);
+    ret->retention = *conf_rows(c, &store_retention_options);
+    ret->tenants = *conf_rows(c, &store_tenant_options);
+}
+
+static int check_listen(const struct options_server *s, struct why *why)
+{
+    if (s->listen.n == 0)
+        return why_set(why, ERR_FORMAT, "server.listen is empty: nobody could reach the daemon");
+    for (size_t i = 0; i < s->listen.n; i++) {
+        struct address a;
+        int err = address_parse(str_c(s->listen.v[i]), &a, why);
+        if (err != 0)
+            return err;
+        if (!address_is_loopback(&a) && !s->insecure)
+            return why_set(why, ERR_DENIED,
+                           "server.listen has %s, which other machines can reach, but there are no "
+                           "accounts and no TLS yet: listen on a loopback address (127.0.0.1:%u), "
+                           "or say insecure = true in [server] where the network is trusted",
+                           s->listen.v[i], (unsigned)address_port(&a));
+    }
+    return 0;
+}
+
+static int check_whole(const struct conf *c, struct why *why)
+{
+    int err = check_listen(options_server(c), why);
+    if (err != 0)
+        return err;
+    struct settings collect;
+    options_collect(c, &collect);
+    return settings_check(&collect, why);
+}
+
+int options_read(struct str document, const char *file, const struct conf_override *overrides,
+                 size_t overrides_n, struct conf **ret, struct buf *problems)
+{
+    struct conf *c;
+    struct why why = {0};
+    int err = conf_read(document, file, &options_tables, overrides, overrides_n, &c, problems);
+    if (err != 0)
+        return err;
+    err = check_whole(c, &why);
+    if (err != 0) {
+        buf_printf(problems, "%s: %s\n", file, why.text);
+        conf_free(c);
+        return err;
+    }
+    *ret = c;
+    return 0;
+}
+
+int options_read_file(const char *file, const struct conf_override *overrides, size_t overrides_n,
+                      struct conf **ret, struct buf *problems)
+{
+    if (file == NULL || file[0] == '\0')
+        return options_read(STR(""), "command line", overrides, overrides_n, ret, problems);
+    struct buf text;
+    struct why why = {0};
+    buf_init(&text, OPTIONS_FILE_MAX);
+    int err = file_read(file, &text, &why);
+    if (err != 0)
+        buf_printf(problems, "%s\n", why.text);
+    else
+        err = options_read(buf_str(&text), file, overrides, overrides_n, ret, problems);
+    buf_done(&text);
+    return err;
+}
