@@ -1,0 +1,109 @@
+#include "cli/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "net/client.h"
+#include "text/json.h"
+
+enum { URL_BYTES = 1024, DEPTH_STATUS = 1, DEPTH_CHECK = 4 /* {"checks":{"a":[{ */ };
+
+/* One check as it is being read. */
+struct row {
+    struct str name, status, output, unit;
+    double value;
+    bool has_value;
+};
+
+static void put_row(const struct row *row)
+{
+    printf("%-6.*s " STR_FMT, STR_ARG(row->status), STR_ARG(row->name));
+    if (row->has_value)
+        printf(" = %g " STR_FMT, row->value, STR_ARG(row->unit));
+    if (row->output.n > 0)
+        printf(": " STR_FMT, STR_ARG(row->output));
+    printf("\n");
+}
+
+static void take_member(struct row *row, struct str key, const struct json_event *e)
+{
+    if (str_eq(key, STR("status")))
+        row->status = e->text;
+    else if (str_eq(key, STR("output")))
+        row->output = e->text;
+    else if (str_eq(key, STR("observedUnit")))
+        row->unit = e->text;
+    if (str_eq(key, STR("observedValue")) && e->type == JSON_NUMBER) {
+        row->value = e->number;
+        row->has_value = true;
+    }
+}
+
+/* Prints the checks of a health+json document; the whole's status into ret ("" where none). */
+static int put_checks(struct str body, struct arena *a, struct str *ret, struct why *why)
+{
+    struct json_reader reader;
+    json_reader_init(&reader, body, a);
+    struct row row = {0};
+    struct str key = {0}, name = {0};
+    unsigned depth = 0;
+    struct json_event e;
+    int more;
+    while ((more = json_next(&reader, &e, why)) > 0) {
+        if (e.type == JSON_OBJECT || e.type == JSON_ARRAY) {
+            if (++depth == DEPTH_CHECK)
+                row = (struct row){.name = name};
+        } else if (e.type == JSON_OBJECT_END || e.type == JSON_ARRAY_END) {
+            if (depth-- == DEPTH_CHECK)
+                put_row(&row);
+        } else if (e.type == JSON_KEY) {
+            key = e.text;
+            name = depth == 2 ? key : name;
+        } else if (depth == DEPTH_CHECK) {
+            take_member(&row, key, &e);
+        } else if (depth == DEPTH_STATUS && str_eq(key, STR("status"))) {
+            *ret = e.text;
+        }
+    }
+    return more;
+}
+
+static int show(const struct client_reply *reply)
+{
+    struct arena a;
+    arena_init(&a);
+    struct str status = {0};
+    struct why why = {0};
+    int err = put_checks(buf_str(&reply->body), &a, &status, &why);
+    if (err == 0)
+        printf("the whole: " STR_FMT "\n", STR_ARG(status));
+    else
+        fprintf(stderr, "sonde status: the answer is no health report: %s\n", why.text);
+    int code = err != 0 ? 2 : str_eq(status, STR("pass")) ? 0 : 1;
+    arena_done(&a);
+    return code;
+}
+
+int status_run(int argc, char **argv)
+{
+    const char *base = "http://127.0.0.1:7663";
+    if (argc == 2 && strcmp(argv[0], "--url") == 0) {
+        base = argv[1];
+    } else if (argc != 0) {
+        fprintf(stderr, "usage: sonde status [--url http://127.0.0.1:7663]\n");
+        return 2;
+    }
+    char url[URL_BYTES];
+    struct client_reply reply;
+    struct why why = {0};
+    snprintf(url, sizeof url, "%s/health", base);
+    if (client_get(url, &reply, &why) != 0) {
+        fprintf(stderr, "sonde status: %s\n", why.text);
+        return 2;
+    }
+    int code = show(&reply);
+    client_reply_done(&reply);
+    return code;
+}

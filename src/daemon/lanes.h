@@ -1,0 +1,35 @@
+/* daemon/lanes.h - the worker's loops: a thread, an event loop and an HTTP server each.
+ *
+ * Flow:    sockets of the parent -> servers -> routes
+ * Threads: all calls are the main thread's.
+ */
+#ifndef DAEMON_LANES_H
+#define DAEMON_LANES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "net/http.h"
+
+struct lanes;
+
+/* n loops with a server each, as config says (its lane is set here). Nothing runs yet. */
+MUST_USE int lanes_new(size_t n, const struct http_config *config, struct lanes **ret,
+                       struct why *why);
+
+/* Shares the sockets out and starts the threads. */
+MUST_USE int lanes_start(struct lanes *l, const int *fds, size_t fds_n, struct why *why);
+
+/* True where every loop has turned since the last call. */
+bool lanes_turned(struct lanes *l);
+
+/* No new connections; waits until what is in progress is answered, at most timeout_ms, then ends
+ * the threads. */
+void lanes_stop(struct lanes *l, int64_t timeout_ms);
+
+void lanes_free(struct lanes *l); /* after lanes_stop(); NULL is fine */
+
+#endif

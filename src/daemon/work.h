@@ -1,0 +1,19 @@
+/* daemon/work.h - the worker: everything opened in order, waited for, closed in reverse.
+ *
+ * Threads: see ARCHITECTURE.md; this is the main thread, which waits for the parent's orders.
+ */
+#ifndef DAEMON_WORK_H
+#define DAEMON_WORK_H
+
+#include <stddef.h>
+
+#include "tool/arguments.h"
+#include "tool/options.h"
+
+/* `sonde serve --worker SOCKETS ..`, started by the parent alone; the exit status. */
+int work_run(const char *sockets, struct arguments *a);
+
+/* How many loops that configuration asks for. */
+size_t work_loops(const struct options_server *server);
+
+#endif
