@@ -258,12 +258,10 @@ static void put_list(struct buf *out, const struct option_list *list)
 static void put_real(struct buf *out, double v)
 {
     char text[40];
-    int n = snprintf(text, sizeof text, "%.17g", v);
-    double back = strtod(text, NULL);
-    for (int digits = 1; digits < 17; digits++) {
+    int n = 0;
+    for (int digits = 1; digits <= 17; digits++) {
         n = snprintf(text, sizeof text, "%.*g", digits, v);
-        back = strtod(text, NULL);
-        if (back == v)
+        if (strtod(text, NULL) == v)
             break;
     }
     buf_put(out, text, (size_t)n);

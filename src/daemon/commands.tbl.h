@@ -1,6 +1,7 @@
-/* daemon/commands.tbl.h - every subcommand: COMMAND(name, function(argc, argv) that answers the exit
- * status, words behind it, what it does). */
-COMMAND("serve", daemon_run, "[--config FILE] [--data DIR] [--listen HOST:PORT].. [--set KEY=VALUE]..",
+/* daemon/commands.tbl.h - every subcommand: COMMAND(name, function(argc, argv) that answers the
+ * exit status, words behind it, what it does). */
+COMMAND("serve", daemon_run,
+        "[--config FILE] [--data DIR] [--listen HOST:PORT].. [--set KEY=VALUE]..",
         "Runs the daemon in the foreground; SIGTERM stops it, SIGHUP reloads the configuration.")
 COMMAND("check", check_run, "[--print] CONFIG",
         "Says whether a configuration is well-formed; --print shows what is in force with it.")

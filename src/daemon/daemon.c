@@ -90,7 +90,7 @@ static void command(void *context, struct child_config *ret)
     p->argv[n] = NULL;
 
     p->fds[0] = p->memory;
-    size_t sockets = sockets_fds(&p->sockets, p->fds + 1);
+    size_t sockets = sockets_fds(&p->sockets, p->fds + 1, CHILD_FDS_MAX - 1);
     snprintf(p->count, sizeof p->count, "%zu", sockets);
     *ret = (struct child_config){
         .path = "/proc/self/exe", .argv = p->argv, .fds = p->fds, .fds_n = sockets + 1};
@@ -138,7 +138,7 @@ static enum supervise_reload reload(void *context, struct why *why)
     buf_init(&problems, OPTIONS_PROBLEMS_MAX);
     int err = read_conf(p, &text, &c, &problems);
     if (err != 0)
-        why_set(why, (enum err)-err, STR_FMT, STR_ARG(str_trim(buf_str(&problems))));
+        why_set(why, (enum err) - err, STR_FMT, STR_ARG(str_trim(buf_str(&problems))));
     buf_done(&problems);
     if (err != 0)
         return refuse(NULL, &text);

@@ -52,7 +52,7 @@ int lanes_new(size_t n, const struct http_config *config, struct lanes **ret, st
     }
     if (err != 0) {
         lanes_free(l);
-        return why_set(why, (enum err)-err, "no event loop: %s", err_text(err));
+        return why_set(why, (enum err) - err, "no event loop: %s", err_text(err));
     }
     *ret = l;
     return 0;
@@ -69,7 +69,7 @@ int lanes_start(struct lanes *l, const int *fds, size_t fds_n, struct why *why)
     for (size_t i = 0; i < fds_n; i++) {
         int err = http_server_listen(l->v[i % l->n].server, fds[i]);
         if (err != 0)
-            return why_set(why, (enum err)-err, "a listening socket cannot be used: %s",
+            return why_set(why, (enum err) - err, "a listening socket cannot be used: %s",
                            err_text(err));
     }
     for (size_t i = 0; i < l->n; i++) {
@@ -108,15 +108,14 @@ static void drain(void *context)
     http_server_drain(lane->server, drained, lane);
 }
 
-static void end(void *context)
+static void drop(void *context)
 {
     struct lane *lane = context;
     http_server_free(lane->server);
     lane->server = NULL;
-    loop_stop(lane->loop);
 }
 
-void lanes_stop(struct lanes *l, int64_t timeout_ms)
+void lanes_drain(struct lanes *l, int64_t timeout_ms)
 {
     int64_t until = clock_monotonic_ns(&clock_real) + timeout_ms * 1000000;
     thread_lock(&l->lock);
@@ -127,7 +126,19 @@ void lanes_stop(struct lanes *l, int64_t timeout_ms)
         thread_wait_for(&l->drained, &l->lock, left);
     thread_unlock(&l->lock);
     for (size_t i = 0; i < l->n; i++)
-        loop_post(l->v[i].loop, end, &l->v[i]);
+        loop_post(l->v[i].loop, drop, &l->v[i]);
+}
+
+static void stop(void *context)
+{
+    struct lane *lane = context;
+    loop_stop(lane->loop);
+}
+
+void lanes_end(struct lanes *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        loop_post(l->v[i].loop, stop, &l->v[i]);
     for (size_t i = 0; i < l->n; i++)
         thread_join(&l->v[i].thread);
 }

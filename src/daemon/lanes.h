@@ -26,10 +26,13 @@ MUST_USE int lanes_start(struct lanes *l, const int *fds, size_t fds_n, struct w
 /* True where every loop has turned since the last call. */
 bool lanes_turned(struct lanes *l);
 
-/* No new connections; waits until what is in progress is answered, at most timeout_ms, then ends
- * the threads. */
-void lanes_stop(struct lanes *l, int64_t timeout_ms);
+/* No new connections; waits until what is in progress is answered, at most timeout_ms; then drops
+ * the servers, so that what still works for them sees that nobody waits (http_gone()). */
+void lanes_drain(struct lanes *l, int64_t timeout_ms);
 
-void lanes_free(struct lanes *l); /* after lanes_stop(); NULL is fine */
+/* Ends the threads, after what was posted to the loops before. */
+void lanes_end(struct lanes *l);
+
+void lanes_free(struct lanes *l); /* after lanes_end(); NULL is fine */
 
 #endif

@@ -80,11 +80,11 @@ void sockets_close(struct sockets *s)
     s->n = 0;
 }
 
-size_t sockets_fds(const struct sockets *s, int ret[CHILD_FDS_MAX])
+size_t sockets_fds(const struct sockets *s, int *ret, size_t max)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < s->v[i].fds_n && n < CHILD_FDS_MAX - 1; k++)
+        for (size_t k = 0; k < s->v[i].fds_n && n < max; k++)
             ret[n++] = s->v[i].fds[k];
     return n;
 }

@@ -33,7 +33,7 @@ MUST_USE int sockets_open(struct sockets *s, const struct option_list *addresses
                           struct why *why);
 void sockets_close(struct sockets *s);
 
-/* All descriptors, at most CHILD_FDS_MAX - 1; returns how many. */
-size_t sockets_fds(const struct sockets *s, int ret[CHILD_FDS_MAX]);
+/* All descriptors, at most max; returns how many. */
+size_t sockets_fds(const struct sockets *s, int *ret, size_t max);
 
 #endif

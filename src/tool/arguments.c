@@ -73,7 +73,8 @@ bool arguments_end(const struct arguments *a, const char *command)
 {
     for (size_t i = 0; i < a->n; i++)
         if (a->v[i] != NULL) {
-            fprintf(stderr, "sonde %s: %s is not understood or lacks its value; see: sonde help %s\n",
+            fprintf(stderr,
+                    "sonde %s: %s is not understood or lacks its value; see: sonde help %s\n",
                     command, a->v[i], command);
             return false;
         }

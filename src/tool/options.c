@@ -36,8 +36,8 @@ static const struct option ROWS[] = {
      "Connections at once; the one past it is answered with 503."},
     {"header_bytes_max", OPTION_INT, AT(header_bytes_max), "32768", 1024, 1048576, NULL, 0,
      "Bytes of the request line and headers of one request."},
-    {"body_bytes_total_max", OPTION_INT, AT(body_bytes_total_max), "268435456", 1048576, 1e12,
-     NULL, 0, "Bytes of all request bodies that are in memory at once."},
+    {"body_bytes_total_max", OPTION_INT, AT(body_bytes_total_max), "268435456", 1048576, 1e12, NULL,
+     0, "Bytes of all request bodies that are in memory at once."},
     {"unpacked_bytes_total_max", OPTION_INT, AT(unpacked_bytes_total_max), "1073741824", 1048576,
      1e12, NULL, OPTION_RELOAD, "Bytes of all bodies that are unpacked in memory at once."},
     {"header_timeout_ms", OPTION_INT, AT(header_timeout_ms), "10000", 100, 3600000, NULL, 0,
@@ -57,17 +57,14 @@ static const struct option ROWS[] = {
 };
 
 const struct option_table options_server_table = {
-    "server",
-    "Where the daemon listens, where its data is, and its limits.",
-    false,
-    sizeof(struct options_server),
-    ROWS,
-    COUNTOF(ROWS),
+    "server", "Where the daemon listens, where its data is, and its limits.",
+    false,    sizeof(struct options_server),
+    ROWS,     COUNTOF(ROWS),
 };
 
 static const struct option_table *const TABLES[] = {
-    &options_server_table,        &ingest_options,         &store_options,
-    &store_retention_options,     &store_tenant_options,   &settings_options,
+    &options_server_table,       &ingest_options,         &store_options,
+    &store_retention_options,    &store_tenant_options,   &settings_options,
     &settings_intervals_options, &settings_group_options,
 };
 

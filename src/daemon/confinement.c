@@ -1,0 +1,64 @@
+#include "daemon/confinement.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/stat.h"
+#include "os/confine.h"
+
+enum { PATHS_MAX = 24 };
+
+static const char *const MODULE = "confine";
+
+/* What the collectors and the C library read. */
+static const char *const READ_ONLY[] = {
+    "/proc",
+    "/sys",
+    "/dev/null",
+    "/dev/urandom",
+    "/etc/os-release",
+    "/etc/localtime",
+    "/etc/hostname",
+    "/usr/lib/os-release",
+    "/usr/share/zoneinfo",
+    "/etc/passwd",
+    "/etc/nsswitch.conf",
+    "/etc/ld.so.cache",
+    "/usr/lib",
+    "/lib",
+};
+
+static struct stat confined_paths =
+    STAT_GAUGE_OF("sonde_confined", "by=\"landlock\"", "1 where the worker is confined that way.");
+static struct stat confined_calls =
+    STAT_GAUGE_OF("sonde_confined", "by=\"seccomp\"", "1 where the worker is confined that way.");
+
+void confinement_enter(const struct conf *c)
+{
+    stat_register(&confined_paths);
+    stat_register(&confined_calls);
+    const struct options_server *server = options_server(c);
+    if (strcmp(server->confine, "off") == 0) {
+        log_warn(MODULE, "the worker is not confined (server.confine is off)");
+        return;
+    }
+    struct store_settings store;
+    options_store(c, &store);
+    struct confine_path paths[PATHS_MAX];
+    size_t n = 0;
+    paths[n++] = (struct confine_path){server->data, true};
+    for (size_t i = 0; i < COUNTOF(READ_ONLY); i++)
+        paths[n++] = (struct confine_path){READ_ONLY[i], false};
+    if (store.key_file[0] != '\0')
+        paths[n++] = (struct confine_path){store.key_file, false};
+
+    struct why why = {0};
+    if (confine_paths(paths, n, &why) == 0)
+        stat_set(&confined_paths, 1);
+    else
+        log_warn(MODULE, "%s", why.text);
+    if (confine_calls(&why) == 0)
+        stat_set(&confined_calls, 1);
+    else
+        log_warn(MODULE, "%s", why.text);
+}

@@ -1,0 +1,386 @@
+#include "daemon/work.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/stat.h"
+#include "base/vec.h"
+#include "collect/runner.h"
+#include "daemon/checks.h"
+#include "daemon/confinement.h"
+#include "daemon/lanes.h"
+#include "health/health.h"
+#include "ingest/ingest.h"
+#include "net/address.h"
+#include "os/child.h"
+#include "os/file.h"
+#include "pack/budget.h"
+#include "receive/metrics_push.h"
+#include "receive/remote_write.h"
+#include "serve/serve.h"
+#include "supervise/message.h"
+#include "supervise/worker.h"
+
+enum {
+    TICK_MS = 1000,          /* health checks and heartbeats */
+    DRAIN_MS = 2000,         /* for requests in progress when it stops */
+    LOCK_PATIENCE_MS = 3000, /* for the worker before, which may still be ending */
+    LOCK_PAUSE_MS = 50,
+    CORES_MAX = 8,        /* that are used by default */
+    QUERY_QUEUE_MAX = 256 /* queries that wait */
+};
+
+static const char *const MODULE = "worker";
+static const char *const TENANT = "default"; /* whose the host's own series are */
+
+static struct stat restarts =
+    STAT_COUNTER("sonde_worker_restarts_total", "Restarts of the worker by its parent.");
+static struct stat build_info =
+    STAT_GAUGE_OF("sonde_build_info", "version=\"" SONDE_VERSION "\"", "The build, always 1.");
+static struct stat start_seconds =
+    STAT_GAUGE("sonde_worker_ready_seconds", "From the worker's start until it served.");
+
+/* Everything that is open, in the order in which it was opened. */
+struct work {
+    struct worker parent;
+    struct {
+        struct conf **v; /* owned; the last is in force, modules may borrow from those before */
+        size_t n, capacity;
+    } confs;
+    const char *file;
+    struct arguments_settings set;
+    int64_t begun_ns, begun_ms;
+    struct disk *disk;
+    struct store *store;
+    struct ingest *ingest;
+    struct pool *pool;
+    struct settings collect;
+    char instance[256];
+    struct runner *runner;
+    struct health *health;
+    struct checks checks;
+    struct serve *serve;
+    struct remote_write *remote_write;
+    struct metrics_push *metrics_push;
+    struct http_route *routes; /* owned */
+    struct lanes *lanes;
+    size_t loops;
+};
+
+static const struct conf *conf_of(const struct work *w)
+{
+    return w->confs.v[w->confs.n - 1];
+}
+
+static int64_t cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return MAX(1, MIN((int64_t)n, (int64_t)CORES_MAX));
+}
+
+size_t work_loops(const struct options_server *server)
+{
+    return (size_t)(server->loops > 0 ? server->loops : cores());
+}
+
+/* Reads the configuration that the parent has put into the shared memory. */
+static int read_conf(struct work *w, struct why *why)
+{
+    struct buf text, problems;
+    struct conf *c;
+    buf_init(&text, OPTIONS_FILE_MAX);
+    buf_init(&problems, OPTIONS_PROBLEMS_MAX);
+    int err = file_memory_read(CHILD_FIRST_FD, &text);
+    if (err == 0)
+        err = options_read(buf_str(&text), w->file, w->set.v, w->set.n, &c, &problems);
+    if (err == 0)
+        vec_push(&w->confs, c);
+    else
+        why_set(why, (enum err) - err, "the configuration: " STR_FMT,
+                STR_ARG(str_trim(buf_str(&problems))));
+    buf_done(&problems);
+    buf_done(&text);
+    return err;
+}
+
+static void warn(void *context, const char *text)
+{
+    log_warn("store", "%s", text);
+}
+
+/* The lanes of the sink: one for each loop, one for the collectors, one for the readiness probe. */
+static int open_store(struct work *w, struct why *why)
+{
+    struct store_settings settings;
+    options_store(conf_of(w), &settings);
+    struct store_config config = {.disk = w->disk,
+                                  .clock = &clock_real,
+                                  .settings = &settings,
+                                  .lanes = (uint32_t)w->loops + 2,
+                                  .warn = warn};
+    int64_t until = clock_monotonic_ns(&clock_real) + LOCK_PATIENCE_MS * 1000000LL;
+    int err;
+    while ((err = store_open(&config, &w->store, why)) == -ERR_BUSY &&
+           clock_monotonic_ns(&clock_real) < until)
+        usleep(LOCK_PAUSE_MS * 1000);
+    return err;
+}
+
+static int open_collect(struct work *w, struct why *why)
+{
+    options_collect(conf_of(w), &w->collect);
+    snprintf(w->instance, sizeof w->instance, "%s", w->collect.instance);
+    if (w->instance[0] == '\0' && gethostname(w->instance, sizeof w->instance - 1) != 0)
+        snprintf(w->instance, sizeof w->instance, "localhost");
+    if (!w->collect.enabled)
+        return 0;
+    struct runner_plan plan = {.settings = &w->collect,
+                               .clock = &clock_real,
+                               .sink = ingest_sink(w->ingest),
+                               .lane = w->loops,
+                               .tenant = str_c(TENANT)};
+    return runner_new(&plan, &w->runner, why);
+}
+
+struct row_relay {
+    void (*f)(void *context, const struct serve_row *row);
+    void *context;
+};
+
+static void relay_row(void *context, const struct runner_row *row)
+{
+    struct row_relay *relay = context;
+    struct serve_row out = {.family = row->family,
+                            .help = row->help,
+                            .type = row->type,
+                            .text = row->text,
+                            .value = row->value};
+    relay->f(relay->context, &out);
+}
+
+static void each_row(void *context, void (*f)(void *f_context, const struct serve_row *row),
+                     void *f_context)
+{
+    struct row_relay relay = {f, f_context};
+    runner_each(context, relay_row, &relay);
+}
+
+static bool all_loopback(const struct options_server *server)
+{
+    struct address a;
+    for (size_t i = 0; i < server->listen.n; i++)
+        if (address_parse(str_c(server->listen.v[i]), &a, NULL) != 0 || !address_is_loopback(&a))
+            return false;
+    return true;
+}
+
+/* The host of the first address, without its port. */
+static void host_of(const struct options_server *server, char *ret, size_t n)
+{
+    const char *colon = strrchr(server->listen.v[0], ':');
+    int len = colon == NULL ? 0 : (int)(colon - server->listen.v[0]);
+    snprintf(ret, n, "%.*s", len, server->listen.v[0]);
+}
+
+static int open_serve(struct work *w, struct why *why)
+{
+    const struct options_server *server = options_server(conf_of(w));
+    char host[160];
+    host_of(server, host, sizeof host);
+    struct serve_config config = {.store = store_face(w->store),
+                                  .sink = store_sink(w->store),
+                                  .probe_lane = w->loops + 1,
+                                  .pool = w->pool,
+                                  .clock = &clock_real,
+                                  .health = w->health,
+                                  .assets = ui_assets,
+                                  .assets_n = ui_assets_n,
+                                  .job = w->collect.job,
+                                  .instance = w->instance,
+                                  .listen_host = host,
+                                  .loopback = all_loopback(server),
+                                  .query_timeout_ms = server->query_timeout_ms,
+                                  .query_samples_max = (uint64_t)server->query_samples_max,
+                                  .start_ms = w->begun_ms,
+                                  .revision = "",
+                                  .admin_deletes = server->admin_deletes};
+    if (w->runner != NULL)
+        config.source = (struct serve_source){w->runner, each_row};
+    return serve_new(&config, &w->serve, why);
+}
+
+static int open_lanes(struct work *w, struct why *why)
+{
+    const struct options_server *server = options_server(conf_of(w));
+    w->remote_write = remote_write_new(ingest_sink(w->ingest));
+    w->metrics_push = metrics_push_new(ingest_sink(w->ingest), &clock_real);
+    size_t n;
+    const struct http_route *served = serve_routes(w->serve, &n);
+    w->routes = mem_array(n + REMOTE_WRITE_ROUTES + METRICS_PUSH_ROUTES, sizeof *w->routes);
+    remote_write_routes(w->remote_write, w->routes);
+    metrics_push_routes(w->metrics_push, w->routes + REMOTE_WRITE_ROUTES);
+    memcpy(w->routes + REMOTE_WRITE_ROUTES + METRICS_PUSH_ROUTES, served, n * sizeof *served);
+    size_t loops = w->loops;
+    struct http_config config = {
+        .routes = w->routes,
+        .routes_n = n + REMOTE_WRITE_ROUTES + METRICS_PUSH_ROUTES,
+        .limits = {.header_bytes_max = (size_t)server->header_bytes_max,
+                   .connections_max = ((size_t)server->connections_max + loops - 1) / loops,
+                   .body_bytes_total_max = (size_t)server->body_bytes_total_max / loops,
+                   .header_timeout_ms = server->header_timeout_ms,
+                   .body_timeout_ms = server->body_timeout_ms,
+                   .idle_timeout_ms = server->idle_timeout_ms,
+                   .write_queue_max = (size_t)server->write_queue_bytes_max},
+        .guard = serve_guard,
+        .guard_context = w->serve};
+    return lanes_new(loops, &config, &w->lanes, why);
+}
+
+static size_t query_threads(const struct options_server *server)
+{
+    return (size_t)(server->query_threads > 0 ? server->query_threads : cores());
+}
+
+/* Opens everything but the sockets. */
+static int open_all(struct work *w, struct why *why)
+{
+    const struct options_server *server = options_server(conf_of(w));
+    log_set_level((enum log_level)log_level_of(server->log_level));
+    budget_set((uint64_t)server->unpacked_bytes_total_max);
+    w->loops = work_loops(server);
+    int err = disk_real_open(server->data, &w->disk, why);
+    if (err != 0)
+        return err;
+    confinement_enter(conf_of(w));
+    err = open_store(w, why);
+    if (err != 0)
+        return err;
+    w->ingest =
+        ingest_new(conf_get(conf_of(w), &ingest_options), store_sink(w->store), &clock_real);
+    w->pool = pool_new("query", query_threads(server), QUERY_QUEUE_MAX);
+    err = open_collect(w, why);
+    if (err != 0)
+        return err;
+    w->health = health_new(&clock_real);
+    w->checks = (struct checks){w->store, w->runner, w->disk, &w->parent};
+    err = checks_add(&w->checks, w->health);
+    if (err == 0)
+        err = open_serve(w, why);
+    if (err == 0)
+        err = open_lanes(w, why);
+    return err;
+}
+
+static void reload(struct work *w)
+{
+    struct why why = {0};
+    if (read_conf(w, &why) != 0) {
+        /* The parent has checked the same text: it wrote while this was being read, and will say
+         * so again. */
+        log_warn(MODULE, "%s", why.text);
+        return;
+    }
+    const struct options_server *server = options_server(conf_of(w));
+    struct store_settings store;
+    options_store(conf_of(w), &store);
+    log_set_level((enum log_level)log_level_of(server->log_level));
+    budget_set((uint64_t)server->unpacked_bytes_total_max);
+    ingest_reload(w->ingest, conf_get(conf_of(w), &ingest_options));
+    store_reload(w->store, &store);
+    log_info(MODULE, "configuration reloaded");
+}
+
+/* The main thread's life: heartbeats, health, orders. */
+static void serve_until_stopped(struct work *w)
+{
+    worker_ready(&w->parent);
+    int64_t ready_ns = clock_monotonic_ns(&clock_real) - w->begun_ns;
+    stat_set(&start_seconds, (double)ready_ns / 1e9);
+    log_info(MODULE, "ready after %" PRId64 " ms", ready_ns / 1000000);
+    for (;;) {
+        if (lanes_turned(w->lanes))
+            worker_beat(&w->parent);
+        health_run(w->health);
+        enum worker_order order = worker_wait(&w->parent, TICK_MS);
+        if (order == WORKER_STOP)
+            return;
+        if (order == WORKER_RELOAD)
+            reload(w);
+    }
+}
+
+static void close_all(struct work *w)
+{
+    runner_free(w->runner);
+    pool_free(w->pool);
+    lanes_free(w->lanes);
+    metrics_push_free(w->metrics_push);
+    remote_write_free(w->remote_write);
+    serve_free(w->serve);
+    health_free(w->health);
+    ingest_free(w->ingest);
+    store_close(w->store);
+    disk_free(w->disk);
+    mem_free(w->routes);
+    for (size_t i = 0; i < w->confs.n; i++)
+        conf_free(w->confs.v[i]);
+    vec_free(&w->confs);
+    worker_close(&w->parent);
+}
+
+static int run(struct work *w, size_t sockets)
+{
+    int fds[CHILD_FDS_MAX];
+    struct why why = {0};
+    for (size_t i = 0; i < sockets; i++)
+        fds[i] = CHILD_FIRST_FD + 1 + (int)i;
+    int err = read_conf(w, &why);
+    if (err == 0)
+        err = open_all(w, &why);
+    if (err == 0)
+        err = lanes_start(w->lanes, fds, sockets, &why);
+    if (err != 0) {
+        log_error(MODULE, "%s", why.text[0] ? why.text : err_text(err));
+        return MESSAGE_EXIT_REFUSED;
+    }
+    if (w->runner != NULL)
+        runner_start(w->runner);
+    serve_until_stopped(w);
+    log_info(MODULE, "stopping");
+    lanes_drain(w->lanes, DRAIN_MS);
+    pool_free(w->pool);
+    w->pool = NULL;
+    lanes_end(w->lanes);
+    return MESSAGE_EXIT_STOPPED;
+}
+
+int work_run(const char *sockets, struct arguments *a)
+{
+    struct work *w = mem_new(sizeof *w);
+    struct why why = {0};
+    uint64_t n;
+    const char *file = arguments_value(a, "config");
+    w->file = file == NULL ? "command line" : file;
+    w->begun_ns = clock_monotonic_ns(&clock_real);
+    w->begun_ms = clock_wall_ms(&clock_real);
+    if (!str_u64(str_c(sockets), &n) || n >= CHILD_FDS_MAX || !arguments_settings(a, &w->set) ||
+        !arguments_end(a, "serve") || worker_open(&w->parent, &why) != 0) {
+        fprintf(stderr, "sonde serve --worker: %s\n",
+                why.text[0] ? why.text : "started by the parent alone");
+        mem_free(w);
+        return 2;
+    }
+    stat_register(&restarts);
+    stat_register(&build_info);
+    stat_register(&start_seconds);
+    stat_add(&restarts, w->parent.restarts);
+    stat_set(&build_info, 1);
+    int status = run(w, (size_t)n);
+    close_all(w);
+    mem_free(w);
+    return status;
+}
