@@ -31,7 +31,7 @@ struct parent {
     int memory; /* fd: text, for the worker */
     char crash_folder[PATH_BYTES];
     /* the worker's command line, which stays the same */
-    char *argv[WORDS_MAX + 2 * ARGUMENTS_MAX];
+    const char *argv[WORDS_MAX + 2 * ARGUMENTS_MAX];
     char *words[ARGUMENTS_MAX]; /* owned */
     char count[24];
     int fds[CHILD_FDS_MAX];
@@ -77,13 +77,13 @@ static void command(void *context, struct child_config *ret)
 {
     struct parent *p = context;
     size_t n = 0;
-    p->argv[n++] = (char *)"sonde";
-    p->argv[n++] = (char *)"serve";
-    p->argv[n++] = (char *)"--worker";
+    p->argv[n++] = "sonde";
+    p->argv[n++] = "serve";
+    p->argv[n++] = "--worker";
     p->argv[n++] = p->count;
     if (p->file != NULL) {
-        p->argv[n++] = (char *)"--config";
-        p->argv[n++] = (char *)(uintptr_t)p->file;
+        p->argv[n++] = "--config";
+        p->argv[n++] = p->file;
     }
     for (size_t i = 0; i < p->set.n; i++)
         p->argv[n++] = p->words[i];

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -57,7 +58,8 @@ static void NORETURN become(const struct child_config *config, int channel, int 
     if (dup2(output, STDERR_FILENO) < 0)
         die("no standard error for the new process\n");
     place_fds(channel, config->fds, config->fds_n);
-    execv(config->path, config->argv);
+    /* execv() takes them as writable for history's sake alone. */
+    execv(config->path, (char *const *)(uintptr_t)config->argv);
     die("the program cannot be started\n");
 }
 

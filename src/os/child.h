@@ -23,9 +23,9 @@ enum {
 };
 
 struct child_config {
-    const char *path;  /* the program; "/proc/self/exe" is this one */
-    char *const *argv; /* ends with NULL */
-    const int *fds;    /* [fds_n], borrowed for the call */
+    const char *path;        /* the program; "/proc/self/exe" is this one */
+    const char *const *argv; /* ends with NULL */
+    const int *fds;          /* [fds_n], borrowed for the call */
     size_t fds_n;
 };
 

@@ -86,12 +86,12 @@ static int worker_main(const char *role)
 }
 
 /* ---- the parent */
-static char *argv_of_worker[] = {(char *)"worker", NULL, NULL};
+static const char *argv_of_worker[] = {"worker", NULL, NULL};
 
 static void command(void *context, struct child_config *ret)
 {
     struct scene *scene = context;
-    argv_of_worker[1] = (char *)(uintptr_t)scene->worker;
+    argv_of_worker[1] = scene->worker;
     *ret = (struct child_config){.path = "/proc/self/exe", .argv = argv_of_worker};
 }
 
