@@ -103,7 +103,7 @@ static void put_doubles(const struct block *b, struct buf *out)
 
 void chunk_block_encode(const struct block *b, struct buf *out)
 {
-    struct decimals d;
+    struct decimals d = {0};
     unsigned e = 0;
     while (e <= EXPONENT_TRY && !decimals(b, e, &d))
         e++;

@@ -24,11 +24,11 @@ struct form {
     size_t outs;
 };
 
+/* NaN, infinity or -0? */
 static bool special(double v)
 {
-    uint64_t bits = double_bits(v);
-    return bits == SAMPLE_STALE_BITS || bits == CHUNK_ABSENT_BITS || v != v || isinf(v) ||
-           bits == double_bits(-0.0);
+    uint64_t bits = double_bits(v), exponent = 0x7ff0000000000000ULL;
+    return (bits & exponent) == exponent || bits == (uint64_t)1 << 63;
 }
 
 /* Fills the places of exceptions with the integer before them (the first: behind them). */
@@ -85,7 +85,7 @@ static bool decimal(const double *v, size_t n, struct form *f, size_t most)
 static void near_one(double v, unsigned e, int64_t *ret_k, int64_t *ret_ulp)
 {
     double scaled = v * chunk_value_power[e];
-    int64_t k = fabs(scaled) < 0x1p62 ? llrint(scaled) : 0;
+    int64_t k = fabs(scaled) < 0x1p62 ? chunk_value_round(scaled) : 0;
     *ret_k = k;
     *ret_ulp = (int64_t)(double_bits(v) - double_bits((double)k / chunk_value_power[e]));
 }
@@ -233,7 +233,9 @@ static void put_form(struct buf *out, const double *v, const struct form *f, siz
                     (factor > 1 ? (unsigned)CHUNK_VALUE_FACTOR : 0) |
                     MIN(f->exponent, 15u) << CHUNK_VALUE_EXPONENT;
     for (size_t i = 0; i < n; i++)
-        x[i] = (int64_t)((uint64_t)f->k[i] - (uint64_t)f->k[0]) / (int64_t)factor;
+        x[i] = (int64_t)((uint64_t)f->k[i] - (uint64_t)f->k[0]);
+    for (size_t i = 0; i < n && factor > 1; i++)
+        x[i] /= (int64_t)factor;
     buf_put_c(out, (char)head);
     if (any)
         put_exceptions(out, v, f, n);

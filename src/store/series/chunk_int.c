@@ -26,6 +26,7 @@ enum {
     DICT_MAX = 16,
     SPARSE_LIST_MAX = 10, /* more changes than this are kept as a bitmap */
     SAME_MAX = 15 + 255,
+    WIDTHS = 80,                       /* 0 .. 64, rounded up to whole vectors */
     BLOCK_BYTES_MAX = 32 + BLOCK * 10, /* pack() writes up to 8 bytes past its end */
 };
 
@@ -84,22 +85,46 @@ static uint8_t *pack(uint8_t *p, const uint64_t *u, size_t n, unsigned width)
     return p;
 }
 
+/* How many of u[n] have which width. Two tables, since runs of one width would wait for each
+ * other's count. */
+static void count_widths(const uint64_t *u, size_t n, uint8_t count[WIDTHS], uint64_t *ret_seen)
+{
+    uint8_t part[2][WIDTHS] = {0};
+    uint64_t seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned w = 64 - (unsigned)__builtin_clzll(u[i] | 1);
+        w -= u[i] == 0;
+        part[i % 2][w]++;
+        seen |= (uint64_t)(u[i] != 0) << (w - (w != 0));
+    }
+    for (unsigned w = 0; w < WIDTHS; w++)
+        count[w] = (uint8_t)(part[0][w] + part[1][w]);
+    *ret_seen = seen;
+}
+
 /* The cheapest width for u[n] with and without patches, into best where it beats it. */
 static void consider(struct plan *best, enum form form, int64_t base, size_t extra,
                      const uint64_t *u, size_t n)
 {
-    uint8_t count[65] = {0};
-    uint64_t seen = 0; /* widths that occur, bit w - 1 */
-    for (size_t i = 0; i < n; i++) {
-        unsigned w = u[i] ? 64 - (unsigned)__builtin_clzll(u[i]) : 0;
-        count[w]++;
-        seen |= w ? (uint64_t)1 << (w - 1) : 0;
-    }
-    unsigned widest = seen ? 64 - (unsigned)__builtin_clzll(seen) : 0;
-    unsigned whole = widest > CHUNK_KERNEL_WIDTH_MAX ? 64 : widest;
+    uint64_t all = 0;
+    for (size_t i = 0; i < n; i++)
+        all |= u[i];
+    unsigned whole = width_of(all);
     size_t bytes = head_bytes(whole) + extra + packed_bytes(n, whole);
     if (bytes < best->bytes)
         *best = (struct plan){form, false, whole, bytes, base, u};
+    if (whole < 2)
+        return;
+    /* Patches are for the few: look closer only where few are widest. */
+    size_t widest = 0;
+    unsigned top_bit = 63 - (unsigned)__builtin_clzll(all);
+    for (size_t i = 0; i < n; i++)
+        widest += u[i] >> top_bit;
+    if (widest > n / 4)
+        return;
+    uint64_t seen; /* widths that occur, bit w - 1 */
+    uint8_t count[WIDTHS];
+    count_widths(u, n, count, &seen);
     /* Narrower widths, widest first: what is wider becomes a patch. */
     unsigned wider[64], wider_n = 0, patches = 0;
     uint64_t left = seen;
@@ -302,7 +327,7 @@ static uint8_t *put_block(uint8_t *p, const int64_t *x, size_t n, struct state *
     size_t sparse = head_bytes(width_of(zig_most)) + 1 + place_bytes(v.changes, n) +
                     packed_bytes(v.changes, width_of(zig_most));
     consider(&best, FORM_ZIGZAG, 0, 0, v.zig, n);
-    if (v.changes > 2) {
+    if (v.changes > 2 && sparse > 4) {
         consider_framed(&best, FORM_FRAME, x, n, s->prev, v.frame, v.frame_low);
         int64_t delta[BLOCK];
         memcpy(delta, v.delta, n * sizeof *delta);
@@ -513,17 +538,11 @@ static int read_sparse(struct reader *r, unsigned width, size_t n, const struct 
     }
     if ((size_t)__builtin_popcountll(map) != k || unpack(r, k, width, change))
         return -ERR_FORMAT;
-    uint64_t v = (uint64_t)s->prev;
-    size_t done = 0, from = 0;
-    while (map) {
-        size_t to = (size_t)__builtin_ctzll(map);
-        for (; from < to; from++)
-            x[from] = (int64_t)v;
-        v += (uint64_t)unzigzag((uint64_t)change[done++]);
-        map &= map - 1;
-    }
-    for (; from < BLOCK; from++)
-        x[from] = (int64_t)v;
+    memset(x, 0, BLOCK * sizeof *x);
+    for (size_t i = 0; map; map &= map - 1)
+        x[__builtin_ctzll(map)] = change[i++];
+    r->kernel->unzigzag(x);
+    r->kernel->sum(x, s->prev, 0);
     return 0;
 }
 

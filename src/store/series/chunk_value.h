@@ -43,14 +43,22 @@ enum chunk_value_special {
 
 extern const double chunk_value_power[CHUNK_VALUE_EXPONENT_MAX + 1];
 
+/* The nearest integer of |v| < 2^62 (ties away from zero), without a call. */
+static inline int64_t chunk_value_round(double v)
+{
+    int64_t k = (int64_t)v;
+    return (double)k == v ? k : (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
+}
+
 /* v as k with k / 10^exponent == v to the last bit; false where there is none below 2^62. */
 static inline bool chunk_value_decimal(double v, unsigned exponent, int64_t *ret)
 {
     double scaled = v * chunk_value_power[exponent];
     if (!(fabs(scaled) < 0x1p62))
         return false;
-    int64_t k = llrint(scaled);
-    if (double_bits((double)k / chunk_value_power[exponent]) != double_bits(v))
+    int64_t k = chunk_value_round(scaled);
+    double back = exponent ? (double)k / chunk_value_power[exponent] : (double)k;
+    if (double_bits(back) != double_bits(v))
         return false;
     *ret = k;
     return true;
