@@ -27,8 +27,10 @@ static size_t special(double v, char *out)
 {
     if (isfinite(v))
         return 0;
-    memcpy(out, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf", 5);
-    return strlen(out);
+    struct str text = isnan(v) ? STR("NaN") : v > 0 ? STR("+Inf") : STR("-Inf");
+    memcpy(out, text.p, text.n);
+    out[text.n] = 0;
+    return text.n;
 }
 
 /* The sign; the rest of v is positive or zero. */
