@@ -220,7 +220,7 @@ int http_parse_head(struct http_parse *h, char *p, size_t n, struct http_field *
     llhttp_t *llhttp = llhttp_of(h);
     llhttp_init(llhttp, HTTP_REQUEST, &settings);
     llhttp->data = h;
-    int err = llhttp_execute(llhttp, p, n);
+    llhttp_errno_t err = llhttp_execute(llhttp, p, n);
     if (err != HPE_PAUSED || !h->head_done) {
         if (h->refused)
             return h->refused;
@@ -261,7 +261,7 @@ int http_parse_chunks(struct http_parse *h, const char *p, size_t n,
     h->context = context;
     h->refused = 0;
     uint64_t taken_before = h->taken;
-    int err = llhttp_execute(llhttp, p, n);
+    llhttp_errno_t err = llhttp_execute(llhttp, p, n);
     size_t used = n;
     if (err == HPE_PAUSED && h->body_done)
         used = (size_t)(llhttp_get_error_pos(llhttp) - p);

@@ -191,93 +191,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* ---- a client */
-
-static int dial(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons(site.port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = {.tv_sec = 10};
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    return fd;
-}
-
-static void say(int fd, struct str text)
-{
-    while (text.n > 0) {
-        ssize_t n = send(fd, text.p, text.n, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        text = str_sub(text, (size_t)n, text.n);
-    }
-}
-
-static struct buf heard;
-
-/* All that comes until the server closes. */
-static struct str hear_all(int fd)
-{
-    buf_done(&heard);
-    buf_init(&heard, 256 * 1024 * 1024);
-    for (;;) {
-        ssize_t n = read(fd, buf_reserve(&heard, 65536), 65536);
-        if (n <= 0)
-            break;
-        buf_commit(&heard, (size_t)n);
-    }
-    close(fd);
-    return buf_str(&heard);
-}
-
-/* Sends text, says that nothing follows, and gives all answers. */
-static struct str ask(struct str text)
-{
-    int fd = dial();
-    say(fd, text);
-    shutdown(fd, SHUT_WR);
-    return hear_all(fd);
-}
-
-#define ASK(literal) ask(STR(literal))
-
-static int status_of(struct str answer)
-{
-    if (!str_starts(answer, STR("HTTP/1.1 ")))
-        return 0;
-    return atoi(answer.p + 9);
-}
-
-static struct str body_of(struct str answer)
-{
-    size_t at = str_search(answer, STR("\r\n\r\n"));
-    return str_sub(answer, at + 4, answer.n);
-}
-
-static bool has(struct str answer, const char *text)
-{
-    return str_search(answer, str_c(text)) < answer.n;
-}
-
-static size_t count_of(struct str answer, struct str text)
-{
-    size_t n = 0;
-    for (;;) {
-        size_t at = str_search(answer, text);
-        if (at == answer.n)
-            return n;
-        n++;
-        answer = str_sub(answer, at + text.n, answer.n);
-    }
-}
-
-static void assert_text(struct str have, const char *want)
-{
-    if (!str_eq(have, str_c(want)))
-        fail_msg("have \"" STR_FMT "\", want \"%s\"", STR_ARG(have), want);
-}
+#include "net/http_test_client.h"
 
 /* ---- the usual */
 
@@ -458,87 +372,16 @@ static void bad_paths_are_refused(void **state)
 
 /* ---- request smuggling and its kin */
 
-#define HEAD    "POST /echo HTTP/1.1\r\nHost: h\r\n"
-#define NEXT    "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
-#define CHUNKED "Transfer-Encoding: chunked\r\n"
-
 static void what_two_servers_could_read_differently_is_refused(void **state)
 {
     static const struct {
         const char *name;
         struct str text;
     } vectors[] = {
-#define VECTOR(name, text)                                                                         \
-    {                                                                                              \
-        name,                                                                                      \
-        {                                                                                          \
-            text, sizeof text - 1                                                                  \
-        }                                                                                          \
-    }
-        VECTOR("length and chunked", HEAD "Content-Length: 5\r\n" CHUNKED "\r\n0\r\n\r\n" NEXT),
-        VECTOR("chunked and length", HEAD CHUNKED "Content-Length: 5\r\n\r\n0\r\n\r\n" NEXT),
-        VECTOR("two lengths", HEAD "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc" NEXT),
-        VECTOR("one length twice", HEAD "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc" NEXT),
-        VECTOR("list of lengths", HEAD "Content-Length: 3, 3\r\n\r\nabc" NEXT),
-        VECTOR("+ length", HEAD "Content-Length: +3\r\n\r\nabc" NEXT),
-        VECTOR("- length", HEAD "Content-Length: -3\r\n\r\nabc" NEXT),
-        VECTOR("hex length", HEAD "Content-Length: 0x3\r\n\r\nabc" NEXT),
-        VECTOR("length with a blank", HEAD "Content-Length: 1 0\r\n\r\nabcdefghij" NEXT),
-        VECTOR("no length", HEAD "Content-Length:\r\n\r\n" NEXT),
-        VECTOR("68-bit length", HEAD "Content-Length: 295147905179352825859\r\n\r\nabc" NEXT),
-        VECTOR("bare CR ends a header", HEAD "X: a\rContent-Length: 3\r\n\r\nabc" NEXT),
-        VECTOR("bare LF ends a header", HEAD "X: a\nContent-Length: 3\r\n\r\nabc" NEXT),
-        VECTOR("bare LF ends the head", HEAD "Content-Length: 3\r\n\nabc" NEXT),
-        VECTOR("bare LFs all over", "GET /hello HTTP/1.1\nHost: h\n\n"),
-        VECTOR("CR CR LF", HEAD "Content-Length: 3\r\r\n\r\nabc" NEXT),
-        VECTOR("blank before the colon", HEAD "Content-Length : 3\r\n\r\nabc" NEXT),
-        VECTOR("tab before the colon", HEAD "Content-Length\t: 3\r\n\r\nabc" NEXT),
-        VECTOR("blank before a name", "POST /echo HTTP/1.1\r\n Host: h\r\n\r\n"),
-        VECTOR("folded line", HEAD "X: a\r\n Content-Length: 3\r\n\r\nabc" NEXT),
-        VECTOR("folded line with a tab", HEAD "Transfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n"),
-        VECTOR("no name", HEAD ": a\r\n\r\n" NEXT),
-        VECTOR("no colon", HEAD "X\r\n\r\n" NEXT),
-        VECTOR("NUL in a value", HEAD "X: a\0b\r\n\r\n" NEXT),
-        VECTOR("NUL in a name", HEAD "X\0: a\r\n\r\n" NEXT),
-        VECTOR("xchunked", HEAD "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" NEXT),
-        VECTOR("gzip, chunked", HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" NEXT),
-        VECTOR("chunked, identity", HEAD "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
-        VECTOR("identity", HEAD "Transfer-Encoding: identity\r\n\r\n" NEXT),
-        VECTOR("chunked twice", HEAD CHUNKED CHUNKED "\r\n0\r\n\r\n" NEXT),
-        VECTOR("quoted chunked", HEAD "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" NEXT),
-        VECTOR("chunked in HTTP/1.0",
-               "POST /echo HTTP/1.0\r\nHost: h\r\n" CHUNKED "\r\n0\r\n\r\n" NEXT),
-        VECTOR("0x chunk", HEAD CHUNKED "\r\n0x3\r\nabc\r\n0\r\n\r\n" NEXT),
-        VECTOR("- chunk", HEAD CHUNKED "\r\n-3\r\nabc\r\n0\r\n\r\n" NEXT),
-        VECTOR("+ chunk", HEAD CHUNKED "\r\n+3\r\nabc\r\n0\r\n\r\n" NEXT),
-        VECTOR("blank in a chunk size", HEAD CHUNKED "\r\n3 \r\nabc\r\n0\r\n\r\n" NEXT),
-        VECTOR("68-bit chunk", HEAD CHUNKED "\r\n10000000000000003\r\nabc\r\n0\r\n\r\n" NEXT),
-        VECTOR("chunk ended by LF", HEAD CHUNKED "\r\n3\nabc\r\n0\r\n\r\n" NEXT),
-        VECTOR("chunk without its end", HEAD CHUNKED "\r\n3\r\nabcX\r\n0\r\n\r\n" NEXT),
-        VECTOR("missing Host", "GET /hello HTTP/1.1\r\n\r\n"),
-        VECTOR("two Hosts", "GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
-        VECTOR("one Host twice", "GET /hello HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"),
-        VECTOR("empty Host", "GET /hello HTTP/1.1\r\nHost:\r\n\r\n"),
-        VECTOR("two names in Host", "GET /hello HTTP/1.1\r\nHost: a, b\r\n\r\n"),
-        VECTOR("path in Host", "GET /hello HTTP/1.1\r\nHost: a/b\r\n\r\n"),
-        VECTOR("user in Host", "GET /hello HTTP/1.1\r\nHost: a@b\r\n\r\n"),
-        VECTOR("HTTP/0.9", "GET /hello\r\n\r\n"),
-        VECTOR("HTTP/2.0", "GET /hello HTTP/2.0\r\nHost: h\r\n\r\n"),
-        VECTOR("HTTP/1.2", "GET /hello HTTP/1.2\r\nHost: h\r\n\r\n"),
-        VECTOR("http/1.1", "GET /hello http/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("two blanks", "GET  /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("blank behind the version", "GET /hello HTTP/1.1 \r\nHost: h\r\n\r\n"),
-        VECTOR("tab for a blank", "GET\t/hello HTTP/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("blank in the path", "GET /he llo HTTP/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("unknown method", "BREW /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("lower case method", "get /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("CONNECT", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n"),
-        VECTOR("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-        VECTOR("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
-        VECTOR("two lengths in capitals", HEAD "CONTENT-LENGTH: 3\r\ncontent-length: 4\r\n\r\nabc"),
-        VECTOR("vertical tab", HEAD "Transfer-Encoding:\x0b"
-                                    "chunked\r\n\r\n0\r\n\r\n" NEXT),
-        VECTOR("length with a body too long for us", HEAD "Content-Length: 4194305\r\n\r\nabc"),
+    /* clang-format off */
+#define VECTOR(name, text) {name, {text, sizeof text - 1}}
+    /* clang-format on */
+#include "net/http_smuggling.tbl.h"
 #undef VECTOR
     };
     for (size_t i = 0; i < COUNTOF(vectors); i++) {
