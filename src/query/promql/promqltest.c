@@ -508,6 +508,7 @@ static void run_load(struct runner *t, struct str head)
     struct str word;
     int64_t step;
     size_t line = t->at;
+    struct promqltest_load load = {0};
     if (!str_word(&head, &word) || !is_duration(str_trim(head), &step)) {
         broken(t, line, "bad load line");
         return;
@@ -528,8 +529,13 @@ static void run_load(struct runner *t, struct str head)
                 promqltest_store_put(t->store, s.key, (int64_t)i * step, s.v[i].value,
                                      s.v[i].histogram);
         }
-        vec_free(&s);
+        vec_push(&load, s);
     }
+    if (str_eq(word, STR("load_with_nhcb")))
+        promqltest_convert(t->store, &load, step, &t->arena);
+    for (size_t i = 0; i < load.n; i++)
+        vec_free(&load.v[i]);
+    vec_free(&load);
 }
 
 static void expect_text(struct expectation *x, struct str rest)

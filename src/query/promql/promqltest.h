@@ -54,4 +54,14 @@ struct promqltest_series {
 MUST_USE int promqltest_series_read(struct str line, struct arena *a, struct promqltest_series *ret,
                                     struct why *why);
 
+struct promqltest_load {
+    struct promqltest_series *v;
+    size_t n, capacity;
+};
+
+/* Puts what the classic histograms of a load say as native histograms with custom buckets, under
+ * the name without suffix (load_with_nhcb). */
+void promqltest_convert(struct promqltest_store *s, const struct promqltest_load *load,
+                        int64_t step_ms, struct arena *a);
+
 #endif

@@ -7,7 +7,7 @@
 #include "base/vec.h"
 #include "model/labels.h"
 #include "model/sample.h"
-#include "text/regex.h"
+#include "query/promql/promql_engine.h"
 
 struct memory_series {
     struct str key;
@@ -169,8 +169,11 @@ void promqltest_store_free(struct promqltest_store *s)
     mem_free(s);
 }
 
-static const struct histogram *keep_histogram(struct arena *a, const struct histogram *h)
+/* A copy whose hint says what a store finds out: nothing about the first, then reset or not. */
+static const struct histogram *keep_histogram(struct promqltest_store *s, const struct histogram *h,
+                                              const struct histogram *before)
 {
+    struct arena *a = &s->arena;
     struct buf b;
     buf_init(&b, 1 << 24);
     histogram_encode(h, &b);
@@ -180,6 +183,15 @@ static const struct histogram *keep_histogram(struct arena *a, const struct hist
     size_t used;
     if (histogram_decode((const uint8_t *)bytes.p, bytes.n, a, &copy, &used) < 0)
         return NULL;
+    if (copy->reset != HISTOGRAM_RESET_GAUGE) {
+        struct engine e = {.arena = a};
+        struct histogram unknown = *copy;
+        unknown.reset = HISTOGRAM_RESET_UNKNOWN;
+        bool first = !before || before->reset == HISTOGRAM_RESET_GAUGE;
+        copy->reset = first                                          ? HISTOGRAM_RESET_UNKNOWN
+                      : promql_histogram_reset(&e, &unknown, before) ? HISTOGRAM_RESET_YES
+                                                                     : HISTOGRAM_RESET_NO;
+    }
     return copy;
 }
 
@@ -209,7 +221,7 @@ void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts
     }
     m->ts.v[i] = ts_ms;
     memcpy(&m->value.v[i], &value, sizeof value);
-    m->histogram.v[i] = h ? keep_histogram(&s->arena, h) : NULL;
+    m->histogram.v[i] = h ? keep_histogram(s, h, i ? m->histogram.v[i - 1] : NULL) : NULL;
     m->histograms |= h != NULL;
 }
 
