@@ -114,6 +114,7 @@ struct promql_query {
     bool instant;
     int64_t lookback_ms;      /* 0: 5 minutes */
     int64_t subquery_step_ms; /* of subqueries that name none; 0: 1 minute */
+    int64_t blocks_from_ms;   /* windows this long use the store's block aggregates; 0: 1 hour */
     struct promql_limits limits;
     const atomic_bool *canceled; /* may be NULL; polled */
     struct pool *pool;           /* reserved for sharded aggregation; may be NULL */

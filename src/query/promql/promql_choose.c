@@ -21,6 +21,8 @@ struct choose {
     size_t n;
     struct rows in;
     size_t *group; /* [in.n] */
+    size_t *order; /* [in.n] rows, group by group */
+    size_t *first; /* [groups_n + 1] where a group begins in order */
     size_t groups_n;
     struct rows out; /* one row a group, or a row each */
 };
@@ -52,6 +54,14 @@ static void find_groups(struct engine *e, struct choose *c, struct rows *keys)
     }
     c->groups_n = keys->n;
     buf_done(&scratch);
+    c->order = arena_array(e->arena, c->in.n + 1, sizeof *c->order);
+    c->first = arena_array(e->arena, c->groups_n + 2, sizeof *c->first);
+    for (size_t i = 0; i < c->in.n; i++)
+        c->first[c->group[i] + 2]++;
+    for (size_t g = 0; g < c->groups_n; g++)
+        c->first[g + 2] += c->first[g + 1];
+    for (size_t i = 0; i < c->in.n; i++)
+        c->order[c->first[c->group[i] + 1]++] = i;
 }
 
 static int whole_parameter(struct engine *e, const struct choose *c, size_t step, size_t *ret)
@@ -71,9 +81,10 @@ static size_t members_of(struct engine *e, const struct choose *c, size_t g, siz
 {
     size_t n = 0;
     bool descending = c->expr->operator== TOKEN_TOPK;
-    for (size_t i = 0; i < c->in.n; i++) {
+    for (size_t k = c->first[g]; k < c->first[g + 1]; k++) {
+        size_t i = c->order[k];
         const struct row_buffer *r = &c->in.v[i];
-        if (c->group[i] != g || r->kind[step] == KIND_NONE)
+        if (r->kind[step] == KIND_NONE)
             continue;
         if (r->kind[step] == KIND_HISTOGRAM && !histograms) {
             promql_engine_info(e, c->expr->left, "ignored histogram in %s aggregation",

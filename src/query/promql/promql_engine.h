@@ -39,6 +39,7 @@ struct row {
 };
 
 struct engine;
+struct row_buffer;
 
 struct stream {
     /* The next row: 1 with *ret filled, 0 at the end, -ERR_x with the engine's failure set. */
@@ -130,8 +131,9 @@ struct str promql_string(const struct promql_expr *x);
 /* promql_select.c */
 MUST_USE int promql_stream_selector(struct engine *e, const struct promql_expr *x,
                                     const struct grid *g, bool times, struct stream **ret);
+/* blocks: ask the store for blocks, where x is a selector without anchored and smoothed. */
 MUST_USE int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g,
-                           struct source **ret);
+                           bool blocks, struct source **ret);
 
 /* The samples of a window, stale markers taken out: (from_ms, to_ms]. */
 struct window {
@@ -171,6 +173,15 @@ void promql_warn_metric(struct engine *e, const struct promql_expr *where, struc
                         const char *text);
 void promql_info_metric(struct engine *e, const struct promql_expr *where, struct str metric,
                         const char *text);
+
+/* promql_blocks.c: windows from the aggregates of blocks; only edges are decoded. */
+struct blocks;
+struct blocks *promql_blocks_new(struct engine *e, const struct source *s, enum promql_function f);
+bool promql_blocks_answer(enum promql_function f);
+/* Fills the row of a series; 1 where it did, 0 with *ret_column where a block has no aggregates:
+ * then all samples are there. */
+MUST_USE int promql_blocks_fill(struct engine *e, struct blocks *b, const struct samples *in,
+                                struct row_buffer *row, struct column *ret_column);
 
 /* promql_range.c: a function over a range vector. */
 MUST_USE int promql_stream_range(struct engine *e, const struct promql_expr *x,

@@ -176,7 +176,7 @@ static int stream_absent_over_time(struct engine *e, const struct promql_expr *x
 {
     uint8_t *present = arena_array(e->arena, g->n, 1);
     struct source *s;
-    int err = promql_source(e, x->arguments[0], g, &s);
+    int err = promql_source(e, x->arguments[0], g, false, &s);
     struct samples in;
     while (err >= 0 && (err = s->next(e, s, &in)) > 0)
         mark_windows(s, &in.column, present);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { BLOCKS_FROM_MS = 3600 * 1000 };
+
 /* What is the same for all series with the same times: where each step's window lies, and how far
  * rate extrapolates there. */
 struct windows {
@@ -24,7 +26,8 @@ struct range_stream {
     bool keep_name, counter, fast;
     struct windows windows;
     struct row_buffer row;
-    double *adjusted; /* what resets have lost before each sample */
+    struct blocks *blocks; /* NULL: samples */
+    double *adjusted;      /* what resets have lost before each sample */
     size_t adjusted_n;
     int64_t *float_ts, *histogram_ts; /* a column taken apart */
     double *float_value;
@@ -250,7 +253,17 @@ static void name_hint(struct engine *e, const struct range_stream *s, const stru
 static int range_fill(struct engine *e, struct range_stream *s, const struct samples *in)
 {
     const struct column *c = &in->column;
+    struct column whole;
     s->call.metric = labels_get(in->key, LABEL_METRIC);
+    if (s->blocks) {
+        struct parts some = {.n = in->blocks_n};
+        int done = promql_blocks_fill(e, s->blocks, in, &s->row, &whole);
+        if (done > 0)
+            name_hint(e, s, &some);
+        if (done != 0)
+            return done;
+        c = &whole;
+    }
     bool rising = s->fast && !c->histogram && is_rising(c->value, c->n);
     struct parts p = {.ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id};
     if (!rising)
@@ -305,6 +318,22 @@ static int range_arguments(struct engine *e, const struct promql_expr *x, const 
     return err;
 }
 
+/* Are the windows so long that aggregates of blocks pay? */
+static bool long_windows(const struct engine *e, const struct promql_expr *over,
+                         enum promql_function f)
+{
+    const struct promql_query *q = e->query;
+    int64_t least = q->blocks_from_ms ? q->blocks_from_ms : BLOCKS_FROM_MS, range_ms;
+    struct why why;
+    if (over->kind != EXPR_SELECTOR || over->anchored || over->smoothed || !promql_blocks_answer(f))
+        return false;
+    if (!q->store || !q->store->ops->decode)
+        return false;
+    return promql_span_ms(over->range_span, q->instant ? 0 : q->step_ms, q->end_ms - q->start_ms,
+                          &range_ms, &why) == 0 &&
+           range_ms >= least;
+}
+
 int promql_stream_range(struct engine *e, const struct promql_expr *x, const struct grid *g,
                         struct stream **ret)
 {
@@ -323,12 +352,15 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
         if (x->arguments[i]->type == PROMQL_MATRIX)
             over = x->arguments[i];
     }
+    bool blocks = x->kind == EXPR_CALL && long_windows(e, promql_bare(over), f);
     if (err == 0)
         err = promql_extended_check(e, x, promql_bare(over));
     if (err == 0)
-        err = promql_source(e, over, g, &s->source);
+        err = promql_source(e, over, g, blocks, &s->source);
     if (err < 0)
         return err;
+    if (blocks)
+        s->blocks = promql_blocks_new(e, s->source, f);
     s->call.smoothed = s->source->smoothed;
     s->fast &= !s->source->before_ms;
     size_t n = g->n;

@@ -345,7 +345,7 @@ static int gather_matrix(struct engine *e, const struct promql_expr *x, const st
                          struct series_list *list)
 {
     struct source *s;
-    int err = promql_source(e, x, g, &s);
+    int err = promql_source(e, x, g, false, &s);
     struct samples in;
     while (err == 0 && (err = s->next(e, s, &in)) > 0) {
         const struct column *c = &in.column;

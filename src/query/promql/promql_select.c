@@ -46,7 +46,7 @@ static int source_times(struct engine *e, const struct promql_expr *x, const str
 
 /* Opens a cursor over what matches in (first - behind, last]. */
 static int open_cursor(struct engine *e, const struct promql_expr *x, const struct source *s,
-                       int64_t behind_ms, struct series_cursor **ret)
+                       int64_t behind_ms, enum select_want want, struct series_cursor **ret)
 {
     const struct promql_query *q = e->query;
     *ret = NULL;
@@ -57,7 +57,7 @@ static int open_cursor(struct engine *e, const struct promql_expr *x, const stru
                          .matchers_n = x->matchers_n,
                          .from_ms = first - behind_ms,
                          .to_ms = last + s->after_ms,
-                         .want = SELECT_SAMPLES};
+                         .want = want};
     struct why why = {0};
     int err = q->store->ops->select(q->store, q->tenant, &how, ret, &why);
     if (err < 0)
@@ -87,7 +87,8 @@ static int cursor_next(struct engine *e, struct series_cursor *c, struct samples
     uint64_t limit = e->query->limits.samples_max;
     if (limit && e->alive + view.column.n > limit)
         return promql_engine_hold(e, view.column.n);
-    *ret = (struct samples){.key = view.key, .column = view.column};
+    *ret = (struct samples){
+        .key = view.key, .column = view.column, .blocks = view.blocks, .blocks_n = view.blocks_n};
     return 1;
 }
 
@@ -176,7 +177,7 @@ int promql_stream_selector(struct engine *e, const struct promql_expr *x, const 
     s->expr = x;
     int err = source_times(e, x, g, &s->source);
     if (err == 0)
-        err = open_cursor(e, x, &s->source, e->lookback_ms - 1, &s->source.cursor);
+        err = open_cursor(e, x, &s->source, e->lookback_ms - 1, SELECT_SAMPLES, &s->source.cursor);
     if (err < 0)
         return err;
     s->index = arena_array(e->arena, g->n, sizeof *s->index);
@@ -276,7 +277,7 @@ static int subquery_new(struct engine *e, const struct promql_expr *x, const str
     return promql_stream(e, x->left, &s->grid, &s->inner);
 }
 
-int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g,
+int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g, bool blocks,
                   struct source **ret)
 {
     x = promql_bare(x);
@@ -294,7 +295,8 @@ int promql_source(struct engine *e, const struct promql_expr *x, const struct gr
     if (x->smoothed)
         s->after_ms = e->lookback_ms;
     s->smoothed = x->smoothed;
-    err = open_cursor(e, x, s, s->range_ms + s->before_ms - 1, &s->cursor);
+    err = open_cursor(e, x, s, s->range_ms + s->before_ms - 1,
+                      blocks ? SELECT_BLOCKS : SELECT_SAMPLES, &s->cursor);
     if (err < 0)
         return err;
     *ret = s;

@@ -338,7 +338,8 @@ static bool check_result(struct runner *t, const struct variant *v, struct promq
     return check_rows(t, v, r, ret);
 }
 
-static bool run_variant(struct runner *t, const struct variant *v, const char **ret)
+static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_from_ms,
+                     const char **ret)
 {
     const struct eval *e = v->eval;
     const struct promql_options options = {.experimental = true, .delayed_names = true};
@@ -350,6 +351,7 @@ static bool run_variant(struct runner *t, const struct variant *v, const char **
                              .end_ms = v->at_ms,
                              .step_ms = MINUTE_MS,
                              .instant = true,
+                             .blocks_from_ms = blocks_from_ms,
                              .limits = {.samples_max = 100000}};
     if (v->middle) {
         q.start_ms -= MINUTE_MS;
@@ -375,6 +377,12 @@ static bool run_variant(struct runner *t, const struct variant *v, const char **
         *ret = "a failure was expected";
     promql_result_free(r);
     return good;
+}
+
+/* From samples, and from the aggregates of blocks. */
+static bool run_variant(struct runner *t, const struct variant *v, const char **ret)
+{
+    return run_with(t, v, INT64_MAX, ret) && run_with(t, v, 1, ret);
 }
 
 /* --- variants of an instant query ------------------------------------------------------------- */

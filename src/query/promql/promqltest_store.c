@@ -9,6 +9,8 @@
 #include "model/sample.h"
 #include "query/promql/promql_engine.h"
 
+enum { BLOCKS_MAX = 4096, BLOCK_SAMPLES = 4 };
+
 struct memory_series {
     struct str key;
     struct {
@@ -44,6 +46,9 @@ struct series_cursor {
     } found;
     size_t at;
     int64_t from_ms, to_ms;
+    enum select_want want;
+    struct block blocks[BLOCKS_MAX];
+    const struct memory_series *present;
 };
 
 static bool matches(const struct matcher *m, struct regex *re, struct str key)
@@ -76,6 +81,7 @@ static int memory_select(struct series_store *face, struct tenant *t, const stru
     c->store = s;
     c->from_ms = how->from_ms;
     c->to_ms = how->to_ms;
+    c->want = how->want;
     struct regex **re = mem_array(how->matchers_n + 1, sizeof(struct regex *));
     int err = 0;
     for (size_t i = 0; i < how->matchers_n && err == 0; i++) {
@@ -98,6 +104,54 @@ static int memory_select(struct series_store *face, struct tenant *t, const stru
     return err;
 }
 
+/* One block of m's samples [from, to). */
+static struct block block_of(const struct memory_series *m, size_t from, size_t to)
+{
+    struct block b = {.first_ms = m->ts.v[from],
+                      .last_ms = m->ts.v[to - 1],
+                      .n = (uint32_t)(to - from),
+                      .summarised = !m->histograms,
+                      .min = m->value.v[from],
+                      .max = m->value.v[from],
+                      .first = m->value.v[from],
+                      .last = m->value.v[to - 1],
+                      .handle = from};
+    for (size_t i = from; i < to; i++) {
+        double v = m->value.v[i];
+        b.summarised &= v == v;
+        b.sum += v;
+        b.min = v < b.min ? v : b.min;
+        b.max = v > b.max ? v : b.max;
+        if (i > from && v < m->value.v[i - 1]) {
+            b.reset_sum += m->value.v[i - 1];
+            b.resets++;
+        }
+    }
+    return b;
+}
+
+static void give_blocks(struct series_cursor *c, const struct memory_series *m,
+                        struct series_view *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->ts.n && n < BLOCKS_MAX; i += BLOCK_SAMPLES)
+        c->blocks[n++] = block_of(m, i, MIN(i + BLOCK_SAMPLES, m->ts.n));
+    c->present = m;
+    ret->column = (struct column){0};
+    ret->blocks = c->blocks;
+    ret->blocks_n = n;
+}
+
+static int memory_decode(struct series_cursor *c, const struct block *b, struct column *ret)
+{
+    const struct memory_series *m = c->present;
+    *ret = (struct column){.ts_ms = m->ts.v + b->handle,
+                           .value = m->value.v + b->handle,
+                           .histogram = m->histograms ? m->histogram.v + b->handle : NULL,
+                           .n = b->n};
+    return 0;
+}
+
 static int memory_next(struct series_cursor *c, struct series_view *ret, struct why *why)
 {
     (void)why;
@@ -115,6 +169,8 @@ static int memory_next(struct series_cursor *c, struct series_view *ret, struct 
                                       .value = m->value.v + lo,
                                       .histogram = m->histograms ? m->histogram.v + lo : NULL,
                                       .n = hi - lo};
+        if (c->want == SELECT_BLOCKS)
+            give_blocks(c, m, ret);
         return 1;
     }
     return 0;
@@ -132,8 +188,11 @@ static struct tenant *memory_tenant(struct series_store *face, struct str name)
     return promqltest_store_tenant((struct promqltest_store *)face);
 }
 
-static const struct series_store_ops ops = {
-    .tenant = memory_tenant, .select = memory_select, .next = memory_next, .close = memory_close};
+static const struct series_store_ops ops = {.tenant = memory_tenant,
+                                            .select = memory_select,
+                                            .next = memory_next,
+                                            .decode = memory_decode,
+                                            .close = memory_close};
 
 struct promqltest_store *promqltest_store_new(void)
 {
