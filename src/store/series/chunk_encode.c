@@ -285,9 +285,13 @@ int chunk_encode(const double *v, size_t n, struct buf *out)
     bool plain = decimal(v, n, &f, n / 16 < EXCEPTIONS_MAX ? n / 16 : EXCEPTIONS_MAX);
     if (plain)
         attempt(&work, v, &f, n, 0, &best);
-    if (!plain || f.exponent > EXPONENT_PLAIN || f.outs || best == SIZE_MAX) {
+    bool settled = best < n / 2 && !f.outs;
+    if (!plain || (f.exponent > EXPONENT_PLAIN && !settled) || f.outs || best == SIZE_MAX) {
         nearly(v, n, &f);
         attempt(&work, v, &f, n, 0, &best);
+    }
+    /* What decimals made this short, bits cannot make shorter. */
+    if (best == SIZE_MAX || (best >= n * 3 && f.kind == CHUNK_VALUE_NEAR)) {
         as_bits(v, n, &f);
         attempt(&work, v, &f, n, 0, &best);
     }

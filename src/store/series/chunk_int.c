@@ -436,13 +436,25 @@ static int unpack(struct reader *r, size_t n, unsigned width, int64_t *x)
     return 0;
 }
 
+/* The same for few integers, one by one: nothing behind x[n] is written. */
+static int unpack_few(struct reader *r, size_t n, unsigned width, int64_t *x)
+{
+    const uint8_t *p = take(r, n, width);
+    if (!p)
+        return -ERR_FORMAT;
+    uint64_t mask = width < 64 ? ((uint64_t)1 << width) - 1 : UINT64_MAX;
+    for (size_t i = 0; i < n; i++)
+        x[i] = (int64_t)(load64(p + i * width / 8) >> (i * width % 8) & mask);
+    return 0;
+}
+
 static int read_patches(struct reader *r, size_t n, unsigned width, int64_t *x)
 {
     if (r->p == r->end || width >= 64)
         return -ERR_FORMAT;
     size_t count = *r->p++;
     int64_t at[BLOCK];
-    if (count > n || unpack(r, count, 6, at))
+    if (count > n || unpack_few(r, count, 6, at))
         return -ERR_FORMAT;
     for (size_t k = 0; k < count; k++) {
         uint64_t high = 0;
@@ -525,7 +537,7 @@ static int read_sparse(struct reader *r, unsigned width, size_t n, const struct 
     if (k > n)
         return -ERR_FORMAT;
     if (k <= SPARSE_LIST_MAX) {
-        if (unpack(r, k, 6, at))
+        if (unpack_few(r, k, 6, at))
             return -ERR_FORMAT;
         for (size_t i = 0; i < k; i++)
             map |= (uint64_t)1 << at[i];
@@ -536,12 +548,11 @@ static int read_sparse(struct reader *r, unsigned width, size_t n, const struct 
         memcpy(&map, bits, packed_bytes(n, 1));
         map = load64(&map);
     }
-    if ((size_t)__builtin_popcountll(map) != k || unpack(r, k, width, change))
+    if ((size_t)__builtin_popcountll(map) != k || unpack_few(r, k, width, change))
         return -ERR_FORMAT;
     memset(x, 0, BLOCK * sizeof *x);
     for (size_t i = 0; map; map &= map - 1)
-        x[__builtin_ctzll(map)] = change[i++];
-    r->kernel->unzigzag(x);
+        x[__builtin_ctzll(map)] = unzigzag((uint64_t)change[i++]);
     r->kernel->sum(x, s->prev, 0);
     return 0;
 }

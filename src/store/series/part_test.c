@@ -61,6 +61,41 @@ static void a_part_gives_back_every_series_and_sample(void **state)
     }
 }
 
+static void an_encrypted_part_needs_its_key(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct part *p;
+    struct keyring *ring, *other;
+    struct why why = {0};
+    setup(&f, 3);
+    assert_int_equal(
+        keyring_parse(STR("k1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"),
+                      "test", &ring, &why),
+        0);
+    assert_int_equal(
+        keyring_parse(STR("k2 ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"),
+                      "test", &other, &why),
+        0);
+    struct model *m = model_new(12, 40, 0);
+    f.at.ring = ring;
+    model_write(m, &f.at, "p", 1);
+    assert_int_equal(part_open(&f.at, "p", &p, &why), 0);
+    struct model *back = model_read(p, NULL, INT64_MIN, INT64_MAX);
+    assert_true(model_same(m, back));
+    part_free(p);
+    f.at.ring = other;
+    assert_int_equal(part_open(&f.at, "p", &p, &why), -ERR_KEY);
+    assert_true(why.text[0]);
+    f.at.ring = NULL;
+    assert_int_equal(part_open(&f.at, "p", &p, &why), -ERR_KEY);
+    model_free(back);
+    model_free(m);
+    keyring_free(ring);
+    keyring_free(other);
+    teardown(&f);
+}
+
 static void matchers_select_what_a_look_at_every_key_selects(void **state)
 {
     (void)state;
@@ -403,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_gives_back_every_series_and_sample),
+        cmocka_unit_test(an_encrypted_part_needs_its_key),
         cmocka_unit_test(matchers_select_what_a_look_at_every_key_selects),
         cmocka_unit_test(label_names_and_values_are_those_of_the_series_that_match),
         cmocka_unit_test(blocks_say_of_a_chunk_what_its_samples_say),
