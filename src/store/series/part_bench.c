@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/must.h"
 #include "model/labels.h"
+#include "os/thread.h"
 #include "store/series/chunk.h"
 #include "store/series/part.h"
 #include "store/series/trace_bench.h"
@@ -37,7 +37,7 @@ struct bench {
 
 static double since(int64_t begin)
 {
-    return (double)(clock_monotonic_ns(&clock_real) - begin) / 1e6;
+    return (double)(thread_cpu_ns() - begin) / 1e6;
 }
 
 /* name{a="b",c="d"} with instance and job added, as a canonical key. */
@@ -116,7 +116,7 @@ static void write_part(struct bench *b, const struct shape *s)
     struct part_info info = {.tenant = "bench", .sequence = 1};
     struct part_writer *w;
     struct why why;
-    int64_t begin = clock_monotonic_ns(&clock_real);
+    int64_t begin = thread_cpu_ns();
     must(part_writer_new(&b->at, "part", &info, &w, &why) == 0);
     for (size_t h = 0; h < s->hosts; h++)
         must(part_writer_ts(w, b->ts[h], s->steps, &b->ref[h]) == 0);
@@ -151,7 +151,7 @@ static void select_some(struct part *p, const char *what, const struct matcher *
         struct part_series s;
         struct why why;
         series = samples = 0;
-        int64_t begin = clock_monotonic_ns(&clock_real);
+        int64_t begin = thread_cpu_ns();
         must(index_matchers_new(m, n, &how, &why) == 0);
         must(part_select(p, how, INT64_MIN, INT64_MAX, NULL, NULL, &c, &why) == 0);
         while (part_cursor_next(c, &s) == 1) {
@@ -176,7 +176,7 @@ static void read_part(struct bench *b)
 {
     struct part *p;
     struct why why;
-    int64_t begin = clock_monotonic_ns(&clock_real);
+    int64_t begin = thread_cpu_ns();
     must(part_open(&b->at, "part", &p, &why) == 0);
     printf("  open %.3f ms\n", since(begin));
     struct matcher all[] = {{MATCH_EQUAL, STR("job"), STR("node_exporter")}};
