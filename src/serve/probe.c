@@ -63,6 +63,11 @@ void probe_free(struct probe *p)
 {
     if (!p)
         return;
+    while (p->waiters) { /* of a commit that never came back; their requests have been answered */
+        struct waiter *w = p->waiters;
+        p->waiters = w->next;
+        mem_free(w);
+    }
     pthread_mutex_destroy(&p->lock);
     mem_free(p);
 }

@@ -48,7 +48,7 @@ export class Host {
   readonly sizes = new Feed(() => `node_filesystem_size_bytes${own('fstype!~"ramfs|squashfs|overlay|nsfs"')}`);
   readonly available = new Feed(() => `node_filesystem_avail_bytes${own('fstype!~"ramfs|squashfs|overlay|nsfs"')}`);
   readonly free = new Feed(() => `node_filesystem_free_bytes${own('fstype!~"ramfs|squashfs|overlay|nsfs"')}`);
-  readonly processCpu = new Feed(() => `topk(12, 100 * rate(sonde_process_cpu_seconds_total${own()}[25s]))`);
+  readonly processCpu = new Feed(() => `100 * sonde_process_cpu_ratio${own()}`);
   readonly processMemory = new Feed(() => `sonde_process_resident_memory_bytes${own()}`);
 
   private readonly charts: readonly Feed[] = [this.cpu, this.cores, this.memory, this.load, this.pressureCpu,

@@ -8,6 +8,7 @@ export interface Line {
   slot: number; // colour
   values: Cell[];
   down?: boolean; // drawn below zero
+  faint?: boolean; // what is left over: hardly drawn
 }
 
 export interface Model {

@@ -1,0 +1,16 @@
+// A picture of a running daemon's page, for the README.
+// usage: node tests/browser/picture.mjs ADDRESS FILE [dark|light] [WIDTH] [HEIGHT]
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(fileURLToPath(new URL("../..", import.meta.url)));
+const { chromium } = createRequire(join(root, "ui/package.json"))("playwright-core");
+const [address, file, colorScheme = "dark", width = "1440", height = "1180"] = process.argv.slice(2);
+const browser = await chromium.launch({ executablePath: process.env.SONDE_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+const page = await (await browser.newContext({ viewport: { width: Number(width), height: Number(height) }, colorScheme })).newPage();
+await page.goto(address);
+await page.waitForSelector('figure[aria-label="CPU by mode"] canvas');
+await page.waitForTimeout(3000);
+await page.screenshot({ path: file, fullPage: height === "0" });
+await browser.close();
