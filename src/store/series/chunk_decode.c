@@ -87,10 +87,7 @@ static int move(struct cursor *c, size_t n, double *v)
     int64_t r[CHUNK_VALUE_ROOM];
     if (integers(c, n, r))
         return -ERR_FORMAT;
-    /* Eight at a time, which compilers make vectors of; both arrays have the room. */
-    for (size_t i = 0; i < n; i += 8)
-        for (size_t k = i; k < i + 8; k++)
-            v[k] = bits_double(double_bits(v[k]) + (uint64_t)r[k]);
+    chunk_kernel()->move(v, r, n);
     return 0;
 }
 

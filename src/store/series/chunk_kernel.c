@@ -50,8 +50,14 @@ static void plain_decimal(const int64_t *x, size_t n, int64_t factor, int64_t ba
     }
 }
 
+static void plain_move(double *v, const int64_t *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        v[i] = bits_double(double_bits(v[i]) + (uint64_t)r[i]);
+}
+
 const struct chunk_kernel chunk_kernel_plain = {
-    "plain", plain_unpack, plain_add, plain_unzigzag, plain_sum, plain_decimal,
+    "plain", plain_unpack, plain_add, plain_unzigzag, plain_sum, plain_decimal, plain_move,
 };
 
 static _Atomic(const struct chunk_kernel *) chosen;

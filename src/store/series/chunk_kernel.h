@@ -30,6 +30,8 @@ struct chunk_kernel {
     /* v[i] = (double)(x[i] * factor + base) / divisor, n rounded up to 64 */
     void (*decimal)(const int64_t *x, size_t n, int64_t factor, int64_t base, double divisor,
                     double *v);
+    /* The bits of v[i] + r[i], n rounded up to 8. */
+    void (*move)(double *v, const int64_t *r, size_t n);
 };
 
 /* The best set for this processor. */

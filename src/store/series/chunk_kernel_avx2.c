@@ -103,8 +103,17 @@ AVX2 static void avx2_decimal(const int64_t *x, size_t n, int64_t factor, int64_
     }
 }
 
+AVX2 static void avx2_move(double *v, const int64_t *r, size_t n)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        __m256i bits = _mm256_castpd_si256(_mm256_loadu_pd(v + i));
+        bits = _mm256_add_epi64(bits, _mm256_loadu_si256((const __m256i *)(r + i)));
+        _mm256_storeu_pd(v + i, _mm256_castsi256_pd(bits));
+    }
+}
+
 static const struct chunk_kernel set = {
-    "avx2", avx2_unpack, avx2_add, avx2_unzigzag, avx2_sum, avx2_decimal,
+    "avx2", avx2_unpack, avx2_add, avx2_unzigzag, avx2_sum, avx2_decimal, avx2_move,
 };
 
 const struct chunk_kernel *chunk_kernel_avx2(void)

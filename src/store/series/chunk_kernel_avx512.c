@@ -83,8 +83,17 @@ AVX512 static void avx512_decimal(const int64_t *x, size_t n, int64_t factor, in
     }
 }
 
+AVX512 static void avx512_move(double *v, const int64_t *r, size_t n)
+{
+    for (size_t i = 0; i < n; i += 8) {
+        __m512i bits = _mm512_castpd_si512(_mm512_loadu_pd(v + i));
+        bits = _mm512_add_epi64(bits, _mm512_loadu_si512(r + i));
+        _mm512_storeu_pd(v + i, _mm512_castsi512_pd(bits));
+    }
+}
+
 static const struct chunk_kernel set = {
-    "avx512", avx512_unpack, avx512_add, avx512_unzigzag, avx512_sum, avx512_decimal,
+    "avx512", avx512_unpack, avx512_add, avx512_unzigzag, avx512_sum, avx512_decimal, avx512_move,
 };
 
 const struct chunk_kernel *chunk_kernel_avx512(void)

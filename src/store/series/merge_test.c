@@ -404,6 +404,88 @@ static void buckets_end_at_multiples_of_their_width(void **state)
     assert_true(b[1].last_ms == 0 && b[2].first_ms == 1 && b[3].first == 7);
 }
 
+/* A part with one series of n histograms, every minute from from_ms on, counting from base. */
+static struct part *histogram_part(struct fixture *f, const char *dir, uint64_t sequence,
+                                   int64_t from_ms, size_t n, double base)
+{
+    enum { MOST = 100 };
+    static double buckets[MOST][2];
+    static const struct histogram_span span = {1, 2};
+    struct histogram h[MOST];
+    const struct histogram *in[MOST];
+    int64_t ts[MOST];
+    struct part_info info = {.tenant = "t", .sequence = sequence};
+    struct part_writer *w;
+    struct part *p;
+    for (size_t i = 0; i < n; i++) {
+        ts[i] = from_ms + (int64_t)i * 60000;
+        buckets[i][0] = base + (double)i;
+        buckets[i][1] = base;
+        h[i] = (struct histogram){.schema = 2,
+                                  .count = 2 * base + (double)i,
+                                  .sum = base / 3,
+                                  .positive_spans = &span,
+                                  .positive_spans_n = 1,
+                                  .positive = buckets[i],
+                                  .positive_n = 2};
+        in[i] = &h[i];
+    }
+    assert_int_equal(part_writer_new(&f->at, dir, &info, &w, NULL), 0);
+    assert_int_equal(part_writer_series(w, f->models[0]->series[0].key), 0);
+    assert_int_equal(part_writer_own(w, ts, NULL, in, n, NULL), 0);
+    assert_int_equal(part_writer_finish(w, &info, NULL), 0);
+    part_writer_free(w);
+    assert_int_equal(part_open(&f->at, dir, &p, NULL), 0);
+    return p;
+}
+
+static void check_histograms(struct fixture *f, const char *dir, size_t want, int64_t step_ms)
+{
+    struct part *p;
+    struct part_cursor *c;
+    struct part_series s;
+    struct column col;
+    assert_int_equal(part_open(&f->at, dir, &p, NULL), 0);
+    assert_int_equal(part_select(p, NULL, INT64_MIN, INT64_MAX, NULL, NULL, &c, NULL), 0);
+    assert_int_equal(part_cursor_next(c, &s), 1);
+    assert_int_equal(s.chunks_n, 1);
+    assert_int_equal(part_cursor_read(c, 0, &col), 0);
+    assert_int_equal(col.n, want);
+    for (size_t i = 0; i < want; i++) {
+        int64_t minute = (int64_t)i * step_ms / 60000;
+        double count = minute >= 20 ? 200 + (double)(minute - 20) : 20 + (double)minute;
+        assert_int_equal(col.ts_ms[i], (int64_t)i * step_ms);
+        assert_true(col.histogram[i]->count == count);
+        assert_int_equal(col.histogram[i]->positive_n, 2);
+    }
+    part_cursor_free(c);
+    part_free(p);
+}
+
+static void histograms_merge_and_tiers_keep_the_last_of_a_bucket(void **state)
+{
+    (void)state;
+    static const char *const tier[] = {"tier"};
+    struct fixture f;
+    struct merge_output out[MERGE_CLASSES_MAX];
+    size_t n = 0;
+    setup(&f, 2, 0);
+    struct part *in[] = {histogram_part(&f, "h0", 1, 0, 31, 10),
+                         histogram_part(&f, "h1", 2, 20 * 60000, 41, 100)};
+    struct merge m = plan(&f);
+    m.parts = in;
+    m.parts_n = 2;
+    assert_int_equal(merge_run(&m, out, &n, NULL), 0);
+    check_histograms(&f, "out", 61, 60000);
+    m.tier = PART_5M;
+    m.dirs = tier;
+    assert_int_equal(merge_run(&m, out, &n, NULL), 0);
+    check_histograms(&f, "tier", 13, 300000);
+    part_free(in[0]);
+    part_free(in[1]);
+    teardown(&f);
+}
+
 static void a_damaged_page_costs_a_merge_what_lies_on_it_and_is_told(void **state)
 {
     (void)state;
@@ -469,6 +551,7 @@ int main(void)
         cmocka_unit_test(full_chunks_are_copied_and_small_ones_are_joined),
         cmocka_unit_test(tiers_hold_the_aggregates_of_aligned_buckets),
         cmocka_unit_test(buckets_end_at_multiples_of_their_width),
+        cmocka_unit_test(histograms_merge_and_tiers_keep_the_last_of_a_bucket),
         cmocka_unit_test(a_damaged_page_costs_a_merge_what_lies_on_it_and_is_told),
         cmocka_unit_test(every_failing_call_of_the_disk_ends_a_merge_with_its_error),
     };
