@@ -186,6 +186,16 @@ static void host_of(const struct options_server *server, char *ret, size_t n)
     snprintf(ret, n, "%.*s", len, server->listen.v[0]);
 }
 
+static int flush_now(void *store, struct why *why)
+{
+    return store_flush(store, why);
+}
+
+static int merge_now(void *store, struct why *why)
+{
+    return store_merge(store, true, why);
+}
+
 static int open_serve(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
@@ -197,6 +207,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
+                                  .admin = {w->store, flush_now, merge_now},
                                   .assets = ui_assets,
                                   .assets_n = ui_assets_n,
                                   .job = w->collect.job,

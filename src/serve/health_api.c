@@ -9,8 +9,7 @@
 
 enum { ANSWER_MAX = 1024 * 1024 };
 
-/* Does the caller sit on this machine, with no proxy in between? */
-static bool is_local(struct http_request *r)
+bool health_api_is_local(const struct http_request *r)
 {
     struct str peer = str_c(http_peer(r));
     bool loopback = str_starts(peer, STR("127.")) || str_starts(peer, STR("[::1]")) ||
@@ -45,7 +44,7 @@ static void ready_answer(struct http_request *r, void *context, const struct pro
         return;
     }
     http_reply_header(r, STR("Retry-After"), STR("1"));
-    if (is_local(r))
+    if (health_api_is_local(r))
         reply_text(r, 503, arena_printf(http_arena(r), "not ready: %s\n", outcome->text));
     else
         reply_text(r, 503, STR("not ready\n"));
@@ -135,7 +134,7 @@ void health_api_health(struct http_request *r, void *serve)
     json_writer_init(&w, &b);
     json_begin_object(&w);
     put_pair(&w, "status", health_word(worst));
-    if (is_local(r)) {
+    if (health_api_is_local(r)) {
         struct health_row *rows = arena_array(http_arena(r), HEALTH_CHECKS_MAX, sizeof *rows);
         size_t n = health_list(s->config.health, rows, HEALTH_CHECKS_MAX);
         put_pair(&w, "version", SONDE_VERSION);

@@ -10,7 +10,12 @@
 #ifndef SERVE_HEALTH_API_H
 #define SERVE_HEALTH_API_H
 
+#include <stdbool.h>
+
 #include "net/http.h"
+
+/* Does the caller sit on this machine, with no proxy in between? */
+bool health_api_is_local(const struct http_request *r);
 
 /* Context of all: struct serve. */
 void health_api_live(struct http_request *r, void *serve);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/stat.h"
+#include "serve/admin_api.h"
 #include "serve/health_api.h"
 #include "serve/live.h"
 #include "serve/metric_api.h"
@@ -36,6 +37,8 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/v1/status/tsdb", 0, status_api_tsdb, NULL},
     {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/delete_series", SERVE_BODY_MAX, series_api_delete,
      NULL},
+    {HTTP_POST, "/api/admin/flush", 0, admin_api_flush, NULL},
+    {HTTP_POST, "/api/admin/merge", 0, admin_api_merge, NULL},
     {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},
     {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},

@@ -47,6 +47,14 @@ struct serve_source {
                  void *f_context);
 };
 
+/* What an operator can have done at once (serve/admin_api.h). flush NULL: nothing. Called on the
+ * pool's threads. */
+struct serve_admin {
+    void *context;
+    int (*flush)(void *context, struct why *why);
+    int (*merge)(void *context, struct why *why);
+};
+
 struct serve_config {
     struct series_store *store;
     struct sink *sink;
@@ -55,6 +63,7 @@ struct serve_config {
     const struct clock *clock;
     struct health *health;
     struct serve_source source; /* each may be NULL: only the daemon's own metrics */
+    struct serve_admin admin;
     const struct asset *assets; /* [assets_n] */
     size_t assets_n;
     const char *job, *instance; /* labels of this host's own series, for the page; "" where none */

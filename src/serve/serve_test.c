@@ -123,6 +123,22 @@ static void deleting_series_reaches_the_store(void **state)
                            STR("HTTP/1.1 405 ")));
 }
 
+static void an_operator_flushes_and_merges_from_this_machine_alone(void **state)
+{
+    (void)state;
+    assert_true(str_starts(ask("POST /api/admin/flush", "", ""), STR("HTTP/1.1 204 ")));
+    assert_int_equal(atomic_load(&site.flushed), 1);
+    assert_int_equal(atomic_load(&site.merged), 0);
+    assert_true(str_starts(ask("POST /api/admin/merge", "", ""), STR("HTTP/1.1 204 ")));
+    assert_int_equal(atomic_load(&site.flushed), 2);
+    assert_int_equal(atomic_load(&site.merged), 1);
+    assert_true(has(ask("POST /api/admin/merge", "", ""), "no room for a merged part"));
+    assert_true(str_starts(ask("GET /api/admin/merge", "", NULL), STR("HTTP/1.1 405 ")));
+    struct str far = ask("POST /api/admin/merge", "X-Forwarded-For: 192.0.2.7\r\n", "");
+    assert_true(str_starts(far, STR("HTTP/1.1 403 ")));
+    assert_int_equal(atomic_load(&site.merged), 2);
+}
+
 /* ---- our own */
 
 static void metrics_can_be_asked_without_promql(void **state)
@@ -313,6 +329,7 @@ int main(void)
         cmocka_unit_test(series_and_labels_are_listed),
         cmocka_unit_test(metadata_exemplars_and_status_have_their_forms),
         cmocka_unit_test(deleting_series_reaches_the_store),
+        cmocka_unit_test(an_operator_flushes_and_merges_from_this_machine_alone),
         cmocka_unit_test(metrics_can_be_asked_without_promql),
         cmocka_unit_test(metrics_are_found_by_a_part_of_their_name),
         cmocka_unit_test(the_metrics_page_speaks_both_formats),

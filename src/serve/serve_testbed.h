@@ -36,7 +36,7 @@ static struct {
     struct sink sink;
     struct promqltest_store *memory;
     _Atomic int commit;
-    _Atomic int removed;
+    _Atomic int removed, flushed, merged;
     struct serve *serve;
     struct health *health;
     struct pool *pool;
@@ -46,6 +46,21 @@ static struct {
     uint16_t port;
     int64_t base_ms; /* when the test began, whole seconds */
 } site;
+
+static int flush_store(void *context, struct why *why)
+{
+    (void)context, (void)why;
+    atomic_fetch_add(&site.flushed, 1);
+    return 0;
+}
+
+static int merge_store(void *context, struct why *why)
+{
+    (void)context;
+    if (atomic_fetch_add(&site.merged, 1) == 0)
+        return 0;
+    return why_set(why, ERR_FULL, "no room for a merged part");
+}
 
 static int64_t start_ms;
 
@@ -274,6 +289,7 @@ UNUSED static int start(void **state)
         .source = {.each = each_row},
         .assets = ASSETS,
         .assets_n = COUNTOF(ASSETS),
+        .admin = {NULL, flush_store, merge_store},
         .listen_host = "box.example",
         .job = "sonde",
         .instance = "box",
