@@ -37,6 +37,8 @@ FUNCTION(HISTOGRAM_AVG, "histogram_avg", PROMQL_VECTOR, "v", 0, 0)
 FUNCTION(HISTOGRAM_COUNT, "histogram_count", PROMQL_VECTOR, "v", 0, 0)
 FUNCTION(HISTOGRAM_FRACTION, "histogram_fraction", PROMQL_VECTOR, "ssv", 0, 0)
 FUNCTION(HISTOGRAM_QUANTILE, "histogram_quantile", PROMQL_VECTOR, "sv", 0, 0)
+FUNCTION(HISTOGRAM_QUANTILES, "histogram_quantiles", PROMQL_VECTOR, "vtss", 9,
+         FUNCTION_EXPERIMENTAL)
 FUNCTION(HISTOGRAM_STDDEV, "histogram_stddev", PROMQL_VECTOR, "v", 0, 0)
 FUNCTION(HISTOGRAM_STDVAR, "histogram_stdvar", PROMQL_VECTOR, "v", 0, 0)
 FUNCTION(HISTOGRAM_SUM, "histogram_sum", PROMQL_VECTOR, "v", 0, 0)

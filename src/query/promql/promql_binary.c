@@ -60,6 +60,17 @@ static int operate_histograms(struct engine *e, const struct promql_expr *x,
     return KIND_HISTOGRAM;
 }
 
+/* By zero: no buckets remain. */
+static const struct histogram *divide(struct engine *e, const struct histogram *h, double v)
+{
+    struct histogram *r = promql_histogram_scale(e, h, 1 / v);
+    if (v == 0) {
+        r->positive_n = r->negative_n = 0;
+        r->positive_spans_n = r->negative_spans_n = 0;
+    }
+    return r;
+}
+
 static int operate_mixed(struct engine *e, const struct promql_expr *x, const struct operand *l,
                          const struct operand *r, struct operand *ret)
 {
@@ -70,7 +81,7 @@ static int operate_mixed(struct engine *e, const struct promql_expr *x, const st
     if (op == TOKEN_MUL)
         h = promql_histogram_scale(e, h, v);
     else if (op == TOKEN_DIV && left)
-        h = promql_histogram_scale(e, h, 1 / v);
+        h = divide(e, h, v);
     else if ((op == TOKEN_TRIM_UPPER || op == TOKEN_TRIM_LOWER) && left)
         h = promql_histogram_trim(e, h, v, op == TOKEN_TRIM_UPPER);
     else
@@ -341,6 +352,8 @@ static struct str result_key(struct engine *e, const struct join *j, const struc
         key = p->key;
     if (!keeps_name(j->expr))
         promql_row_drop_name(e, &key, drop_name);
+    if (!many)
+        key = promql_key_nameless(e, key);
     promql_label_set_read(key, &set);
     if (!grouped) {
         struct buf out;

@@ -28,6 +28,13 @@ struct count_at {
     double bound, count;
 };
 
+/* Which of the arguments is the vector. */
+static const struct promql_expr *vector_of(const struct promql_expr *x)
+{
+    bool first = x->function == PROMQL_FN_HISTOGRAM_QUANTILES;
+    return x->arguments[first ? 0 : x->arguments_n - 1];
+}
+
 static int bucket_cmp(const void *a, const void *b)
 {
     double x = ((const struct bucket_row *)a)->bound, y = ((const struct bucket_row *)b)->bound;
@@ -58,7 +65,7 @@ static size_t counts_at(struct engine *e, const struct promql_expr *x, const str
         out[k].count = before;
     }
     if (fixed)
-        promql_info_metric(e, x->arguments[x->arguments_n - 1], labels_get(c->key, LABEL_METRIC),
+        promql_info_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC),
                            "input to histogram_quantile needed to be fixed for monotonicity (see "
                            "https://prometheus.io/docs/prometheus/latest/querying/functions/"
                            "#histogram_quantile)");
@@ -140,7 +147,7 @@ static struct classic *classic_of(struct engine *e, struct classics *list, struc
 static void sort_in(struct engine *e, const struct promql_expr *x, const struct rows *in, size_t n,
                     struct classics *list)
 {
-    const struct promql_expr *where = x->arguments[x->arguments_n - 1];
+    const struct promql_expr *where = vector_of(x);
     struct map by_key;
     map_init(&by_key, 0);
     for (size_t i = 0; i < in->n; i++) {
@@ -170,13 +177,15 @@ static void sort_in(struct engine *e, const struct promql_expr *x, const struct 
     }
     map_done(&by_key);
     for (size_t i = 0; i < list->n; i++)
-        qsort(list->v[i]->buckets.v, list->v[i]->buckets.n, sizeof(struct bucket_row), bucket_cmp);
+        if (list->v[i]->buckets.n)
+            qsort(list->v[i]->buckets.v, list->v[i]->buckets.n, sizeof(struct bucket_row),
+                  bucket_cmp);
 }
 
 static void nan_hint(struct engine *e, const struct promql_expr *x, const struct classic *c,
                      const struct histogram *h, double result)
 {
-    bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
+    bool quantile = x->function != PROMQL_FN_HISTOGRAM_FRACTION;
     if (!isnan(h->sum) || h->count == 0)
         return;
     double filled = h->zero_count;
@@ -192,21 +201,20 @@ static void nan_hint(struct engine *e, const struct promql_expr *x, const struct
         : isnan(result)
             ? "input to histogram_quantile has NaN observations, result is NaN"
             : "input to histogram_quantile has NaN observations, result is skewed higher";
-    promql_info_metric(e, x->arguments[x->arguments_n - 1], labels_get(c->key, LABEL_METRIC), text);
+    promql_info_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC), text);
 }
 
 static void evaluate_classic(struct engine *e, const struct promql_expr *x, const struct classic *c,
                              size_t n, double *const *scalars, struct row_buffer *out,
                              struct count_at *scratch)
 {
-    bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
+    bool quantile = x->function != PROMQL_FN_HISTOGRAM_FRACTION;
     for (size_t i = 0; i < n; i++) {
         bool native = c->native && c->native->kind[i] == KIND_HISTOGRAM;
         size_t buckets = counts_at(e, x, c, i, scratch);
         double a = scalars[0][i], b = quantile ? 0 : scalars[1][i];
         if (native && buckets) {
-            promql_warn_metric(e, x->arguments[x->arguments_n - 1],
-                               labels_get(c->key, LABEL_METRIC),
+            promql_warn_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC),
                                "vector contains a mix of classic and native histograms");
             continue;
         }
@@ -225,7 +233,8 @@ static void evaluate_classic(struct engine *e, const struct promql_expr *x, cons
     }
 }
 
-static void check_quantile(struct engine *e, const struct promql_expr *x, const double *q, size_t n)
+static void check_quantile(struct engine *e, const struct promql_expr *where, const double *q,
+                           size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (q[i] >= 0 && q[i] <= 1)
@@ -233,45 +242,81 @@ static void check_quantile(struct engine *e, const struct promql_expr *x, const 
         struct buf b;
         buf_init(&b, 400);
         promql_number_short(q[i], &b);
-        promql_engine_warn(e, x->arguments[0],
-                           "quantile value should be between 0 and 1, got " STR_FMT,
+        promql_engine_warn(e, where, "quantile value should be between 0 and 1, got " STR_FMT,
                            STR_ARG(buf_str(&b)));
         buf_done(&b);
     }
 }
 
+/* One row of the answer for every histogram; where label is set, the quantile stands in it. */
+static void answer_all(struct engine *e, const struct promql_expr *x, const struct classics *list,
+                       size_t n, double *const *scalars, struct str label, struct rows *out)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < list->n; i++)
+        most = MAX(most, list->v[i]->buckets.n);
+    struct count_at *scratch = mem_array(most, sizeof *scratch);
+    for (size_t i = 0; i < list->n; i++) {
+        struct classic *c = list->v[i];
+        struct row_buffer r;
+        promql_row_new(e, n, &r);
+        r.key = c->key;
+        r.drop_name = c->drop_name;
+        evaluate_classic(e, x, c, n, scalars, &r, scratch);
+        promql_row_drop_name(e, &r.key, &r.drop_name);
+        if (label.n) {
+            struct label_set set;
+            struct buf b;
+            buf_init(&b, 400);
+            promql_number_short(scalars[0][0], &b);
+            if (isfinite(scalars[0][0]) && !memchr(b.p, '.', b.n) && !memchr(b.p, 'e', b.n))
+                buf_put_str(&b, STR(".0"));
+            promql_label_set_read(r.key, &set);
+            promql_label_set_put(&set, label, buf_str(&b));
+            r.key = promql_label_set_key(e, &set);
+            buf_done(&b);
+        }
+        vec_push(out, r);
+    }
+    mem_free(scratch);
+}
+
+/* The scalars that an answer needs: a quantile, or the two ends of a fraction. */
+static int answer_rows(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                       const struct classics *list, struct rows *out)
+{
+    double *scalars[2] = {NULL, NULL};
+    bool many = x->function == PROMQL_FN_HISTOGRAM_QUANTILES;
+    bool fraction = x->function == PROMQL_FN_HISTOGRAM_FRACTION;
+    int err = 0;
+    for (size_t i = many ? 2 : 0; err == 0 && i < (many ? x->arguments_n : 1); i++) {
+        err = promql_scalar(e, x->arguments[i], g, &scalars[0]);
+        if (err == 0 && fraction)
+            err = promql_scalar(e, x->arguments[1], g, &scalars[1]);
+        if (err == 0 && !fraction)
+            check_quantile(e, x->arguments[i], scalars[0], g->n);
+        if (err == 0)
+            answer_all(e, x, list, g->n, scalars, many ? promql_string(x->arguments[1]) : STR(""),
+                       out);
+    }
+    return err;
+}
+
 static int from_buckets(struct engine *e, const struct promql_expr *x, const struct grid *g,
                         struct stream **ret)
 {
-    double *scalars[2] = {NULL, NULL};
-    bool quantile = x->function == PROMQL_FN_HISTOGRAM_QUANTILE;
-    int err = promql_scalar(e, x->arguments[0], g, &scalars[0]);
-    if (err == 0 && !quantile)
-        err = promql_scalar(e, x->arguments[1], g, &scalars[1]);
     struct stream *s;
     struct rows in = {0}, out = {0};
-    if (err == 0)
-        err = promql_stream(e, x->arguments[x->arguments_n - 1], g, &s);
+    struct classics list = {0};
+    int err = promql_stream(e, vector_of(x), g, &s);
     if (err == 0)
         err = promql_rows_gather(e, s, g->n, &in);
-    struct classics list = {0};
     if (err == 0)
         sort_in(e, x, &in, g->n, &list);
-    if (err == 0 && quantile)
-        check_quantile(e, x, scalars[0], g->n);
-    struct count_at *scratch = mem_array(in.n + 1, sizeof *scratch);
-    for (size_t i = 0; i < list.n; i++) {
-        struct classic *c = list.v[i];
-        struct row_buffer r;
-        promql_row_new(e, g->n, &r);
-        r.key = c->key;
-        r.drop_name = c->drop_name;
-        evaluate_classic(e, x, c, g->n, scalars, &r, scratch);
-        promql_row_drop_name(e, &r.key, &r.drop_name);
-        vec_push(&out, r);
-        vec_free(&c->buckets);
-    }
-    mem_free(scratch);
+    if (err == 0)
+        err = answer_rows(e, x, g, &list, &out);
+    for (size_t i = 0; i < list.n; i++)
+        vec_free(&list.v[i]->buckets);
     vec_free(&list);
     *ret = promql_rows_stream(e, &out);
     promql_rows_done(&in);
@@ -328,7 +373,8 @@ static int native_next(struct engine *e, struct stream *stream, struct row *ret)
 int promql_stream_histogram(struct engine *e, const struct promql_expr *x, const struct grid *g,
                             struct stream **ret)
 {
-    if (x->function == PROMQL_FN_HISTOGRAM_QUANTILE || x->function == PROMQL_FN_HISTOGRAM_FRACTION)
+    if (x->function == PROMQL_FN_HISTOGRAM_QUANTILE ||
+        x->function == PROMQL_FN_HISTOGRAM_QUANTILES || x->function == PROMQL_FN_HISTOGRAM_FRACTION)
         return from_buckets(e, x, g, ret);
     struct native_stream *s = arena_new(e->arena, sizeof *s);
     s->stream.next = native_next;

@@ -187,10 +187,7 @@ static const struct histogram *sum_histograms(struct engine *e, const struct ran
     const struct promql_expr *where = c->expr->arguments[0];
     struct histogram *sum = promql_histogram_scale(e, w->histogram[0], 1);
     unsigned notes = 0;
-    bool reset = false, kept = false;
     for (size_t i = 0; i < w->histograms_n; i++) {
-        reset |= w->histogram[i]->reset == HISTOGRAM_RESET_YES;
-        kept |= w->histogram[i]->reset == HISTOGRAM_RESET_NO;
         if (i == 0)
             continue;
         sum = promql_histogram_add(e, sum, w->histogram[i], 1, &notes);
@@ -201,7 +198,7 @@ static const struct histogram *sum_histograms(struct engine *e, const struct ran
             return NULL;
         }
     }
-    if (reset && kept)
+    if (notes & NOTE_RESET_CONFLICT)
         promql_engine_warn(e, where, "conflicting counter resets during histogram aggregation");
     if (notes & NOTE_RECONCILED)
         promql_engine_info(e, where, "mismatched custom buckets were reconciled during %s",

@@ -38,8 +38,11 @@ static struct histogram *gain_of_histograms(struct engine *e, const struct range
     const struct promql_expr *where = c->expr->arguments[0];
     size_t n = w->histograms_n;
     unsigned notes = 0;
+    /* Where the second is a reset, nothing of the first remains to be taken off. */
+    bool alone = counter && promql_histogram_reset(e, w->histogram[1], w->histogram[0]);
     struct histogram *gain =
-        promql_histogram_add(e, w->histogram[n - 1], w->histogram[0], -1, &notes);
+        alone ? promql_histogram_scale(e, w->histogram[n - 1], 1)
+              : promql_histogram_add(e, w->histogram[n - 1], w->histogram[0], -1, &notes);
     for (size_t i = 0; i < n; i++) {
         bool gauge = w->histogram[i]->reset == HISTOGRAM_RESET_GAUGE;
         if (gauge && counter)
@@ -50,7 +53,7 @@ static struct histogram *gain_of_histograms(struct engine *e, const struct range
             promql_engine_warn(e, where,
                                "this native histogram metric is not a gauge: \"" STR_FMT "\"",
                                STR_ARG(c->metric));
-        if (gain && counter && i > 0 &&
+        if (gain && counter && i > (alone ? 1 : 0) &&
             promql_histogram_reset(e, w->histogram[i], w->histogram[i - 1]))
             gain = promql_histogram_add(e, gain, w->histogram[i - 1], 1, &notes);
     }

@@ -202,6 +202,17 @@ struct subquery_source {
     const struct histogram **histogram;
 };
 
+/* The hint speaks of the sample stored before, which a subquery may have passed over. */
+static const struct histogram *unhinted(struct engine *e, const struct histogram *h)
+{
+    if (h->reset == HISTOGRAM_RESET_GAUGE || h->reset == HISTOGRAM_RESET_UNKNOWN)
+        return h;
+    struct histogram *copy = arena_new(e->arena, sizeof *copy);
+    *copy = *h;
+    copy->reset = HISTOGRAM_RESET_UNKNOWN;
+    return copy;
+}
+
 static int subquery_next(struct engine *e, struct source *source, struct samples *ret)
 {
     struct subquery_source *s = (struct subquery_source *)source;
@@ -216,7 +227,7 @@ static int subquery_next(struct engine *e, struct source *source, struct samples
             continue;
         s->ts_ms[n] = s->all_ts_ms[i];
         s->value[n] = r.value[i];
-        s->histogram[n] = r.kind[i] == KIND_HISTOGRAM ? r.histogram[i] : NULL;
+        s->histogram[n] = r.kind[i] == KIND_HISTOGRAM ? unhinted(e, r.histogram[i]) : NULL;
         histograms |= r.kind[i] == KIND_HISTOGRAM;
         n++;
     }

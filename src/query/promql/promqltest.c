@@ -530,6 +530,7 @@ static void run_load(struct runner *t, struct str head)
             continue; /* start times of samples: nothing here evaluates them */
         if (promqltest_series_read(text, &t->arena, &s, &why) < 0) {
             broken(t, t->at, why.text);
+            vec_free(&s);
             continue;
         }
         for (size_t i = 0; i < s.n; i++) {
@@ -621,6 +622,7 @@ static bool read_block(struct runner *t, struct eval *e)
             vec_push(&e->fail.patterns, str_trim(str_sub(line, 21, line.n)));
             return true;
         } else if (promqltest_series_read(line, &t->arena, &s, &why) < 0) {
+            vec_free(&s);
             return false;
         } else {
             vec_push(&e->series, s);

@@ -12,7 +12,7 @@
 #include "query/promql/promqltest.h"
 
 /* The numbers reached so far: they may grow and must not fall. */
-enum { PASSED_FLOOR = 1005, OWN_FLOOR = 86 };
+enum { PASSED_FLOOR = 1022, OWN_FLOOR = 86 };
 
 enum { FILE_MAX = 4 << 20, REPORT_MAX = 16 << 20 };
 
