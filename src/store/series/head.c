@@ -142,6 +142,7 @@ static void enter(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n,
     struct head_series *s = head_series_at(h, id);
     must(!s->pairs);
     s->pairs_n = n;
+    s->seen_minute = atomic_load(&h->minute);
     s->pairs = mem_copy(pairs, n * sizeof *pairs);
     for (uint8_t i = 0; i < n; i++)
         pairs_post(&h->pairs, pairs[i], id);

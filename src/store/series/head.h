@@ -85,7 +85,7 @@ struct head_series {
     uint32_t group;
     uint32_t first_slot;        /* of the open block */
     uint32_t log_epoch;         /* of the writer that logged last */
-    uint32_t seen_minute;       /* of the last sample before the newest flush */
+    uint32_t seen_minute;       /* of the clock, when samples of it were last flushed or it was made */
     uint16_t n;                 /* slots in the open block */
     uint8_t pairs_n, capacity, strikes, gap, catalogued, unused; /* catalogued: enum head_catalogued */
 };
@@ -136,6 +136,7 @@ struct head {
     atomic_ullong samples;      /* slots and late entries that no flush has taken yet */
     atomic_ullong bytes_sealed; /* chunks and late entries */
     atomic_llong first_ms, last_ms; /* of those samples */
+    _Atomic uint32_t minute; /* of the clock, kept by the owner */
     uint32_t *order;     /* [order_n] ids in key order, for flush and select */
     uint32_t order_n, order_capacity;
     uint32_t *fresh;     /* [fresh_n] series made since order was last brought up to date */
@@ -206,7 +207,7 @@ void head_replay_done(struct head_replay *r);
 MUST_USE int head_apply(struct head *h, struct head_replay *r, uint32_t segment,
                         struct record_reader *record, uint64_t *ret_orphans);
 
-/* Takes out the series without samples that were last seen before minute; their ids are added to
+/* Takes out the series that had no samples since before minute; their ids are added to
  * ids[*n] (as far as max) and may be used again once no catalogue or log names them. */
 void head_sweep(struct head *h, uint32_t minute, uint32_t *ids, size_t max, size_t *n);
 

@@ -52,20 +52,20 @@ static void copy_extra(struct head_reader *r, struct head_extra *x)
 {
     arena_reset(&r->of_series);
     r->late.n = 0;
-    for (uint32_t i = 0; i < x->late_n; i++) {
+    for (uint32_t i = 0; i < x->late_flushed; i++) {
         struct head_late entry = x->late[i];
         if (entry.histogram)
             entry.histogram = histogram_clone(entry.histogram, &r->of_series);
         vec_push(&r->late, entry);
     }
-    x->late_flushed = x->late_n;
 }
 
-bool head_flush_series(struct head_reader *r, uint32_t id, struct head_flush *ret)
+bool head_flush_series(struct head_reader *r, uint32_t id, size_t groups_n, bool first,
+                       struct head_flush *ret)
 {
     struct head_series *s = head_series_at(r->head, id);
     *ret = (struct head_flush){.group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE)};
-    if (ret->group == HEAD_NO_GROUP)
+    if (ret->group >= groups_n)
         return false;
 
     struct head_group *g = head_group_at(r->head, ret->group);
@@ -77,6 +77,8 @@ bool head_flush_series(struct head_reader *r, uint32_t id, struct head_flush *re
     if (ret->n)
         head_gather(s, ret->first_slot, r->values.v, ret->n);
     if (s->extra) {
+        if (first)
+            s->extra->late_flushed = s->extra->late_n;
         copy_extra(r, s->extra);
         ret->starts_n = s->extra->starts_n;
         struct head_start *starts = arena_array(&r->of_series, ret->starts_n, sizeof *starts);
@@ -169,13 +171,10 @@ static size_t trim_series(struct head *h, struct head_group *g, struct head_seri
 {
     uint32_t first;
     size_t n = slots_below(s, g->flush_end, &first);
-    if (n && g->n)
-        s->seen_minute = (uint32_t)(MAX(g->ts_ms[first + n - 1 - g->base], 0) / 60000);
-    if (s->extra && s->extra->late_flushed) {
-        int64_t newest = s->extra->late[s->extra->late_flushed - 1].ts_ms;
-        s->seen_minute = MAX(s->seen_minute, (uint32_t)(MAX(newest, 0) / 60000));
+    if (s->extra)
         n += s->extra->late_flushed;
-    }
+    if (n)
+        s->seen_minute = atomic_load(&h->minute);
     drop_sealed(h, s, g->flush_end);
     drop_open(s, g->flush_end);
     drop_late(h, s);

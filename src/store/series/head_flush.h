@@ -32,9 +32,11 @@ struct head_flush {
     size_t starts_n;
 };
 
-/* Everything in *ret is a copy, valid until the next call with the same reader. False where the
- * series has nothing to flush. */
-bool head_flush_series(struct head_reader *r, uint32_t id, struct head_flush *ret);
+/* Everything in *ret is a copy, valid until the next call with the same reader. A flush that writes
+ * several parts asks for each series several times: the late entries there are at the first time
+ * are what it flushes. False where the series has nothing to flush or a group from groups_n on. */
+bool head_flush_series(struct head_reader *r, uint32_t id, size_t groups_n, bool first,
+                       struct head_flush *ret);
 
 void head_flush_trim(struct head *h);
 void head_flush_cancel(struct head *h);

@@ -6,6 +6,8 @@
 #include "os/thread.h"
 #include "store/series/chunk.h"
 
+enum { NEIGHBOUR_MS = 600000 }; /* a sample is late rather than of another target beyond this */
+
 static bool same_bits(double a, double b)
 {
     return double_bits(a) == double_bits(b);
@@ -199,8 +201,9 @@ enum head_slot_result head_slot_put(struct head *h, struct head_group *g, struct
     if (UNLIKELY(!find_slot(g, ts_ms, &slot))) {
         uint32_t next = s->first_slot + s->n;
         bool behind = s->n && next > g->base && ts_ms > g->ts_ms[next - 1 - g->base];
-        bool newer = s->n == 0 && ts_ms / 60000 > s->seen_minute;
-        if (behind || newer) { /* in order for itself, but not of this group */
+        /* In order for itself (as far as one knows), but not of this group. */
+        bool newer = s->n == 0 && ts_ms > g->last_ms - NEIGHBOUR_MS;
+        if (behind || newer) {
             s->strikes = (uint8_t)MIN(s->strikes + 1, 255);
             s->gap = 0;
         }

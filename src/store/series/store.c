@@ -64,6 +64,11 @@ struct head_limits store_limits(struct store *s, const struct tenant *t)
     };
 }
 
+uint32_t store_minute(struct store *s)
+{
+    return (uint32_t)(MAX(clock_wall_ms(s->config.clock), 0) / 60000);
+}
+
 size_t store_exemplars_max(struct store *s)
 {
     return (size_t)s->settings.exemplars_max;

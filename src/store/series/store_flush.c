@@ -32,6 +32,7 @@ struct flush {
     } *groups; /* [groups_n] */
     size_t groups_n;
     int64_t from_ms, to_ms; /* the day being written */
+    bool first_day;
     struct part_writer *writers[STORE_CLASSES_MAX];
     char *dirs[STORE_CLASSES_MAX];
     struct {
@@ -199,7 +200,7 @@ static int write_exemplars(struct flush *f, struct part_writer *w, struct str ke
 static int write_series(struct flush *f, struct head_reader *reader, uint32_t id, struct buf *key)
 {
     struct head_flush data;
-    if (!head_flush_series(reader, id, &data) || data.group >= f->groups_n)
+    if (!head_flush_series(reader, id, f->groups_n, f->first_day, &data))
         return 0;
     const struct flush_group *g = &f->groups[data.group];
     size_t first = MAX(g->day_from, (size_t)(data.first_slot - g->base));
@@ -261,7 +262,11 @@ static int write_day(struct flush *f)
     buf_done(&key);
     head_reader_done(&reader);
     int last = finish_writers(f);
-    return err ? err : last;
+    err = err ? err : last;
+    if (err && f->why && !f->why->err)
+        why_set(f->why, (enum err)-err, "a part of tenant %s could not be written: %s", f->t->name,
+                err_text(err));
+    return err;
 }
 
 /* ---- one tenant */
@@ -314,6 +319,7 @@ static int write_days(struct flush *f)
     for (int64_t day = day_of(first); day <= day_of(last) && !err; day++) {
         f->from_ms = day * STORE_DAY_MS;
         f->to_ms = f->from_ms + STORE_DAY_MS - 1;
+        f->first_day = day == day_of(first);
         err = write_day(f);
     }
     return err;

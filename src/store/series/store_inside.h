@@ -73,6 +73,9 @@ void store_warn(struct store *s, const char *format, ...) PRINTF(2, 3);
 struct head_limits store_limits(struct store *s, const struct tenant *t);
 size_t store_exemplars_max(struct store *s);
 
+/* The clock's minute since 1970. */
+uint32_t store_minute(struct store *s);
+
 /* head_define_f: logs a new series. context is the struct tenant. */
 void store_define(void *context, uint32_t lane, uint32_t id, struct str key);
 

@@ -399,9 +399,9 @@ static void sweep(struct store *s, struct tenant *t)
 {
     uint32_t *ids = mem_array(SWEEP_MAX, sizeof *ids);
     size_t n = 0;
-    int64_t minute = clock_wall_ms(s->config.clock) / 60000 - IDLE_MINUTES;
-    if (minute > 0)
-        head_sweep(t->head, (uint32_t)minute, ids, SWEEP_MAX, &n);
+    uint32_t minute = store_minute(s);
+    if (minute > IDLE_MINUTES)
+        head_sweep(t->head, minute - IDLE_MINUTES, ids, SWEEP_MAX, &n);
     catalogue_note_dead(&t->catalogue, n);
     for (size_t i = 0; i < n; i++)
         vec_push(&t->dead_ids, ids[i]);
@@ -420,6 +420,7 @@ bool store_upkeep(struct store *s)
     store_stats(s, &stats);
     struct tenant **list = store_tenants(s, &n);
     for (size_t i = 0; i < n; i++) {
+        atomic_store(&list[i]->head->minute, store_minute(s));
         if (expire(s, list[i], &why))
             store_warn(s, "retention of tenant %s: %s", list[i]->name, why.text);
         sweep(s, list[i]);

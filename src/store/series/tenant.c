@@ -290,6 +290,7 @@ int tenant_open(struct store *s, uint32_t number, struct str name, struct tenant
     map_init(&t->metadata, 0);
     struct head_limits limits = store_limits(s, t);
     t->head = head_new(number, &limits, store_define, t);
+    atomic_store(&t->head->minute, store_minute(s));
     catalogue_init(&t->catalogue, store_place(s).disk, store_place(s).ring, t->dir);
     t->exemplars_max = store_exemplars_max(s);
 
