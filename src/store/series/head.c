@@ -278,7 +278,7 @@ void head_sort(struct head *h)
 size_t head_bytes(const struct head *h)
 {
     return sizeof *h + h->series.bytes + h->groups.bytes + lookup_bytes(&h->lookup) +
-           h->pairs.bytes + h->alive * 48 + atomic_load(&h->bytes_sealed) +
+           h->pairs.bytes + h->alive * 48 + atomic_load(&h->bytes_values) +
            (h->order_capacity + h->fresh_capacity) * sizeof(uint32_t);
 }
 

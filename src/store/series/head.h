@@ -2,7 +2,7 @@
  *
  * Series of one target form a group: one column of timestamps, whose positions ("slots") number
  * the values of its series. The open values of a series are plain doubles, none at all while they
- * are constant; 64 of them become a chunk. What does not fit the column (out of order, overwriting,
+ * are constant; 512 of them become a chunk, if no flush comes before. What does not fit the column (out of order, overwriting,
  * histograms) goes into a late list. A flush writes all slots below a mark into a part and then
  * trims them here; between the two, readers see them twice and the merge drops the second.
  *
@@ -31,8 +31,7 @@
 #include "store/series/slab.h"
 
 enum {
-    HEAD_OPEN_MAX = 64,    /* values in an open block that is not constant */
-    HEAD_RUN_MAX = 512,    /* values in a constant one */
+    HEAD_OPEN_MAX = 512,   /* values in an open block */
     HEAD_ABSENT_MAX = 8,   /* slots missed in a row that are filled with absent markers */
     HEAD_STRIKES = 3,      /* misfits with its group after which a series is moved */
     HEAD_ID_JUMP_MAX = 1 << 26, /* ids left out before a defined one: more is damage */
@@ -87,7 +86,8 @@ struct head_series {
     uint32_t log_epoch;         /* of the writer that logged last */
     uint32_t seen_minute;       /* of the clock, when samples of it were last flushed or it was made */
     uint16_t n;                 /* slots in the open block */
-    uint8_t pairs_n, capacity, strikes, gap, catalogued, unused; /* catalogued: enum head_catalogued */
+    uint16_t capacity;          /* of values */
+    uint8_t pairs_n, strikes, gap, catalogued; /* catalogued: enum head_catalogued */
 };
 
 struct head_group {
@@ -134,7 +134,7 @@ struct head {
     size_t excess_n;
     uint64_t excess_other;
     atomic_ullong samples;      /* slots and late entries that no flush has taken yet */
-    atomic_ullong bytes_sealed; /* chunks and late entries */
+    atomic_ullong bytes_values; /* of open blocks, chunks and late entries */
     atomic_llong first_ms, last_ms; /* of those samples */
     _Atomic uint32_t minute; /* of the clock, kept by the owner */
     uint32_t *order;     /* [order_n] ids in key order, for flush and select */

@@ -116,11 +116,11 @@ static void drop_sealed(struct head *h, struct head_series *s, uint32_t end)
         mem_free(list);
         s->sealed = NULL;
     }
-    atomic_fetch_sub(&h->bytes_sealed, bytes);
+    atomic_fetch_sub(&h->bytes_values, bytes);
 }
 
 /* The open block keeps what lies at or after end; as a rule that is all or nothing. */
-static void drop_open(struct head_series *s, uint32_t end)
+static void drop_open(struct head *h, struct head_series *s, uint32_t end)
 {
     if (s->n == 0 || s->first_slot >= end)
         return;
@@ -129,11 +129,8 @@ static void drop_open(struct head_series *s, uint32_t end)
     s->first_slot += gone;
     if (s->values && s->n)
         memmove(s->values, s->values + gone, s->n * sizeof *s->values);
-    if (s->values && s->n == 0) {
-        mem_free(s->values);
-        s->values = NULL;
-        s->capacity = 0;
-    }
+    if (s->values && s->n == 0)
+        head_slot_free_values(h, s);
 }
 
 static void drop_late(struct head *h, struct head_series *s)
@@ -157,7 +154,7 @@ static void drop_late(struct head *h, struct head_series *s)
         x->starts[0] = x->starts[x->starts_n - 1];
         x->starts_n = 1;
     }
-    atomic_fetch_sub(&h->bytes_sealed, MIN(bytes, (size_t)atomic_load(&h->bytes_sealed)));
+    atomic_fetch_sub(&h->bytes_values, MIN(bytes, (size_t)atomic_load(&h->bytes_values)));
     if (x->late_n == 0 && x->starts_n == 0) {
         mem_free(x->late);
         mem_free(x->starts);
@@ -176,7 +173,7 @@ static size_t trim_series(struct head *h, struct head_group *g, struct head_seri
     if (n)
         s->seen_minute = atomic_load(&h->minute);
     drop_sealed(h, s, g->flush_end);
-    drop_open(s, g->flush_end);
+    drop_open(h, s, g->flush_end);
     drop_late(h, s);
 
     /* Nothing is left that speaks of the group's slots: a misfit may move to another group. */

@@ -76,7 +76,16 @@ static void add_chunk(struct head *h, struct head_series *s, struct head_chunk c
         s->sealed = list;
     }
     list->v[list->n++] = chunk;
-    atomic_fetch_add_explicit(&h->bytes_sealed, chunk.len + sizeof chunk, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->bytes_values, chunk.len + sizeof chunk, memory_order_relaxed);
+}
+
+void head_slot_free_values(struct head *h, struct head_series *s)
+{
+    atomic_fetch_sub_explicit(&h->bytes_values, s->capacity * sizeof *s->values,
+                              memory_order_relaxed);
+    mem_free(s->values);
+    s->values = NULL;
+    s->capacity = 0;
 }
 
 void head_slot_seal(struct head *h, struct head_series *s)
@@ -93,9 +102,7 @@ void head_slot_seal(struct head *h, struct head_series *s)
         chunk.of.bytes = mem_copy(bytes.p, bytes.n);
         chunk.len = (uint16_t)bytes.n;
         buf_done(&bytes);
-        mem_free(s->values);
-        s->values = NULL;
-        s->capacity = 0;
+        head_slot_free_values(h, s);
     }
     add_chunk(h, s, chunk);
     s->first_slot += s->n;
@@ -103,7 +110,7 @@ void head_slot_seal(struct head *h, struct head_series *s)
 }
 
 /* Gives the open block its values one by one, with room for wanted of them. */
-static void spread(struct head_series *s, size_t wanted)
+static void spread(struct head *h, struct head_series *s, size_t wanted)
 {
     if (s->values && wanted <= s->capacity)
         return;
@@ -112,21 +119,19 @@ static void spread(struct head_series *s, size_t wanted)
         capacity *= 2;
     bool was_constant = !s->values;
     s->values = mem_resize(s->values, capacity * sizeof *s->values);
-    s->capacity = (uint8_t)capacity;
+    atomic_fetch_add_explicit(&h->bytes_values, (capacity - s->capacity) * sizeof *s->values,
+                              memory_order_relaxed);
+    s->capacity = (uint16_t)capacity;
     for (uint16_t i = 0; was_constant && i < s->n; i++)
         s->values[i] = s->last;
 }
 
 static void push_value(struct head *h, struct head_series *s, double value)
 {
-    if (!s->values && (s->n == 0 || same_bits(value, s->last))) {
-        if (s->n == HEAD_RUN_MAX)
-            head_slot_seal(h, s);
-    } else if (s->n >= HEAD_OPEN_MAX) {
-        /* A long constant run ends here, or an open block is full. */
+    if (s->n == HEAD_OPEN_MAX)
         head_slot_seal(h, s);
-    } else {
-        spread(s, (size_t)s->n + 1);
+    if (s->values || (s->n && !same_bits(value, s->last))) {
+        spread(h, s, (size_t)s->n + 1);
         s->values[s->n] = value;
     }
     s->n++;
@@ -160,8 +165,8 @@ static bool find_slot(struct head_group *g, int64_t ts_ms, uint32_t *ret)
 }
 
 /* A slot that the series has passed already. */
-static enum head_slot_result overwrite(struct head_group *g, struct head_series *s, uint32_t slot,
-                                       double value)
+static enum head_slot_result overwrite(struct head *h, struct head_group *g, struct head_series *s,
+                                       uint32_t slot, double value)
 {
     if (s->n == 0 || slot < s->first_slot)
         return HEAD_SLOT_BESIDE;
@@ -169,9 +174,9 @@ static enum head_slot_result overwrite(struct head_group *g, struct head_series 
     double old = s->values ? s->values[at] : s->last;
     if (same_bits(old, value))
         return HEAD_SLOT_SAME;
-    if (slot < g->flush_end || s->n > HEAD_OPEN_MAX)
+    if (slot < g->flush_end)
         return HEAD_SLOT_BESIDE;
-    spread(s, s->n);
+    spread(h, s, s->n);
     s->values[at] = value;
     if (at == (uint32_t)s->n - 1)
         s->last = value;
@@ -185,7 +190,7 @@ static void skip_slots(struct head *h, struct head_series *s, uint32_t slot)
     s->gap = (uint8_t)MIN(gap + 1, 255u);
     s->strikes = (uint8_t)MIN(s->strikes + 1, 255);
     if (gap <= HEAD_ABSENT_MAX && s->values && s->n + gap < HEAD_OPEN_MAX) {
-        spread(s, s->n + gap);
+        spread(h, s, s->n + gap);
         for (uint32_t i = 0; i < gap; i++)
             s->values[s->n++] = chunk_absent();
         return;
@@ -214,7 +219,7 @@ enum head_slot_result head_slot_put(struct head *h, struct head_group *g, struct
         s->first_slot = slot;
     uint32_t next = s->first_slot + s->n;
     if (UNLIKELY(slot < next))
-        return overwrite(g, s, slot, value);
+        return overwrite(h, g, s, slot, value);
     if (UNLIKELY(s->n && s->first_slot < g->flush_end && slot >= g->flush_end))
         head_slot_seal(h, s);
     if (s->n == 0)
@@ -246,7 +251,7 @@ void head_slot_late(struct head *h, struct head_series *s, int64_t ts_ms, double
     size_t bytes = sizeof *x->late;
     if (histogram)
         bytes += sizeof *histogram + (histogram->positive_n + histogram->negative_n) * 8u;
-    atomic_fetch_add_explicit(&h->bytes_sealed, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->bytes_values, bytes, memory_order_relaxed);
 }
 
 bool head_slot_start(struct head *h, struct head_series *s, int64_t ts_ms, int64_t start_ms)

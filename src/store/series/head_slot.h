@@ -35,6 +35,9 @@ uint32_t head_slot_group(struct head *h, struct head_series *s, uint32_t neighbo
 /* Widens h's time range. */
 void head_slot_note(struct head *h, int64_t first_ms, int64_t last_ms);
 
+/* Gives the values of the open block back. */
+void head_slot_free_values(struct head *h, struct head_series *s);
+
 /* Closes the open block into a chunk. */
 void head_slot_seal(struct head *h, struct head_series *s);
 

@@ -428,7 +428,7 @@ bool store_flush_due(struct store *s)
     for (size_t i = 0; i < n; i++) {
         uint64_t own = atomic_load(&list[i]->head->samples);
         samples += own;
-        bytes += atomic_load(&list[i]->head->bytes_sealed);
+        bytes += atomic_load(&list[i]->head->bytes_values);
         old |= own && now / 1000000 - list[i]->flushed_ms > s->settings.flush_interval_s * 1000;
     }
     mem_free(list);

@@ -70,6 +70,8 @@ static int budget(void *context, uint64_t bytes)
 static void warn(void *context, const char *text)
 {
     struct job *j = context;
+    for (size_t i = 0; i < j->n; i++)
+        atomic_store(&j->parts[i]->damaged, true);
     store_warn(j->s, "merge of tenant %s: %s", j->t->name, text);
 }
 

@@ -23,8 +23,8 @@ static const struct option ROWS[] = {
      OPTION_RELOAD,
      "Or as soon as this many samples are in memory and in the log: it bounds how long a start "
      "after a crash takes."},
-    {"flush_bytes_max", OPTION_INT, AT(flush_bytes_max), "268435456", 1048576, 1e13, NULL,
-     OPTION_RELOAD, "Or as soon as the compressed samples in memory take this many bytes."},
+    {"flush_bytes_max", OPTION_INT, AT(flush_bytes_max), "134217728", 1048576, 1e13, NULL,
+     OPTION_RELOAD, "Or as soon as the values in memory take this many bytes."},
     {"log_segment_bytes", OPTION_INT, AT(log_segment_bytes), "67108864", 1048576, 1073741824, NULL,
      0, "Size of one file of the write-ahead log; made smaller by itself on a small disk."},
     {"out_of_order_window_s", OPTION_INT, AT(out_of_order_window_s), "86400", 0, 3.2e9, NULL,

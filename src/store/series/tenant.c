@@ -49,7 +49,14 @@ static void drop_part(struct tenant_part *p)
         return;
     bool doomed = atomic_load(&p->doomed);
     part_free(p->part);
-    if (doomed) {
+    if (doomed && atomic_load(&p->damaged)) {
+        char kept[PATH_BYTES];
+        snprintf(kept, sizeof kept, "quarantine/%.4s-%s", p->dir + strlen("tenants/"),
+                 strrchr(p->dir, '/') + 1);
+        /* Where it cannot be moved it is an orphan that the next start removes. */
+        int ignored UNUSED = disk_make_dir(p->disk, "quarantine");
+        ignored = disk_rename(p->disk, p->dir, kept);
+    } else if (doomed) {
         /* What stays is an orphan that the next start removes. */
         int ignored UNUSED = disk_remove_tree(p->disk, p->dir);
     }

@@ -27,6 +27,7 @@ struct tenant_part {
     uint64_t number;  /* in its name: later parts have larger ones */
     _Atomic int uses; /* the list's own counts one */
     _Atomic bool doomed; /* its directory goes with the last use */
+    _Atomic bool damaged; /* into quarantine/, that is: a merge met damage in it */
     struct disk *disk;
 };
 
