@@ -152,13 +152,23 @@ static bool late_labels(const uint8_t *p, const uint8_t *end)
 static inline bool begin(struct rw1_reader *r, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *message = p;
-    uint64_t n;
-    while (p < end && *p == SERIES_LABEL) {
-        p = wire_short_length(p + 1, end, &n);
-        if (UNLIKELY(!p || p > end || n > (size_t)(end - p)))
+    while (p < end) {
+        /* Tag and length at once, since each label waits for the one before. */
+        uint32_t head = load16(p);
+        if (LIKELY((head & 0x80ff) == SERIES_LABEL)) {
+            p += 2 + (head >> 8);
+            continue;
+        }
+        uint64_t n;
+        if (*p != SERIES_LABEL)
+            break;
+        p = varint_get(p + 1, end, &n);
+        if (UNLIKELY(!p || n > (size_t)(end - p)))
             return false;
         p += n;
     }
+    if (UNLIKELY(p > end))
+        return false;
     r->key = str_of((const char *)message, (size_t)(p - message));
     r->at = p;
     r->series_end = end;

@@ -12,7 +12,8 @@ enum {
     SERIES_HISTOGRAM = WIRE_TAG(3, WIRE_BYTES),
     SERIES_EXEMPLAR = WIRE_TAG(4, WIRE_BYTES),
     SERIES_METADATA = WIRE_TAG(5, WIRE_BYTES),
-    COPY = 32, /* bytes that are copied at once; at most CODEC_SLACK */
+    LABEL_BYTES = 8, /* what a label takes in a key beside its two symbols: tags and a length */
+    COPY = 32,       /* bytes that are copied at once; at most CODEC_SLACK */
 };
 
 _Static_assert((int)COPY <= (int)CODEC_SLACK, "wide copies read into the slack");
@@ -102,46 +103,49 @@ static struct str symbol_text(const struct rw2_reader *r, uint64_t ref)
     return str_of((const char *)p, (size_t)n);
 }
 
-/* The bytes that the key of refs takes; 0 with a reason where it has none. */
-static size_t key_size(const struct rw2_reader *r, struct str refs, const char **reason)
+/* The labels of a series: which symbols its key is made of. */
+struct key {
+    size_t n;    /* symbols, name and value in turn */
+    size_t size; /* bytes of the key, or more */
+    struct rw2_symbol symbols[2 * LABELS_MAX];
+};
+
+/* Looks the references up. NULL, or why there is no key to be made of them. */
+static const char *key_find(const struct rw2_reader *r, struct str refs, struct key *ret)
 {
     const uint8_t *p = (const uint8_t *)refs.p, *end = p + refs.n;
-    size_t size = 0;
+    size_t n = 0, size = 0;
+    if (refs.n == 0)
+        return "it has no labels";
     while (p < end) {
-        uint64_t name = 0, value = 0;
-        p = varint_get(p, end, &name);
-        p = p ? varint_get(p, end, &value) : NULL;
-        if (!p) {
-            *reason = "its label references do not come in pairs";
-            return 0;
-        }
-        if (name >= r->symbols_n || value >= r->symbols_n) {
-            *reason = "a label refers to a symbol that is not there";
-            return 0;
-        }
-        size_t inner = 2 + (size_t)r->symbols[name].n + r->symbols[value].n;
-        size += 1 + varint_len(inner) + inner;
-        if (size > LABELS_KEY_MAX) {
-            *reason = "its labels are too long";
-            return 0;
-        }
+        uint64_t ref = 0;
+        p = wire_short_length(p, end, &ref);
+        if (UNLIKELY(!p || p > end))
+            return "its label references are cut off";
+        if (UNLIKELY(ref >= r->symbols_n))
+            return "a label refers to a symbol that is not there";
+        if (UNLIKELY(n == COUNTOF(ret->symbols)))
+            return "it has too many labels";
+        ret->symbols[n] = r->symbols[ref];
+        size += ret->symbols[n].n + LABEL_BYTES / 2;
+        n++;
     }
-    if (size == 0)
-        *reason = "it has no labels";
-    return size;
+    if (n % 2)
+        return "its label references do not come in pairs";
+    if (size > LABELS_KEY_MAX)
+        return "its labels are too long";
+    ret->n = n;
+    ret->size = size;
+    return NULL;
 }
 
-/* Puts the key of refs, whose size key_size() told, together. The symbols already have the form
- * that they need in a key: a length and a text. */
-static struct str make_key(struct rw2_reader *r, struct str refs, size_t size)
+/* Puts a key together. The symbols already have the form that they need in it: a length and a
+ * text. */
+static struct str key_make(struct rw2_reader *r, const struct key *k)
 {
-    const uint8_t *p = (const uint8_t *)refs.p, *end = p + refs.n;
-    uint8_t *key = arena_new(&r->arena, size + COPY), *to = key;
-    while (p < end) {
-        uint64_t name = 0, value = 0;
-        p = varint_get(p, end, &name);
-        p = varint_get(p, end, &value);
-        const struct rw2_symbol n = r->symbols[name], v = r->symbols[value];
+    uint8_t *key = arena_new(&r->arena, k->size + COPY), *to = key;
+    for (size_t i = 0; i < k->n; i += 2) {
+        const struct rw2_symbol n = k->symbols[i], v = k->symbols[i + 1];
         *to++ = 0x0a;
         to = varint_put(to, 2 + (uint64_t)n.n + v.n);
         *to++ = 0x0a;
@@ -168,27 +172,25 @@ static void row(struct rw2_reader *r, struct batch *b, int64_t ts_ms, double val
 /* Labels of an exemplar into canonical bytes; false where they are bad, which is noted. */
 static bool exemplar_labels(struct rw2_reader *r, struct str refs, struct sides *s, struct str *ret)
 {
-    const char *reason = NULL;
+    struct key found;
     struct why why;
     struct buf key;
     *ret = (struct str){0};
     if (refs.n == 0)
         return true;
-    size_t size = key_size(r, refs, &reason);
     buf_init(&key, LABELS_KEY_MAX);
-    if (size && labels_canonical_bare(make_key(r, refs, size), &key, &why)) {
-        reason = arena_printf(&r->arena, "%s", why.text).p;
-        size = 0;
-    }
-    if (size)
-        *ret = arena_str(&r->arena, buf_str(&key));
-    else
+    const char *reason = key_find(r, refs, &found);
+    if (!reason && labels_canonical_bare(key_make(r, &found), &key, &why))
+        reason = why.text;
+    if (reason)
         s->bad[s->bad_n++] = (struct sides_bad){
             .at = r->series_n - 1,
             .reason = arena_printf(&r->arena, "an exemplar of series %zu: %s", r->series_n, reason),
         };
+    else
+        *ret = arena_str(&r->arena, buf_str(&key));
     buf_done(&key);
-    return size > 0;
+    return !reason;
 }
 
 static bool exemplar(struct rw2_reader *r, const struct wire_field *f, struct sides *s)
@@ -273,16 +275,27 @@ static bool gather(struct rw2_reader *r, const uint8_t *p, size_t n)
     return true;
 }
 
-/* Begins the series with that message; false where it is malformed. A series that cannot be taken
- * goes to s->bad and is skipped. */
-static bool begin(struct rw2_reader *r, const struct wire_field *series, struct sides *s)
+/* Is the series [p, end) the usual one, references and then samples alone? Where its samples begin
+ * then, else NULL. */
+static inline const uint8_t *usual(struct rw2_reader *r, const uint8_t *p, const uint8_t *end)
+{
+    if (end - p < 4 || p[0] != WIRE_TAG(SERIES_REFS, WIRE_BYTES) || p[1] >= 0x80 ||
+        p[1] >= end - p - 2)
+        return NULL;
+    const uint8_t *samples = p + 2 + p[1];
+    r->refs = str_of((const char *)p + 2, p[1]);
+    if (samples[0] != SERIES_SAMPLE || samples[1] >= 0x80 || samples + 2 + samples[1] != end)
+        return NULL;
+    return samples;
+}
+
+/* Looks through any other series for its references and how many samples it has. */
+static bool survey(struct rw2_reader *r, const struct wire_field *series, size_t *ret_samples)
 {
     struct wire_field f;
-    const char *reason = NULL;
     size_t samples = 0, chunks = 0;
     bool apart = false;
     r->refs = (struct str){0};
-    r->series_n++;
     for (const uint8_t *p = series->p, *end = p + series->n; p < end;) {
         p = wire_next(p, end, &f);
         if (!p)
@@ -293,12 +306,22 @@ static bool begin(struct rw2_reader *r, const struct wire_field *series, struct 
             r->refs = str_of((const char *)f.p, f.n);
         }
     }
-    if (apart && !gather(r, series->p, series->n))
+    *ret_samples = samples;
+    return !apart || gather(r, series->p, series->n);
+}
+
+/* Begins the series with that message; false where it is malformed. A series that cannot be taken
+ * goes to s->bad and is skipped. */
+static bool begin(struct rw2_reader *r, const struct wire_field *series, struct sides *s)
+{
+    struct key found;
+    size_t samples = 1;
+    r->series_n++;
+    const uint8_t *end = series->p + series->n, *at = usual(r, series->p, end);
+    if (!at && !survey(r, series, &samples))
         return false;
-    size_t size = r->refs.n ? key_size(r, r->refs, &reason) : 0;
-    if (r->refs.n == 0)
-        reason = "it has no labels";
-    else if (size && samples == 0)
+    const char *reason = key_find(r, r->refs, &found);
+    if (!reason && samples == 0)
         reason = "it has neither samples nor histograms";
     if (reason) {
         s->bad[s->bad_n++] = (struct sides_bad){
@@ -308,9 +331,9 @@ static bool begin(struct rw2_reader *r, const struct wire_field *series, struct 
         };
         return true;
     }
-    r->key = make_key(r, r->refs, size);
-    r->at = series->p;
-    r->series_end = series->p + series->n;
+    r->key = key_make(r, &found);
+    r->at = at ? at : series->p;
+    r->series_end = end;
     return true;
 }
 
@@ -324,6 +347,14 @@ static int fields(struct rw2_reader *r, struct batch *b, struct sides *s, struct
         double value;
         int64_t ts_ms, start_ms;
         bool ok = true;
+        if (LIKELY(r->series_end - from >= 2 && from[0] == SERIES_SAMPLE && from[1] < 0x80 &&
+                   from[1] <= r->series_end - from - 2)) {
+            r->at = from + 2 + from[1];
+            if (!wire_sample(from + 2, r->at, &value, &ts_ms, &start_ms))
+                return fail(r, from, "a malformed sample", why);
+            row(r, b, ts_ms, value, NULL, start_ms);
+            continue;
+        }
         r->at = wire_next(from, r->series_end, &f);
         if (!r->at)
             return fail(r, from, "a malformed field of a series", why);
@@ -362,10 +393,9 @@ static void forget(struct rw2_reader *r)
         arena_reset(&r->arena);
         return;
     }
-    const char *reason;
     arena_init(&r->arena);
     r->refs = arena_str(&r->arena, r->refs);
-    r->key = make_key(r, r->refs, key_size(r, r->refs, &reason));
+    r->key = arena_str(&r->arena, r->key);
     arena_done(&old);
 }
 
