@@ -317,18 +317,18 @@ static void run_vectors(const char *name, struct vector usual, bool strict, stru
     assert_true(n > 0);
 }
 
-static void text_vectors_hold(void **state)
+static void all_text_vectors_hold_strictly(void **state)
 {
     run_vectors("expfmt_text_ok.jsonl", (struct vector){.good = true}, true, *state);
     run_vectors("expfmt_text_errors.jsonl", (struct vector){.good = false}, true, *state);
 }
 
-static void lenient_vectors_hold(void **state)
+static void the_scraper_vectors_hold_leniently(void **state)
 {
     run_vectors("textparse.jsonl", (struct vector){.good = true}, false, *state);
 }
 
-static void openmetrics_vectors_hold(void **state)
+static void bad_openmetrics_vectors_are_refused(void **state)
 {
     run_vectors("openmetrics_invalid_python.jsonl", (struct vector){.openmetrics = true}, true,
                 *state);
@@ -345,9 +345,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_lines_come_in_many_batches, set_up, tear_down),
         cmocka_unit_test(the_strict_checker_agrees_with_the_openmetrics_suite),
         cmocka_unit_test(malformed_text_is_refused_by_the_strict_checker),
-        cmocka_unit_test_setup_teardown(text_vectors_hold, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(lenient_vectors_hold, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(openmetrics_vectors_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_text_vectors_hold_strictly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_scraper_vectors_hold_leniently, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bad_openmetrics_vectors_are_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,10 +113,10 @@ struct key {
 /* Looks the references up. NULL, or why there is no key to be made of them. */
 static const char *key_find(const struct rw2_reader *r, struct str refs, struct key *ret)
 {
-    const uint8_t *p = (const uint8_t *)refs.p, *end = p + refs.n;
-    size_t n = 0, size = 0;
     if (refs.n == 0)
         return "it has no labels";
+    const uint8_t *p = (const uint8_t *)refs.p, *end = p + refs.n;
+    size_t n = 0, size = 0;
     while (p < end) {
         uint64_t ref = 0;
         p = wire_short_length(p, end, &ref);

@@ -319,24 +319,7 @@ void labels_print(struct str key, struct buf *out)
         buf_put_c(out, '}');
 }
 
-static bool name_plain(struct str s, bool colon)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool letter =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':');
-        if (!letter && !(i > 0 && c >= '0' && c <= '9'))
-            return false;
-    }
-    return s.n > 0;
-}
-
 bool label_name_plain(struct str s)
 {
-    return name_plain(s, false);
-}
-
-bool metric_name_plain(struct str s)
-{
-    return name_plain(s, true);
+    return metric_name_plain(s) && str_find(s, ':') == s.n;
 }

@@ -82,7 +82,8 @@ static void bad_labels_are_refused_with_a_reason(void **state)
     char names[LABELS_MAX + 1][8];
     many[0] = (struct label){LABEL_METRIC, STR("x")};
     for (size_t i = 1; i <= LABELS_MAX; i++)
-        many[i] = (struct label){str_of(names[i], (size_t)sprintf(names[i], "l%zu", i)), STR("v")};
+        many[i] = (struct label){
+            str_of(names[i], (size_t)snprintf(names[i], sizeof names[i], "l%zu", i)), STR("v")};
     assert_int_equal(labels_encode(many, LABELS_MAX + 1, &out, &why), -ERR_LIMIT);
     assert_int_equal(labels_encode(many, LABELS_MAX, &out, &why), 0);
     buf_done(&out);
@@ -112,7 +113,7 @@ static void label_sets_are_ordered_as_in_prometheus(void **state)
         buf_done(&keys[i]);
 }
 
-static void types_have_names(void **state)
+static void all_metric_types_have_names(void **state)
 {
     (void)state;
     enum metric_type type;
@@ -237,7 +238,7 @@ int main(void)
         cmocka_unit_test(keys_become_canonical_in_any_order),
         cmocka_unit_test(bad_labels_are_refused_with_a_reason),
         cmocka_unit_test(label_sets_are_ordered_as_in_prometheus),
-        cmocka_unit_test(types_have_names),
+        cmocka_unit_test(all_metric_types_have_names),
         cmocka_unit_test(histograms_survive_being_encoded),
         cmocka_unit_test(histograms_that_contradict_themselves_are_refused),
     };

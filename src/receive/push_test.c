@@ -5,20 +5,18 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "codec/wire_put.h"
-#include "ingest/ingest.h"
 #include "os/thread.h"
 #include "pack/budget.h"
 #include "pack/pack.h"
 #include "receive/metrics_push.h"
 #include "receive/remote_write.h"
 
-/* ---- a sink in memory, behind ingest */
+/* ---- a sink in memory */
 
 static struct {
     struct sink sink;
@@ -55,6 +53,8 @@ static int store_append(struct sink *s, size_t lane, struct tenant *t, struct ba
         b->err[i] = (int8_t)labels_canonical(b->key[i], &key, &own);
         if (!b->err[i] && b->ts_ms[i] < 1000)
             b->err[i] = (int8_t)why_set(&own, ERR_OLD, "older than the store takes");
+        if (!b->err[i] && b->ts_ms[i] > 1700000600000)
+            b->err[i] = (int8_t)why_set(&own, ERR_FUTURE, "further ahead than the store takes");
         if (b->err[i]) {
             if (why && taken == (int)i)
                 *why = own;
@@ -101,7 +101,6 @@ static struct {
     struct loop *loop;
     struct http_server *server;
     struct thread thread;
-    struct ingest *ingest;
     struct remote_write *rw;
     struct metrics_push *push;
     struct http_route routes[2];
@@ -118,13 +117,11 @@ static int set_up(void **state)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof a;
-    const struct ingest_settings settings = {64, 512, 4096, 600000};
     store.sink.ops = &STORE;
     buf_init(&store.seen, 1 << 24);
     clock_manual_init(&site.clock, 1700000000000);
-    site.ingest = ingest_new(&settings, &store.sink, &site.clock.clock);
-    site.rw = remote_write_new(ingest_sink(site.ingest));
-    site.push = metrics_push_new(ingest_sink(site.ingest), &site.clock.clock);
+    site.rw = remote_write_new(&store.sink);
+    site.push = metrics_push_new(&store.sink, &site.clock.clock);
     remote_write_routes(site.rw, &site.routes[0]);
     metrics_push_routes(site.push, &site.routes[1]);
     assert_int_equal(loop_new(&site.loop), 0);
@@ -158,7 +155,6 @@ static int tear_down(void **state)
     loop_free(site.loop);
     remote_write_free(site.rw);
     metrics_push_free(site.push);
-    ingest_free(site.ingest);
     buf_done(&store.seen);
     return 0;
 }
@@ -193,7 +189,9 @@ static int post(const char *path, const char *headers, struct str body, struct b
     close(fd);
     buf_done(&request);
     assert_true(answer->n > 12 && strncmp(answer->p, "HTTP/1.1 ", 9) == 0);
-    return atoi(answer->p + 9);
+    uint64_t status = 0;
+    assert_true(str_u64(str_of(answer->p + 9, 3), &status));
+    return (int)status;
 }
 
 #define RW1 "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
@@ -290,18 +288,6 @@ static void bad_samples_cost_themselves_alone_and_are_named(void **state)
     assert_true(has(&f->answer, "2 of 4 samples were refused"));
     assert_true(has(&f->answer, "old{job=\"x\"} at 5: "));
     assert_true(has(&f->answer, "future{job=\"x\"} at 1700000600001: "));
-
-    struct arena a;
-    struct ingest_refusal *refusals;
-    size_t n;
-    arena_init(&a);
-    ingest_refusals(site.ingest, &a, &refusals, &n);
-    assert_true(n >= 2);
-    assert_true(str_eq(refusals[0].series, STR("future{job=\"x\"}")));
-    assert_int_equal(refusals[0].err, -ERR_FUTURE);
-    assert_true(str_eq(refusals[1].series, STR("old{job=\"x\"}")));
-    assert_int_equal(refusals[1].err, -ERR_OLD);
-    arena_done(&a);
 }
 
 static void only_what_is_known_is_accepted(void **state)
