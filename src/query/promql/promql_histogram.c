@@ -57,18 +57,10 @@ static void side_put(struct engine *e, const struct side *s, const struct histog
             continue;
         int64_t index = s->first + (int64_t)i;
         if (m == 0 || index != next)
-            out[m++] = (struct histogram_span){(int32_t)(index - (m == 1 ? 0 : next)), 0};
+            out[m++] = (struct histogram_span){(int32_t)(index - next), 0};
         out[m - 1].length++;
         next = index + 1;
         v[n++] = s->v[i];
-    }
-    if (m)
-        out[0].offset = 0;
-    for (size_t i = 0; i < s->n && m; i++) {
-        if (s->v[i] != 0) {
-            out[0].offset = (int32_t)(s->first + (int64_t)i);
-            break;
-        }
     }
     *spans = out;
     *spans_n = m;

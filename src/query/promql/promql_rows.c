@@ -284,7 +284,7 @@ static int value_cmp(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     if (x != x || y != y)
-        return (y != y) - (x != x) ? ((x != x) ? -1 : 1) : 0;
+        return (y != y) - (x != x);
     return x < y ? -1 : x > y;
 }
 
