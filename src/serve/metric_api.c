@@ -14,6 +14,8 @@ enum {
     SEARCH_LABELS_MAX = 64, /* label names shown of one metric */
     SEARCH_SERIES_MAX = 2000000,
     WINDOW_DEFAULT_MS = 3600 * 1000,
+    STEP_DEFAULT_MIN_MS = 15000, /* what most senders keep to */
+    RATE_WINDOW_MIN_MS = 60000,  /* a rate needs several samples */
 };
 
 /* In time: how the samples of one step become a point. */
@@ -210,7 +212,8 @@ static bool write_query(struct http_request *r, struct metric_input *in)
     buf_printf(&b, "%s(", function);
     put_selector(&b, in);
     buf_put_c(&b, '[');
-    promql_duration_print(in->step_ms, &b);
+    bool rate = str_eq(aggregation, STR("rate"));
+    promql_duration_print(rate ? MAX(in->step_ms, RATE_WINDOW_MIN_MS) : in->step_ms, &b);
     buf_put_str(&b, group.n ? STR("]))") : STR("])"));
     good = good && !buf_failed(&b);
     if (good)
@@ -324,7 +327,7 @@ void metric_api_query(struct http_request *r, void *serve)
     if (!read_window(s, r, in, WINDOW_DEFAULT_MS))
         return;
     int64_t step = (in->to_ms - in->from_ms) / POINTS_DEFAULT;
-    step = MAX((step + 999) / 1000 * 1000, 1000);
+    step = MAX((step + 999) / 1000 * 1000, STEP_DEFAULT_MIN_MS);
     if (!param_duration(r, STR("step"), step, &in->step_ms))
         return;
     if (in->step_ms <= 0 || (in->to_ms - in->from_ms) / in->step_ms > PROMQL_STEPS_MAX) {

@@ -154,6 +154,9 @@ static void metrics_can_be_asked_without_promql(void **state)
            "{\"query\":\"max by (job) (avg_over_time(up[2s]))\",\"from\":1001,\"to\":1002,"
            "\"step_seconds\":2,\"series\":[{\"name\":\"up\",\"tags\":{\"job\":\"a\"},\"points\":"
            "[[1001,0.5]]},{\"name\":\"up\",\"tags\":{\"job\":\"b\"},\"points\":[[1001,0.5]]}]}");
+    assert_true(
+        has(ask("GET /api/metrics/query?name=up&from=1000&to=1009&aggregation=rate", "", NULL),
+            "rate(up[1m])"));
     assert_true(has(ask("GET /api/metrics/query?from=1", "", NULL), "name is missing"));
     assert_true(has(ask("GET /api/metrics/query?name=up&aggregation=x", "", NULL),
                     "aggregation is one of"));

@@ -12,5 +12,7 @@ const page = await (await browser.newContext({ viewport: { width: Number(width),
 await page.goto(address);
 await page.waitForSelector('figure[aria-label="CPU by mode"] canvas');
 await page.waitForTimeout(3000);
+// The kernel's name tells about the machine that made the picture, not about the page.
+await page.$eval(".host p span", (kernel) => kernel.remove());
 await page.screenshot({ path: file, fullPage: height === "0" });
 await browser.close();
