@@ -128,6 +128,7 @@ class Range {
     }
     if (this.utc) query.set("tz", "utc");
     const url = `${location.pathname}?${query.toString()}`;
+    if (url === location.pathname + location.search) return;
     if (replace) history.replaceState(history.state, "", url);
     else history.pushState({ sonde: true }, "", url);
   }
