@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 
-enum { PATH_BYTES_MAX = 1024 };
+enum { PATH_BYTES_MAX = 1024, TREE_LEVELS = 4 /* a snapshot: tenants, tenant, part */ };
 
 int disk_open(struct disk *d, const char *path, int flags, struct disk_file **ret)
 {
@@ -104,6 +104,12 @@ void disk_free(struct disk *d)
 {
     if (d)
         d->ops->free(d);
+}
+
+int disk_join(char *ret, size_t n, const char *dir, const char *name)
+{
+    int used = snprintf(ret, n, "%s/%s", dir, name);
+    return used < 0 || (size_t)used >= n ? -ERR_LIMIT : 0;
 }
 
 int disk_sync_parent(struct disk *d, const char *path)
@@ -215,5 +221,5 @@ static int remove_tree(struct disk *d, const char *path, int levels)
 
 int disk_remove_tree(struct disk *d, const char *path)
 {
-    return remove_tree(d, path, 2);
+    return remove_tree(d, path, TREE_LEVELS);
 }

@@ -92,6 +92,9 @@ MUST_USE int disk_space(struct disk *d, uint64_t *ret_free, uint64_t *ret_total)
 MUST_USE int disk_lock(struct disk *d, const char *path);
 void disk_free(struct disk *d); /* NULL is fine */
 
+/* "dir/name" into ret [n]; -ERR_LIMIT where it does not fit. */
+MUST_USE int disk_join(char *ret, size_t n, const char *dir, const char *name);
+
 /* disk_sync_dir() of the directory that holds path: makes a new name durable. */
 MUST_USE int disk_sync_parent(struct disk *d, const char *path);
 
@@ -102,7 +105,7 @@ MUST_USE int disk_replace(struct disk *d, const char *path, const void *p, size_
 /* Reads a whole file of at most max bytes into *ret (owned by the caller, mem_free()). */
 MUST_USE int disk_slurp(struct disk *d, const char *path, size_t max, void **ret, size_t *ret_n);
 
-/* Removes a directory and what is in it (two levels at most: the store nests no deeper inside a
+/* Removes a directory and what is in it (four levels at most: the store nests no deeper inside a
  * part or a snapshot). -ERR_NOENT where it is not there. */
 MUST_USE int disk_remove_tree(struct disk *d, const char *path);
 

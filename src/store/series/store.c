@@ -167,6 +167,7 @@ static int open_files(struct store *s, struct why *why)
     err = disk_make_dir(s->config.disk, "tenants");
     if (err)
         return why_set(why, (enum err)-err, "cannot write to the data directory: %s", err_text(err));
+    store_snapshot_clean(s);
     err = store_load_tenants(s, why);
     if (!err)
         err = store_replay(s, &last_segment, why);

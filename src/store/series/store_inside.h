@@ -96,6 +96,9 @@ MUST_USE int store_merge_tenant(struct store *s, struct tenant *t, bool final, b
                                 struct why *why);
 bool store_upkeep(struct store *s);
 
+/* ---- store_snapshot.c: removes what a crash left half made */
+void store_snapshot_clean(struct store *s);
+
 /* ---- store_face.c */
 extern const struct series_store_ops store_face_ops;
 
