@@ -196,6 +196,17 @@ static int merge_now(void *store, struct why *why)
     return store_merge(store, true, why);
 }
 
+static int snapshot_now(void *store, struct arena *a, struct str *ret_path, struct why *why)
+{
+    char *path;
+    int err = store_snapshot(store, &path, why);
+    if (err != 0)
+        return err;
+    *ret_path = arena_str(a, str_c(path));
+    mem_free(path);
+    return 0;
+}
+
 static int open_serve(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
@@ -207,7 +218,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
-                                  .admin = {w->store, flush_now, merge_now},
+                                  .admin = {w->store, flush_now, merge_now, snapshot_now},
                                   .assets = ui_assets,
                                   .assets_n = ui_assets_n,
                                   .job = w->collect.job,

@@ -3,6 +3,7 @@
 #include "serve/answer.h"
 #include "serve/health_api.h"
 #include "serve/job.h"
+#include "text/json.h"
 
 static void finish(struct job *j, int err, const struct why *why)
 {
@@ -32,6 +33,25 @@ static void merge_work(struct job *j)
     finish(j, err, &why);
 }
 
+static void snapshot_work(struct job *j)
+{
+    const struct serve_admin *admin = &j->serve->config.admin;
+    struct why why = {0};
+    struct str name;
+    int err = admin->snapshot(admin->context, &j->arena, &name, &why);
+    if (err != 0) {
+        answer_failure(j, err, &why);
+        return;
+    }
+    for (size_t at; (at = str_find(name, '/')) < name.n;)
+        name = str_sub(name, at + 1, name.n);
+    answer_begin(j);
+    buf_put_str(&j->body, STR("{\"name\":"));
+    json_put_text(&j->body, name);
+    buf_put_c(&j->body, '}');
+    answer_end(j, NULL, STR(""));
+}
+
 static void start(struct http_request *r, struct serve *s, void (*work)(struct job *j))
 {
     if (s->config.admin.flush == NULL)
@@ -50,4 +70,9 @@ void admin_api_flush(struct http_request *r, void *serve)
 void admin_api_merge(struct http_request *r, void *serve)
 {
     start(r, serve, merge_work);
+}
+
+void admin_api_snapshot(struct http_request *r, void *serve)
+{
+    start(r, serve, snapshot_work);
 }

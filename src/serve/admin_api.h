@@ -15,4 +15,8 @@
 void admin_api_flush(struct http_request *r, void *serve);
 void admin_api_merge(struct http_request *r, void *serve);
 
+/* POST /api/v1/admin/tsdb/snapshot as Prometheus has it: {"status":"success","data":{"name":..}},
+ * the name below DATA/snapshots. */
+void admin_api_snapshot(struct http_request *r, void *serve);
+
 #endif

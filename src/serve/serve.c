@@ -37,6 +37,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/v1/status/tsdb", 0, status_api_tsdb, NULL},
     {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/delete_series", SERVE_BODY_MAX, series_api_delete,
      NULL},
+    {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/snapshot", 0, admin_api_snapshot, NULL},
     {HTTP_POST, "/api/admin/flush", 0, admin_api_flush, NULL},
     {HTTP_POST, "/api/admin/merge", 0, admin_api_merge, NULL},
     {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -53,6 +54,7 @@ struct serve_admin {
     void *context;
     int (*flush)(void *context, struct why *why);
     int (*merge)(void *context, struct why *why);
+    int (*snapshot)(void *context, struct arena *a, struct str *ret_path, struct why *why);
 };
 
 struct serve_config {

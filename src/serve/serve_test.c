@@ -134,6 +134,8 @@ static void an_operator_flushes_and_merges_from_this_machine_alone(void **state)
     assert_int_equal(atomic_load(&site.merged), 1);
     assert_true(has(ask("POST /api/admin/merge", "", ""), "no room for a merged part"));
     assert_true(str_starts(ask("GET /api/admin/merge", "", NULL), STR("HTTP/1.1 405 ")));
+    expect("POST /api/v1/admin/tsdb/snapshot", "", "", 200,
+           "{\"status\":\"success\",\"data\":{\"name\":\"20231114T221320Z\"}}");
     struct str far = ask("POST /api/admin/merge", "X-Forwarded-For: 192.0.2.7\r\n", "");
     assert_true(str_starts(far, STR("HTTP/1.1 403 ")));
     assert_int_equal(atomic_load(&site.merged), 2);
