@@ -16,7 +16,7 @@ const binary = resolve(process.argv[2] ?? process.env.SONDE_BINARY ?? join(root,
 const chromiumPath = process.env.SONDE_CHROMIUM ?? "/usr/bin/chromium";
 
 function skip(why) {
-  console.log(`skipped 1: ${why}`);
+  console.log(`${why}\n0 passed, 0 failed, 1 skipped`);
   process.exit(0);
 }
 if (!existsSync(chromiumPath)) skip(`${chromiumPath} is missing (apt-get install chromium)`);
@@ -30,12 +30,14 @@ const { chromium } = require("playwright-core");
 const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 let failures = 0;
+let passed = 0;
 const errors = [];
 
 async function check(name, f) {
   const began = Date.now();
   try {
     const note = await f();
+    passed++;
     console.log(`ok      ${name} (${Date.now() - began} ms${note ? `: ${note}` : ""})`);
   } catch (error) {
     failures++;
@@ -257,5 +259,5 @@ await browser.close();
 await stopDaemon();
 rmSync(data, { recursive: true, force: true });
 if (failures) console.log(`---- the daemon said:\n${log.slice(-3000)}`);
-console.log(failures ? `${failures} failed` : "all passed");
+console.log(`${passed} passed, ${failures} failed, 0 skipped`);
 process.exit(failures ? 1 : 0);
