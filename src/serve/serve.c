@@ -136,11 +136,18 @@ static bool is_loopback_number(struct str host)
     return str_starts(host, STR("127."));
 }
 
+/* The check is against names that a stranger makes point here (DNS rebinding). A name of one label
+ * (a container, a machine of this network, "localhost") is none that a stranger can register. */
+static bool is_single_label(struct str host)
+{
+    return host.n && str_find(host, '.') == host.n && str_find(host, ':') == host.n;
+}
+
 static bool host_known(const struct serve *s, struct str host)
 {
     struct str own = str_c(s->config.listen_host ? s->config.listen_host : "");
-    return str_eq(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
-           is_loopback_number(host) || (own.n && str_eq(host, own));
+    return is_single_label(host) || str_eq(host, STR("[::1]")) || is_loopback_number(host) ||
+           (own.n && str_eq(host, own));
 }
 
 /* "http://host:port" without its scheme; empty for "null". */
