@@ -150,8 +150,9 @@ static void run_feeds(struct store *store, char **paths, int n)
     double samples = (double)MAX(sum.samples, 1u);
     cpu = process_cpu() - cpu;
     wall = (double)clock_monotonic_ns(&clock_real) / 1e9 - wall;
-    printf("%.0f samples, %.2f s, %.2f cpu-s: %.2f M samples a cpu-second; ns a sample: unpack %.1f, "
-           "scan %.1f, append %.1f\n", samples, wall, cpu, samples / cpu / 1e6,
+    printf("%.0f samples, %.2f s, %.2f cpu-s: %.2f M samples a cpu-second; ns a sample: unpack "
+           "%.1f, scan %.1f, append %.1f\n",
+           samples, wall, cpu, samples / cpu / 1e6,
            (double)sum.unpack_ns / samples, (double)sum.scan_ns / samples,
            (double)sum.append_ns / samples);
 }

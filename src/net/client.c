@@ -149,10 +149,10 @@ int client_get(const char *url, struct client_reply *ret, struct why *why)
 int client_post(const char *url, const char *content_type, struct str body,
                 struct client_reply *ret, struct why *why)
 {
-    char type[256] = "Content-Type: ";
-    if (strlen(content_type) >= sizeof type - strlen(type))
+    char type[256];
+    int n = snprintf(type, sizeof type, "Content-Type: %s", content_type);
+    if (n < 0 || (size_t)n >= sizeof type)
         return why_set(why, ERR_RANGE, "the content type is too long");
-    strcat(type, content_type);
     /* Without the empty Expect, libcurl asks first and waits a second for servers that are silent.
      */
     const char *const headers[] = {type, "Expect:"};

@@ -167,12 +167,15 @@ static void allow(struct http_request *r, unsigned methods)
                  {HTTP_POST, "POST"},
                  {HTTP_PUT, "PUT"},
                  {HTTP_DELETE, "DELETE"}};
-    char text[64] = "OPTIONS";
+    struct buf text;
+    buf_init(&text, 64);
+    buf_put_str(&text, STR("OPTIONS"));
     for (size_t i = 0; i < COUNTOF(names); i++) {
         if (names[i].bits & methods)
-            strcat(strcat(text, ", "), names[i].name);
+            buf_printf(&text, ", %s", names[i].name);
     }
-    http_reply_header(r, STR("Allow"), str_c(text));
+    http_reply_header(r, STR("Allow"), buf_str(&text));
+    buf_done(&text);
 }
 
 /* 0, or the status to refuse the request with before its body is read. */

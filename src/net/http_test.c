@@ -21,21 +21,12 @@
 #include "base/stat.h"
 #include "net/http_parse.h"
 #include "net/http_target.h"
+#include "net/http_test_client.h"
 #include "os/thread.h"
 
 enum { BODY_MAX = 4 * 1024 * 1024, CONNECTIONS = 700 };
 
 /* ---- a server on a thread of its own */
-
-static struct {
-    struct loop *loop;
-    struct http_server *server;
-    struct thread thread;
-    uint16_t port;
-    _Atomic int handled, gone_seen, slow_started;
-    struct http_request *_Atomic held;
-    struct buf large;
-} site;
 
 static void reply_text(struct http_request *r, struct str text)
 {
@@ -190,8 +181,6 @@ static int stop(void **state)
     buf_done(&site.large);
     return 0;
 }
-
-#include "net/http_test_client.h"
 
 /* ---- the usual */
 
@@ -720,7 +709,7 @@ static void add_requests(void *context, const struct stat_sample *s)
         total_requests += s->value;
 }
 
-static void requests_are_counted(void **state)
+static void requests_and_answers_are_counted(void **state)
 {
     total_requests = 0;
     stat_each(add_requests, NULL);
@@ -767,7 +756,7 @@ int main(void)
         cmocka_unit_test(other_sites_may_read_only_where_configured),
         cmocka_unit_test(an_answer_may_come_later),
         cmocka_unit_test(a_handler_learns_that_its_client_has_gone),
-        cmocka_unit_test(requests_are_counted),
+        cmocka_unit_test(requests_and_answers_are_counted),
         cmocka_unit_test(a_server_drains_after_its_last_answer),
     };
     return cmocka_run_group_tests(tests, start, forget);

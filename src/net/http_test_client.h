@@ -1,10 +1,35 @@
-/* net/http_test_client.h - the client of http_test.c, which includes it behind its site: raw bytes
- * to the server and all that comes back.
+/* net/http_test_client.h - the client of http_test.c, and the server that it speaks to: raw bytes
+ * to it and all that comes back.
  *
  * Threads: the test's.
  */
 #ifndef NET_HTTP_TEST_CLIENT_H
 #define NET_HTTP_TEST_CLIENT_H
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "net/http.h"
+#include "os/thread.h"
+
+/* The server on a thread of its own, which http_test.c starts and looks into. */
+static struct {
+    struct loop *loop;
+    struct http_server *server;
+    struct thread thread;
+    uint16_t port;
+    _Atomic int handled, gone_seen, slow_started;
+    struct http_request *_Atomic held;
+    struct buf large;
+} site;
 
 static int dial(void)
 {
@@ -60,7 +85,8 @@ static int status_of(struct str answer)
 {
     if (!str_starts(answer, STR("HTTP/1.1 ")))
         return 0;
-    return atoi(answer.p + 9);
+    int64_t status = 0;
+    return str_i64(str_sub(answer, 9, 12), &status) ? (int)status : 0;
 }
 
 static struct str body_of(struct str answer)

@@ -3,7 +3,8 @@
  * Content-Type decides: application/json (codec/metrics_json.h), text/plain (text format 0.0.4),
  * application/openmetrics-text. Content-Encoding gzip, deflate, zstd, snappy or none. The answer is
  * {"accepted":n,"refused_total":n,"refused":[{"index":i,"series":..,"reason":..}]} with status 200
- * if anything was accepted (or nothing was sent), 400 if nothing was: docs/adr/0007-partial-writes.md.
+ * if anything was accepted (or nothing was sent), 400 if nothing was:
+ * docs/adr/0007-partial-writes.md.
  *
  * Threads: handlers run on their loops; one scratch space per lane.
  */

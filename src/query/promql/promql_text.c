@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/must.h"
+
 enum { NUMBER_TEXT_MAX = 400 }; /* bytes: 1e308 written out, and room */
 
 const char *promql_error_text(enum promql_error kind)
@@ -162,7 +164,9 @@ static int digits_of(double v, char *digits)
     while (n > 1 && digits[n - 1] == '0')
         n--;
     digits[n] = 0;
-    return atoi(p + 1);
+    int64_t exponent = 0;
+    must(*p == 'e' && str_i64(str_c(p[1] == '+' ? p + 2 : p + 1), &exponent));
+    return (int)exponent;
 }
 
 static void put_plain(const char *digits, int exponent, struct buf *out)
