@@ -220,7 +220,9 @@ enum head_slot_result head_slot_put(struct head *h, struct head_group *g, struct
     uint32_t next = s->first_slot + s->n;
     if (UNLIKELY(slot < next))
         return overwrite(h, g, s, slot, value);
-    if (UNLIKELY(s->n && s->first_slot < g->flush_end && slot >= g->flush_end))
+    if (UNLIKELY(slot < g->flush_end))
+        return HEAD_SLOT_BESIDE; /* the flush may have taken the series' slots already */
+    if (UNLIKELY(s->n && s->first_slot < g->flush_end))
         head_slot_seal(h, s);
     if (s->n == 0)
         s->first_slot = slot;
