@@ -200,8 +200,10 @@ int main(int argc, char **argv)
     print_stats(store, "open");
     run_feeds(store, argv + 2, argc - 2);
     print_stats(store, "fed");
-    if (getenv("KILL"))
+    if (getenv("KILL")) { /* ends without a flush, as kill -9 would */
+        fflush(stdout);
         _Exit(0);
+    }
     step(store, "flush", store_flush);
     step(store, "merge", merge);
     store_close(store);

@@ -133,9 +133,9 @@ static void note_fresh(struct head *h, uint32_t id)
     h->fresh[h->fresh_n++] = id;
 }
 
-/* Enters a new series under its fingerprint. */
+/* Enters a new series; print is not looked at while the head is being opened. */
 static void enter(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n,
-                  struct fingerprint f)
+                  struct fingerprint print)
 {
     while (h->series.n <= id)
         ((struct head_series *)slab_grow(&h->series))->group = HEAD_NO_GROUP;
@@ -144,38 +144,73 @@ static void enter(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n,
     s->pairs_n = n;
     s->seen_minute = atomic_load(&h->minute);
     s->pairs = mem_copy(pairs, n * sizeof *pairs);
-    for (uint8_t i = 0; i < n; i++)
-        pairs_post(&h->pairs, pairs[i], id);
-    lookup_add(&h->lookup, f, id);
     note_fresh(h, id);
     h->alive++;
+    if (h->opening)
+        return;
+    for (uint8_t i = 0; i < n; i++)
+        pairs_post(&h->pairs, pairs[i], id);
+    lookup_add(&h->lookup, print, id);
+}
+
+/* The fingerprint of a series by its pairs; key is scratch. */
+static struct fingerprint print_of(const struct head *h, uint32_t id, struct buf *key)
+{
+    buf_clear(key);
+    head_key(h, id, key);
+    return fingerprint_of(&h->key, buf_str(key));
+}
+
+void head_index_all(struct head *h)
+{
+    enum { AHEAD = 16 }; /* entries whose memory is on its way */
+    struct { struct fingerprint print; uint32_t id; } ring[AHEAD];
+    struct buf key;
+    size_t n = 0;
+    buf_init(&key, LABELS_KEY_MAX);
+    lookup_reserve(&h->lookup, h->alive);
+    for (uint32_t id = 0; id < h->series.n; id++) {
+        const struct head_series *s = head_series_at(h, id);
+        if (!s->pairs)
+            continue;
+        if (n >= AHEAD)
+            lookup_add(&h->lookup, ring[n % AHEAD].print, ring[n % AHEAD].id);
+        ring[n % AHEAD].print = print_of(h, id, &key);
+        ring[n % AHEAD].id = id;
+        lookup_prefetch(&h->lookup, ring[n++ % AHEAD].print);
+        for (uint8_t i = 0; i < s->pairs_n; i++)
+            pairs_post(&h->pairs, s->pairs[i], id);
+    }
+    for (size_t i = n > AHEAD ? n - AHEAD : 0; i < n; i++)
+        lookup_add(&h->lookup, ring[i % AHEAD].print, ring[i % AHEAD].id);
+    buf_done(&key);
+    h->opening = false;
+}
+
+/* A second definition is fine where it is the same. */
+static int define_again(const struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n)
+{
+    const struct head_series *s = head_series_at(h, id);
+    bool same = s->pairs_n == n && memcmp(s->pairs, pairs, n * sizeof *pairs) == 0;
+    return same ? 0 : -ERR_EXISTS;
 }
 
 int head_define(struct head *h, uint32_t id, struct str key)
 {
-    struct fingerprint f = fingerprint_of(&h->key, key);
-    uint32_t known = lookup_find(&h->lookup, f);
-    if (known != LOOKUP_NONE)
-        return known == id ? 0 : -ERR_EXISTS;
+    uint32_t pairs[LABELS_MAX];
     if (id > h->series.n + HEAD_ID_JUMP_MAX)
         return -ERR_RANGE;
-    if (id < h->series.n && head_series_at(h, id)->pairs)
-        return -ERR_EXISTS;
-
-    uint32_t pairs[LABELS_MAX];
     uint8_t n = intern_key(h, key, pairs);
-    enter(h, id, pairs, n, f);
+    if (id < h->series.n && head_series_at(h, id)->pairs)
+        return define_again(h, id, pairs, n);
+    enter(h, id, pairs, n, h->opening ? (struct fingerprint){0} : fingerprint_of(&h->key, key));
     return 0;
 }
 
 void head_define_pairs(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n)
 {
-    struct buf key;
-    buf_init(&key, LABELS_KEY_MAX);
-    for (uint8_t i = 0; i < n; i++)
-        buf_put_str(&key, pairs_at(&h->pairs, pairs[i])->bytes);
-    enter(h, id, pairs, n, fingerprint_of(&h->key, buf_str(&key)));
-    buf_done(&key);
+    must(h->opening);
+    enter(h, id, pairs, n, (struct fingerprint){0});
 }
 
 static void merge_order(struct head *h);

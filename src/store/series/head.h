@@ -129,6 +129,7 @@ struct head {
     uint32_t *free_ids;
     uint32_t free_n, free_capacity;
     uint64_t alive;      /* series */
+    bool opening;        /* definitions go into neither lookup nor postings: head_index_all() will */
     struct head_limits limits;
     struct head_excess excess[HEAD_EXCESS_MAX];
     size_t excess_n;
@@ -169,7 +170,11 @@ void head_key(const struct head *h, uint32_t id, struct buf *out);
  * series is fine. index_lock must be held for writing, or nobody else may use h yet. */
 MUST_USE int head_define(struct head *h, uint32_t id, struct str key);
 
-/* The same for a series whose pairs are interned already, in canonical order; known to be new. */
+/* Enters all series into lookup and postings: ends the time of definitions with opening set. */
+void head_index_all(struct head *h);
+
+/* The same for a series whose pairs are interned already, in canonical order; known to be new, and
+ * only while the head is being opened. */
 void head_define_pairs(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n);
 
 /* What a lane keeps between batches. */

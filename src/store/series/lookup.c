@@ -1,13 +1,13 @@
 #include "store/series/lookup.h"
 
-#include "base/mem.h"
 #include "base/must.h"
+#include "os/huge.h"
 
 enum { FIRST_CAPACITY = 64 };
 
 static struct lookup_slot *new_slots(size_t capacity)
 {
-    struct lookup_slot *slots = mem_aligned(64, capacity * sizeof *slots);
+    struct lookup_slot *slots = huge_new(capacity * sizeof *slots);
     for (size_t i = 0; i < capacity; i++)
         slots[i].id = LOOKUP_NONE;
     return slots;
@@ -20,7 +20,7 @@ void lookup_init(struct lookup *l)
 
 void lookup_done(struct lookup *l)
 {
-    mem_free(l->slots);
+    huge_free(l->slots, l->capacity * sizeof *l->slots);
     *l = (struct lookup){0};
 }
 
@@ -42,7 +42,7 @@ static void rebuild(struct lookup *l, size_t capacity, int (*dead)(void *context
     for (size_t i = 0; i < old.capacity; i++)
         if (old.slots[i].id != LOOKUP_NONE && !(dead && dead(context, old.slots[i].id)))
             put(l, old.slots[i]);
-    mem_free(old.slots);
+    huge_free(old.slots, old.capacity * sizeof *old.slots);
 }
 
 void lookup_reserve(struct lookup *l, size_t n)

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/mem.h"
 #include "base/must.h"
+#include "os/huge.h"
 
 enum { SLAB_FIRST_BITS = 5, SLAB_FIRST = 1 << SLAB_FIRST_BITS, SLAB_CHUNKS = 32 - SLAB_FIRST_BITS };
 
@@ -32,7 +32,7 @@ static inline void slab_init(struct slab *s, size_t size)
 static inline void slab_done(struct slab *s)
 {
     for (size_t k = 0; k < SLAB_CHUNKS; k++)
-        mem_free(s->chunks[k]);
+        huge_free(s->chunks[k], ((size_t)SLAB_FIRST << k) * s->size);
     slab_init(s, s->size);
 }
 
@@ -52,7 +52,7 @@ static inline void *slab_grow(struct slab *s)
     char **chunk = &s->chunks[k - SLAB_FIRST_BITS];
     if (!*chunk) {
         size_t bytes = ((size_t)1 << k) * s->size;
-        *chunk = mem_aligned(64, bytes);
+        *chunk = huge_new(bytes);
         s->bytes += bytes;
     }
     s->n++;

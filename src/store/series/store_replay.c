@@ -55,8 +55,15 @@ static bool apply_series(struct replay *r, const struct log_record *rec)
     struct tenant *t = tenant_at(r, number);
     if (!t)
         return false;
-    int err = head_define(t->head, (uint32_t)id, str_of((const char *)p, (size_t)(end - p)));
-    return err == 0;
+    return head_define(t->head, (uint32_t)id, str_of((const char *)p, (size_t)(end - p))) == 0;
+}
+
+/* Lookup and postings of all heads, made while the samples are applied. */
+static void index_all(void *context)
+{
+    struct store *s = context;
+    for (size_t i = 0; i < s->tenants.n; i++)
+        head_index_all(s->tenants.v[i]->head);
 }
 
 static bool apply_exemplar(struct replay *r, const struct log_record *rec)
@@ -175,9 +182,12 @@ int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why)
     r.states = mem_array(LOG_LANES_MAX * (r.tenants + 1), sizeof *r.states);
 
     /* Samples wait: a lane's may lie before the definition that another lane made. */
+    struct thread indexer = {0};
     arena_init(&r.arena);
     int err = log_replay(s->config.disk, "log", s->ring, &how, &result, why);
+    thread_start(&indexer, "index", index_all, s);
     apply_kept(&r);
+    thread_join(&indexer);
     for (size_t i = 0; i < LOG_LANES_MAX * (r.tenants + 1); i++)
         head_replay_done(&r.states[i]);
     mem_free(r.states);

@@ -58,7 +58,7 @@ static int add_tenant(struct store *s, struct str name, struct tenant **ret, str
         return why_set(why, ERR_LIMIT, "there are %zu tenants, as many as there may be "
                                        "(store.tenants_max)", s->tenants.n);
     struct tenant *t;
-    int err = tenant_open(s, (uint32_t)s->tenants.n + 1, name, &t, why);
+    int err = tenant_open(s, (uint32_t)s->tenants.n + 1, name, false, &t, why);
     if (err)
         return err;
     err = save_list(s, name);
@@ -113,7 +113,7 @@ int store_load_tenants(struct store *s, struct why *why)
             err = why_set(why, ERR_CORRUPT, "tenants/list: line %zu is no name of a tenant",
                           s->tenants.n + 1);
         else
-            err = tenant_open(s, (uint32_t)s->tenants.n + 1, line, &t, why);
+            err = tenant_open(s, (uint32_t)s->tenants.n + 1, line, true, &t, why);
         if (!err)
             enter_tenant(s, t);
     }

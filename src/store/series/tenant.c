@@ -284,8 +284,8 @@ static int open_files(struct tenant *t, struct why *why)
     return err;
 }
 
-int tenant_open(struct store *s, uint32_t number, struct str name, struct tenant **ret,
-                struct why *why)
+int tenant_open(struct store *s, uint32_t number, struct str name, bool opening,
+                struct tenant **ret, struct why *why)
 {
     struct tenant *t = mem_new(sizeof *t);
     t->store = s;
@@ -298,8 +298,10 @@ int tenant_open(struct store *s, uint32_t number, struct str name, struct tenant
     struct head_limits limits = store_limits(s, t);
     t->head = head_new(number, &limits, store_define, t);
     atomic_store(&t->head->minute, store_minute(s));
+    t->head->opening = true;
     catalogue_init(&t->catalogue, store_place(s).disk, store_place(s).ring, t->dir);
     t->exemplars_max = store_exemplars_max(s);
+    t->flushed_ms = clock_monotonic_ns(&clock_real) / 1000000;
 
     int err = open_files(t, why);
     if (err) {
@@ -307,6 +309,8 @@ int tenant_open(struct store *s, uint32_t number, struct str name, struct tenant
         tenant_free(t);
         return err;
     }
+    if (!opening)
+        head_index_all(t->head);
     *ret = t;
     return 0;
 }

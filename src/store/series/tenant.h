@@ -88,9 +88,10 @@ struct tenant {
     } dead_ids; /* swept, not yet out of the catalogue */
 };
 
-/* Opens (or makes) the tenant's files and parts and fills its head from the catalogue. */
-MUST_USE int tenant_open(struct store *s, uint32_t number, struct str name, struct tenant **ret,
-                         struct why *why);
+/* Opens (or makes) the tenant's files and parts and fills its head from the catalogue. opening: the
+ * whole store is being opened, which makes the head's postings at its end. */
+MUST_USE int tenant_open(struct store *s, uint32_t number, struct str name, bool opening,
+                         struct tenant **ret, struct why *why);
 void tenant_free(struct tenant *t); /* NULL is fine */
 
 /* Begins (ends) reading: what a reader finds in the head or in the parts at its begin stays in one
