@@ -59,7 +59,7 @@ struct work {
     struct ingest *ingest;
     struct pool *pool;
     struct settings collect;
-    char instance[256];
+    char instance[256], host[160]; /* borrowed by serve */
     struct runner *runner;
     struct health *health;
     struct checks checks;
@@ -210,8 +210,7 @@ static int snapshot_now(void *store, struct arena *a, struct str *ret_path, stru
 static int open_serve(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
-    char host[160];
-    host_of(server, host, sizeof host);
+    host_of(server, w->host, sizeof w->host);
     struct serve_config config = {.store = store_face(w->store),
                                   .sink = store_sink(w->store),
                                   .probe_lane = w->loops + 1,
@@ -223,7 +222,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .assets_n = ui_assets_n,
                                   .job = w->collect.job,
                                   .instance = w->instance,
-                                  .listen_host = host,
+                                  .listen_host = w->host,
                                   .loopback = all_loopback(server),
                                   .query_timeout_ms = server->query_timeout_ms,
                                   .query_samples_max = (uint64_t)server->query_samples_max,
