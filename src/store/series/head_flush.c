@@ -190,7 +190,8 @@ static void trim_group(struct head_group *g)
 {
     head_group_lock(g);
     uint32_t gone = g->flush_end > g->base ? g->flush_end - g->base : 0;
-    memmove(g->ts_ms, g->ts_ms + gone, (g->n - gone) * sizeof *g->ts_ms);
+    if (g->n > gone)
+        memmove(g->ts_ms, g->ts_ms + gone, (g->n - gone) * sizeof *g->ts_ms);
     g->base += gone;
     g->n -= gone;
     if (g->n == 0) {

@@ -239,7 +239,8 @@ static int compare(const void *a, const void *b)
 static void settle(struct merge_points *p)
 {
     size_t k = 0;
-    qsort(p->v, p->n, sizeof *p->v, compare);
+    if (p->n > 0)
+        qsort(p->v, p->n, sizeof *p->v, compare);
     for (size_t i = 0; i < p->n; i++)
         if (i + 1 == p->n || p->v[i + 1].ts_ms != p->v[i].ts_ms)
             p->v[k++] = p->v[i];
