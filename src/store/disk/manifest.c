@@ -12,7 +12,7 @@ static const uint64_t MAGIC = 0x4e414d45444e4f53; /* "SONDEMAN" */
 
 enum {
     VERSION = 1,
-    HEADER = 16, /* magic, version, zero */
+    HEADER = 16, /* magic, version, checksum of both */
     FRAME = 16,  /* length, checksum, sequence number */
     BODY_MAX = 16 << 20,
     DEAD_MIN = 65536, /* bytes that a rewrite must save at least */
@@ -48,6 +48,7 @@ struct manifest {
     uint64_t end;      /* where the next record goes */
     uint64_t sequence; /* of the last record */
     uint64_t damaged;
+    bool torn;    /* bytes at the end were no record */
     bool rewrite; /* the file must be written anew before anything is appended */
 };
 
@@ -292,6 +293,7 @@ static void read_records(struct manifest *m, const uint8_t *p, size_t n)
         at += FRAME + length;
         m->end = at;
     }
+    m->torn = bad != 0;
     m->rewrite = bad != 0 || m->damaged != 0;
 }
 
@@ -314,6 +316,7 @@ static int write_anew(struct manifest *m)
         uint8_t *p = (uint8_t *)b.p;
         store64(p, MAGIC);
         store32(p + 8, VERSION);
+        store32(p + 12, hash_crc32c(0, p, 12));
         if (body)
             frame(p + HEADER, p + HEADER + FRAME, body, m->sequence + 1);
         else
@@ -334,28 +337,59 @@ static int write_anew(struct manifest *m)
     return err;
 }
 
-static int read_file(struct manifest *m, struct why *why)
+enum manifest_doubt manifest_doubt(const struct manifest *m)
+{
+    struct str value;
+    if (!manifest_note(m, STR(MANIFEST_DOUBT), &value) || value.n == 0)
+        return MANIFEST_SOUND;
+    return str_eq(value, STR("torn")) ? MANIFEST_TORN : MANIFEST_DAMAGED;
+}
+
+/* Writes down what was found, so that it is not forgotten when the file is written anew. */
+static void note_doubt(struct manifest *m)
+{
+    if (m->damaged)
+        set_note(m, STR(MANIFEST_DOUBT), STR("damaged"));
+    else if (m->torn && manifest_doubt(m) == MANIFEST_SOUND)
+        set_note(m, STR(MANIFEST_DOUBT), STR("torn"));
+}
+
+static bool is_header(const uint8_t *p, size_t n)
+{
+    return n >= HEADER && load64(p) == MAGIC && load32(p + 12) == hash_crc32c(0, p, 12);
+}
+
+static int read_state(struct manifest *m, struct why *why)
 {
     void *p;
     size_t n;
     int err = disk_slurp(m->d, m->path, MANIFEST_BYTES_MAX, &p, &n);
-    if (err == -ERR_NOENT) {
-        err = write_anew(m);
-        return err ? why_set(why, (enum err) - err, "cannot make %s: %s", m->path, err_text(err))
-                   : 0;
-    }
     if (err)
         return why_set(why, (enum err) - err, "cannot read %s: %s", m->path, err_text(err));
 
     const uint8_t *bytes = p;
-    if (n >= HEADER && load64(bytes) == MAGIC && load32(bytes + 8) > VERSION)
+    if (is_header(bytes, n) && load32(bytes + 8) > VERSION)
         err = why_set(why, ERR_FORMAT, "%s has format version %u, this program reads version %d",
                       m->path, load32(bytes + 8), VERSION);
-    if (!err && (n < HEADER || load64(bytes) != MAGIC))
+    if (!err && !is_header(bytes, n))
         m->damaged++; /* the records may be sound all the same */
     if (!err)
         read_records(m, bytes, n);
     mem_free(p);
+    if (!err)
+        note_doubt(m);
+    return err;
+}
+
+static int read_file(struct manifest *m, struct why *why)
+{
+    int err = read_state(m, why);
+    if (err == -ERR_NOENT) {
+        set_note(m, STR(MANIFEST_DOUBT), STR("damaged"));
+        err = write_anew(m);
+        return err ? why_set(why, (enum err) - err, "cannot make %s: %s", m->path, err_text(err))
+                   : 0;
+    }
     if (err)
         return err;
     err = disk_open(m->d, m->path, DISK_WRITE, &m->file);
@@ -369,19 +403,30 @@ static int read_file(struct manifest *m, struct why *why)
     return 0;
 }
 
-int manifest_open(struct disk *d, const char *path, struct manifest **ret, struct why *why)
+static int make(struct disk *d, const char *path, int (*read)(struct manifest *, struct why *),
+                struct manifest **ret, struct why *why)
 {
     struct manifest *m = mem_new(sizeof *m);
     m->d = d;
     m->path = mem_text(path, strlen(path));
     map_init(&m->by_name, 0);
-    int err = read_file(m, why);
+    int err = read(m, why);
     if (err) {
         manifest_free(m);
         return err;
     }
     *ret = m;
     return 0;
+}
+
+int manifest_open(struct disk *d, const char *path, struct manifest **ret, struct why *why)
+{
+    return make(d, path, read_file, ret, why);
+}
+
+int manifest_read(struct disk *d, const char *path, struct manifest **ret, struct why *why)
+{
+    return make(d, path, read_state, ret, why);
 }
 
 void manifest_free(struct manifest *m)

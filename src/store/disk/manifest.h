@@ -34,11 +34,27 @@ struct manifest_part {
 
 struct manifest;
 
+/* Whether records may be missing, so that the owner should look through the directories of its
+ * parts. It stands in the file as the note MANIFEST_DOUBT and stays until an edit sets that to "",
+ * which belongs into the edit that enters what was found. */
+#define MANIFEST_DOUBT "doubt"
+enum manifest_doubt {
+    MANIFEST_SOUND,
+    MANIFEST_TORN,    /* the end is no record: torn by a crash, or the last edit is damaged */
+    MANIFEST_DAMAGED, /* anything may be missing; also where the file was not there */
+};
+
 /* Opens or makes the file. A torn end is cut off; damage elsewhere is skipped and counted. Succeeds
  * on a full disk where the file is there (edits fail until there is room). */
 MUST_USE int manifest_open(struct disk *d, const char *path, struct manifest **ret,
                            struct why *why);
 void manifest_free(struct manifest *m); /* NULL is fine */
+
+/* The same without changing anything: for looking at a store; no edits. -ERR_NOENT. */
+MUST_USE int manifest_read(struct disk *d, const char *path, struct manifest **ret,
+                           struct why *why);
+
+enum manifest_doubt manifest_doubt(const struct manifest *m);
 
 /* Runs of bytes that were damaged, so that records may be missing: 0 in a sound file. The owner
  * should then look through the directories of the parts. */

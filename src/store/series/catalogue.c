@@ -1,6 +1,8 @@
 #include "store/series/catalogue.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -9,7 +11,8 @@
 #include "store/disk/page.h"
 
 /* Tags of the rows. */
-enum { ROW_END = 0, ROW_PAIR = 1, ROW_SERIES = 2 };
+enum { ROW_END = 0, ROW_PAIR = 1, ROW_SERIES = 2, ROW_BEGIN = 3 };
+static const uint32_t PAIR_LOST = UINT32_MAX;
 enum { PATH_MAX_BYTES = 256, ROW_MAX = LABELS_KEY_MAX + 64 };
 
 void catalogue_init(struct catalogue *c, struct disk *disk, const struct keyring *ring,
@@ -41,6 +44,7 @@ struct loader {
     uint32_t before[LABELS_MAX]; /* pairs of the series before, as numbers */
     uint8_t before_n;
     uint32_t next_id;
+    bool begun;              /* the row that begins the file was there */
     struct buf row;          /* bytes not yet taken */
     size_t at;               /* in row */
 };
@@ -68,6 +72,22 @@ static const uint8_t *unread(const struct loader *l, const uint8_t **ret_end)
 {
     *ret_end = (const uint8_t *)l->row.p + l->row.n;
     return (const uint8_t *)l->row.p + l->at;
+}
+
+/* Pairs that the files before should have had and have not are lost; a file that has none before it
+ * begins anew. */
+static const uint8_t *load_begin(struct loader *l, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t before;
+    p = varint_get(p, end, &before);
+    if (!p || before > UINT32_MAX || (before && before < l->pairs.n))
+        return NULL;
+    if (before == 0)
+        l->pairs.n = 0;
+    while (l->pairs.n < before)
+        vec_push(&l->pairs, PAIR_LOST);
+    l->begun = true;
+    return p;
 }
 
 static const uint8_t *load_pair(struct loader *l, const uint8_t *p, const uint8_t *end)
@@ -103,10 +123,17 @@ static const uint8_t *load_series(struct loader *l, const uint8_t *p, const uint
 
     uint32_t id = l->next_id + (uint32_t)unzigzag(jump), pairs[LABELS_MAX];
     l->next_id = id + 1;
-    for (uint8_t i = 0; i < l->before_n; i++)
+    bool lost = false;
+    for (uint8_t i = 0; i < l->before_n; i++) {
         pairs[i] = l->pairs.v[l->before[i]];
+        lost |= pairs[i] == PAIR_LOST;
+    }
     if (id > l->head->series.n + HEAD_ID_JUMP_MAX)
         return NULL;
+    if (lost) {
+        head_reserve(l->head, id);
+        return p;
+    }
     if (id < l->head->series.n && head_series_at(l->head, id)->pairs)
         return p; /* written twice: the first stands */
     head_define_pairs(l->head, id, pairs, l->before_n);
@@ -127,7 +154,14 @@ static int load_rows(struct loader *l, struct why *why)
         uint8_t tag = *p++;
         if (tag == ROW_END)
             return 0;
-        p = tag == ROW_PAIR ? load_pair(l, p, end) : tag == ROW_SERIES ? load_series(l, p, end) : NULL;
+        if (tag == ROW_BEGIN)
+            p = load_begin(l, p, end);
+        else if (!l->begun)
+            p = NULL;
+        else
+            p = tag == ROW_PAIR     ? load_pair(l, p, end)
+                : tag == ROW_SERIES ? load_series(l, p, end)
+                                    : NULL;
         if (!p)
             return why_set(why, ERR_CORRUPT, "a row of the series catalogue is malformed");
         l->at = (size_t)(p - (const uint8_t *)l->row.p);
@@ -144,12 +178,82 @@ static int load_file(struct catalogue *c, uint64_t number, struct loader *l, str
     l->offset = l->at = 0;
     l->before_n = 0;
     l->next_id = 0;
+    l->begun = false;
     buf_clear(&l->row);
     err = load_rows(l, why);
     page_file_close(l->file);
-    if (err)
-        why_prefix(why, "%s", path);
     return err;
+}
+
+/* ---- which files count */
+
+struct choice {
+    struct catalogue *c;
+    struct {
+        uint64_t *v;
+        size_t n, capacity;
+    } numbers;
+};
+
+static int note_file(void *context, const struct disk_entry *e)
+{
+    struct choice *choice = context;
+    struct str name = str_c(e->name);
+    uint64_t number;
+    if (str_starts(name, STR("catalogue-")) && str_u64(str_sub(name, 10, name.n), &number))
+        vec_push(&choice->numbers, number);
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Does this file begin a catalogue anew? Not where that cannot be read. */
+static bool is_whole(const struct catalogue *c, uint64_t number)
+{
+    char path[PATH_MAX_BYTES];
+    struct page_file *file;
+    uint8_t begin[2] = {0};
+    file_path(c, number, path);
+    if (page_file_open(c->disk, path, PAGE_KIND_CATALOGUE, c->ring, NULL, &file, NULL))
+        return false;
+    int err = page_copy(file, 0, sizeof begin, begin, NULL);
+    page_file_close(file);
+    return !err && begin[0] == ROW_BEGIN && begin[1] == 0;
+}
+
+/* The manifest does not say: all from the newest file on that begins anew, or all there are. */
+static int choose_files(struct catalogue *c)
+{
+    struct choice choice = {.c = c};
+    int err = disk_list(c->disk, c->dir, note_file, &choice);
+    size_t n = choice.numbers.n;
+    if (!err && n) {
+        qsort(choice.numbers.v, n, sizeof *choice.numbers.v, by_number);
+        c->first = choice.numbers.v[0];
+        c->last = choice.numbers.v[n - 1];
+        while (n && !is_whole(c, choice.numbers.v[n - 1]))
+            n--;
+        if (n)
+            c->first = choice.numbers.v[n - 1];
+        c->lost = true; /* not known, but all is to be written anew */
+    }
+    vec_free(&choice.numbers);
+    return err;
+}
+
+PRINTF(2, 3) static void warn(struct catalogue *c, const char *format, ...)
+{
+    char text[WHY_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (c->warn)
+        c->warn(c->warn_context, text);
 }
 
 static int remove_stray(void *context, const struct disk_entry *e)
@@ -170,6 +274,8 @@ static int remove_stray(void *context, const struct disk_entry *e)
 static void number_pairs(struct catalogue *c, const uint32_t *pairs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        if (pairs[i] == PAIR_LOST)
+            continue;
         while (c->numbers.n <= pairs[i])
             vec_push(&c->numbers, 0);
         c->numbers.v[pairs[i]] = (uint32_t)i + 1;
@@ -177,22 +283,44 @@ static void number_pairs(struct catalogue *c, const uint32_t *pairs, size_t n)
     c->pairs = (uint32_t)n;
 }
 
-int catalogue_load(struct catalogue *c, const struct manifest *m, struct head *h, struct why *why)
+/* False where there is no such note, or none that makes sense. */
+static bool read_note(struct catalogue *c, const struct manifest *m)
 {
     struct str note, first, last;
-    if (manifest_note(m, STR("catalogue"), &note)) {
-        if (!str_split(&note, ' ', &first) || !str_split(&note, ' ', &last) ||
-            !str_u64(first, &c->first) || !str_u64(last, &c->last))
-            return why_set(why, ERR_CORRUPT, "%s/manifest: the note about the catalogue is malformed",
-                           c->dir);
-    }
+    uint64_t from, to;
+    if (!manifest_note(m, STR("catalogue"), &note) || !str_split(&note, ' ', &first) ||
+        !str_split(&note, ' ', &last) || !str_u64(first, &from) || !str_u64(last, &to))
+        return false;
+    c->first = from;
+    c->last = to;
+    return true;
+}
+
+int catalogue_load(struct catalogue *c, const struct manifest *m, struct head *h, struct why *why)
+{
+    int err = 0;
+    if (manifest_doubt(m) != MANIFEST_SOUND || !read_note(c, m))
+        err = choose_files(c);
+    if (err)
+        return why_set(why, (enum err) - err, "cannot list %s: %s", c->dir, err_text(err));
     int ignored UNUSED = disk_list(c->disk, c->dir, remove_stray, c); /* strays do no harm */
 
     struct loader l = {.head = h};
     buf_init(&l.row, ROW_MAX + (size_t)2 * PAGE_BYTES);
-    int err = 0;
-    for (uint64_t number = c->first; number <= c->last && !err; number++)
-        err = load_file(c, number, &l, why);
+    for (uint64_t number = c->first; number <= c->last && !err; number++) {
+        struct why own = {0};
+        uint64_t before = h->alive;
+        err = load_file(c, number, &l, &own);
+        if (err == -ERR_CORRUPT || err == -ERR_NOENT) {
+            warn(c, "%s/catalogue-%llu is damaged: %llu of its series were read, the others come "
+                    "back when they are written again (%s)", c->dir, (unsigned long long)number,
+                 (unsigned long long)(h->alive - before), own.text);
+            c->lost = true;
+            err = 0;
+        } else if (err) {
+            why_set(why, (enum err) - err, "%s", own.text);
+        }
+    }
     number_pairs(c, l.pairs.v, l.pairs.n);
     c->series = h->alive;
     buf_done(&l.row);
@@ -281,7 +409,7 @@ int catalogue_save(struct catalogue *c, struct head *h, struct manifest_edit *ed
                    struct why *why)
 {
     bool whole = c->last - c->first + 1 >= CATALOGUE_FILES_MAX && c->last >= c->first;
-    whole |= c->dead > 1024 && c->dead > c->series / 2;
+    whole |= c->lost || (c->dead > 1024 && c->dead > c->series / 2);
     *ret_any = false;
     if (!whole && !anything_unsaved(h))
         return 0;
@@ -305,6 +433,8 @@ int catalogue_save(struct catalogue *c, struct head *h, struct manifest_edit *ed
         for (size_t i = 0; i < c->numbers.n; i++)
             c->numbers.v[i] = 0;
     }
+    uint8_t begin[1 + VARINT_MAX] = {ROW_BEGIN};
+    page_writer_put(s.writer, begin, (size_t)(varint_put(begin + 1, c->pairs) - begin));
     save_all(&s, whole);
     page_writer_put(s.writer, &(uint8_t){ROW_END}, 1);
     err = page_writer_finish(s.writer);
@@ -346,8 +476,10 @@ void catalogue_settle(struct catalogue *c, struct head *h, bool applied)
         c->dead = c->series + 2048; /* a whole file, then */
         return;
     }
-    if (c->saved_first != c->first)
+    if (c->saved_first == c->saved_last) { /* written as a whole */
         c->dead = 0;
+        c->lost = false;
+    }
     remove_files(c, c->first, c->saved_first);
     c->first = c->saved_first;
     c->last = c->saved_last;

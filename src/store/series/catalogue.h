@@ -4,7 +4,11 @@
  * A row of page files "catalogue-N" in the tenant's directory: each flush that has new series adds
  * one, and when they are many or half of it is dead, all is written anew as one. Label pairs stand
  * once, a series is the numbers of its pairs, the part it shares with the series before left out:
- * about ten bytes. The manifest's note "catalogue" names the first and the last file that count.
+ * about ten bytes. The manifest's note "catalogue" names the first and the last file that count;
+ * where that is lost, the files themselves say which of them begins anew.
+ *
+ * Damage costs the series of that file from there on: their samples in parts stay (parts have keys
+ * of their own), those that only the log has are orphans.
  * docs/format/catalogue.md draws the bytes.
  *
  * Threads: one at a time.
@@ -12,6 +16,7 @@
 #ifndef STORE_SERIES_CATALOGUE_H
 #define STORE_SERIES_CATALOGUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -34,6 +39,9 @@ struct catalogue {
         size_t n, capacity;
     } numbers; /* head's pair -> number + 1, 0: none */
     uint32_t pairs;       /* numbers given out */
+    bool lost; /* damage was met: the next save writes all anew, and is always due */
+    void (*warn)(void *context, const char *text); /* may be NULL */
+    void *warn_context;
     uint64_t saved_first, saved_last, saved_series; /* of a save that is not settled */
 };
 
@@ -42,7 +50,8 @@ void catalogue_init(struct catalogue *c, struct disk *disk, const struct keyring
 void catalogue_done(struct catalogue *c);
 
 /* Defines all series of the catalogue in h, which nobody else uses yet. Files beyond the note (of
- * a flush that a crash ended) are removed. */
+ * a flush that a crash ended) are removed. What is damaged is told to warn and left out. -ERR_KEY,
+ * -ERR_FORMAT (of another version), -ERR_IO. */
 MUST_USE int catalogue_load(struct catalogue *c, const struct manifest *m, struct head *h,
                             struct why *why);
 

@@ -195,6 +195,27 @@ static int define_again(const struct head *h, uint32_t id, const uint32_t *pairs
     return same ? 0 : -ERR_EXISTS;
 }
 
+void head_reserve(struct head *h, uint32_t id)
+{
+    if (id > h->series.n + HEAD_ID_JUMP_MAX)
+        return;
+    while (h->series.n <= id)
+        ((struct head_series *)slab_grow(&h->series))->group = HEAD_NO_GROUP;
+}
+
+void head_free_holes(struct head *h)
+{
+    for (uint32_t id = 0; id < h->series.n; id++) {
+        if (head_series_at(h, id)->pairs)
+            continue;
+        if (h->free_n == h->free_capacity) {
+            h->free_capacity = MAX(h->free_capacity * 2, 16u);
+            h->free_ids = mem_resize(h->free_ids, h->free_capacity * sizeof *h->free_ids);
+        }
+        h->free_ids[h->free_n++] = id;
+    }
+}
+
 int head_define(struct head *h, uint32_t id, struct str key)
 {
     uint32_t pairs[LABELS_MAX];

@@ -177,6 +177,13 @@ void head_index_all(struct head *h);
  * only while the head is being opened. */
 void head_define_pairs(struct head *h, uint32_t id, const uint32_t *pairs, uint8_t n);
 
+/* Never gives this id to a new series: something on disk stands under it whose series is not known
+ * any more. An id that is out of all proportion is left alone. */
+void head_reserve(struct head *h, uint32_t id);
+
+/* Lets all ids without a series be used again: when nothing on disk names them. */
+void head_free_holes(struct head *h);
+
 /* What a lane keeps between batches. */
 struct head_writer {
     uint32_t lane;
@@ -208,7 +215,7 @@ struct head_replay {
 void head_replay_done(struct head_replay *r);
 
 /* Applies a RECORD_SAMPLES record (behind record_read). Samples of series that are not defined are
- * counted into *ret_orphans. */
+ * counted into *ret_orphans, and their ids are reserved. */
 MUST_USE int head_apply(struct head *h, struct head_replay *r, uint32_t segment,
                         struct record_reader *record, uint64_t *ret_orphans);
 

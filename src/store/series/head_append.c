@@ -310,6 +310,7 @@ int head_apply(struct head *h, struct head_replay *r, uint32_t segment,
             break;
         if (e.id >= h->series.n || !head_series_at(h, e.id)->pairs) {
             ++*ret_orphans;
+            head_reserve(h, e.id);
             continue;
         }
         struct head_series *s = head_series_at(h, e.id);

@@ -152,6 +152,22 @@ static void register_stats(void)
         stat_register(all[i]);
 }
 
+/* Where definitions of series were lost, the log must not be read a second time with other series
+ * under their ids: what could be read of it goes into parts at once, and the catalogue is written
+ * anew. Else ids that nothing names may be given out. */
+static void settle(struct store *s)
+{
+    struct why why = {0};
+    bool lost = s->orphans || s->replay_bad;
+    for (size_t i = 0; i < s->tenants.n; i++) {
+        lost |= s->tenants.v[i]->catalogue.lost;
+        if (!s->tenants.v[i]->catalogue.lost && s->orphans == 0 && s->replay_bad == 0)
+            head_free_holes(s->tenants.v[i]->head);
+    }
+    if (lost && store_flush_all(s, &why))
+        store_warn(s, "flush: %s", why.text);
+}
+
 static int open_files(struct store *s, struct why *why)
 {
     uint64_t last_segment = 0;
@@ -173,6 +189,8 @@ static int open_files(struct store *s, struct why *why)
         err = store_replay(s, &last_segment, why);
     if (!err)
         err = open_log(s, last_segment, why);
+    if (!err)
+        settle(s);
     return err;
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/vec.h"
 #include "model/sample.h"
 #include "store/series/chunk.h"
@@ -347,7 +348,7 @@ static int flush_tenant(struct store *s, struct tenant *t, struct why *why)
     struct flush f = {.s = s, .t = t, .why = why};
     struct manifest_edit edit;
     bool any_series = false;
-    if (atomic_load(&t->head->samples) == 0)
+    if (atomic_load(&t->head->samples) == 0 && !t->catalogue.lost)
         return tenant_save_metadata(t, why);
 
     begin(&f);
@@ -378,8 +379,9 @@ static int flush_tenant(struct store *s, struct tenant *t, struct why *why)
 
 static int note_replay_from(struct store *s, uint64_t segment)
 {
-    char text[32];
-    int n = snprintf(text, sizeof text, "%" PRIu64 "\n", segment);
+    char text[48];
+    int n = snprintf(text, sizeof text, "%" PRIu64, segment);
+    n += snprintf(text + n, sizeof text - (size_t)n, " %08x\n", hash_crc32c(0, text, (size_t)n));
     return disk_replace(s->config.disk, "replay-from", text, (size_t)n);
 }
 

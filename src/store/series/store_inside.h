@@ -65,6 +65,7 @@ struct store {
     int64_t next_upkeep_ns, retry_merge_ns;
     _Atomic uint64_t sequence;  /* of the next log record of samples */
     uint64_t replayed_samples, orphans;
+    uint64_t replay_bad; /* records that could not be applied */
     int64_t replay_ns;
 };
 
@@ -88,6 +89,14 @@ MUST_USE int store_make_tenant(struct store *s, struct str name, struct tenant *
                                struct why *why);
 MUST_USE int store_load_tenants(struct store *s, struct why *why);
 MUST_USE int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why);
+
+/* The number in the file "replay-from" (decimal, blank, CRC32C of it in hexadecimal); false where it
+ * is damaged. */
+bool store_replay_from(struct str text, uint64_t *ret);
+
+/* Takes the sum off the text of "tenants/list" (its last line: "#", CRC32C of what is before in
+ * hexadecimal); false where it is damaged. */
+bool store_list_text(struct str *text);
 
 /* ---- store_flush.c, store_merge.c: the work lock is held */
 MUST_USE int store_flush_all(struct store *s, struct why *why);

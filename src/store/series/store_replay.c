@@ -1,6 +1,8 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "base/hash.h"
 #include "base/vec.h"
 #include "store/series/store_inside.h"
 
@@ -161,14 +163,28 @@ static void warn(void *context, const char *text)
     store_warn(r->s, "log: %s", text);
 }
 
+bool store_replay_from(struct str text, uint64_t *ret)
+{
+    struct str number, sum;
+    char wanted[16];
+    text = str_trim(text);
+    if (!str_split(&text, ' ', &number) || !str_split(&text, ' ', &sum))
+        return false;
+    snprintf(wanted, sizeof wanted, "%08x", hash_crc32c(0, number.p, number.n));
+    return str_eq(sum, str_c(wanted)) && str_u64(number, ret);
+}
+
 /* The first segment that has anything a part does not hold: "replay-from", see store_flush.c. */
 static uint64_t replay_from(struct store *s)
 {
     void *p = NULL;
     size_t n = 0;
     uint64_t from = 0;
-    if (disk_slurp(s->config.disk, "replay-from", 64, &p, &n) == 0)
-        str_u64(str_trim(str_of(p, n)), &from); /* unreadable: everything is replayed */
+    int err = disk_slurp(s->config.disk, "replay-from", 64, &p, &n);
+    if (!err && !store_replay_from(str_of(p, n), &from))
+        err = -ERR_CORRUPT;
+    if (err && err != -ERR_NOENT)
+        store_warn(s, "replay-from cannot be read (%s): the whole log is replayed", err_text(err));
     mem_free(p);
     return from;
 }
@@ -193,6 +209,7 @@ int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why)
     mem_free(r.states);
     if (err)
         return err;
+    s->replay_bad = r.bad;
     if (r.bad || s->orphans)
         store_warn(s, "log: %llu records could not be applied, %llu samples had no series",
                    (unsigned long long)r.bad, (unsigned long long)s->orphans);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/hash.h"
 #include "base/vec.h"
 #include "model/labels.h"
 #include "store/series/store_inside.h"
@@ -38,7 +39,9 @@ static int save_list(struct store *s, struct str added)
     buf_init(&text, TENANTS_FILE_MAX);
     for (size_t i = 0; i < s->tenants.n; i++)
         buf_printf(&text, "%s\n", s->tenants.v[i]->name);
-    buf_printf(&text, "%.*s\n", STR_ARG(added));
+    if (added.n)
+        buf_printf(&text, "%.*s\n", STR_ARG(added));
+    buf_printf(&text, "#%08x\n", hash_crc32c(0, text.p, text.n));
     int err = buf_failed(&text) ? -ERR_LIMIT
                                 : disk_replace(s->config.disk, "tenants/list", text.p, text.n);
     buf_done(&text);
@@ -95,16 +98,80 @@ int store_make_tenant(struct store *s, struct str name, struct tenant **ret, str
     return err;
 }
 
-int store_load_tenants(struct store *s, struct why *why)
+bool store_list_text(struct str *text)
+{
+    char wanted[16];
+    if (text->n < 10 || text->p[text->n - 10] != '#')
+        return false;
+    struct str names = str_sub(*text, 0, text->n - 10);
+    snprintf(wanted, sizeof wanted, "#%08x\n", hash_crc32c(0, names.p, names.n));
+    if (!str_eq(str_sub(*text, names.n, text->n), str_c(wanted)))
+        return false;
+    *text = names;
+    return true;
+}
+
+static int note_number(void *context, const struct disk_entry *e)
+{
+    uint64_t number, *most = context;
+    if (e->is_dir && str_u64(str_c(e->name), &number) && number < UINT32_MAX)
+        *most = MAX(*most, number);
+    return 0;
+}
+
+/* The list from the names that the tenants' manifests know. */
+static int rebuild_list(struct store *s, struct buf *ret)
+{
+    uint64_t most = 0;
+    int err = disk_list(s->config.disk, "tenants", note_number, &most);
+    for (uint64_t i = 1; i <= most && !err; i++) {
+        struct manifest *m = NULL;
+        char path[64];
+        struct str name = {0};
+        snprintf(path, sizeof path, "tenants/%04llu/manifest", (unsigned long long)i);
+        /* Whatever is wrong with it will be told when the tenant is opened. */
+        if (manifest_read(s->config.disk, path, &m, NULL) == 0 &&
+            manifest_note(m, STR("tenant"), &name) && name_ok(name))
+            buf_printf(ret, STR_FMT "\n", STR_ARG(name));
+        else
+            buf_printf(ret, "unknown-%llu\n", (unsigned long long)i);
+        manifest_free(m);
+    }
+    return err;
+}
+
+static int read_list(struct store *s, struct buf *ret, bool *ret_rebuilt)
 {
     void *file = NULL;
     size_t n = 0;
     int err = disk_slurp(s->config.disk, "tenants/list", TENANTS_FILE_MAX, &file, &n);
-    if (err == -ERR_NOENT)
+    struct str text = str_of(file, n);
+    if (!err && store_list_text(&text)) {
+        buf_put_str(ret, text);
+        mem_free(file);
         return 0;
+    }
+    mem_free(file);
+    if (err && err != -ERR_NOENT && err != -ERR_LIMIT)
+        return err;
+    bool missing = err == -ERR_NOENT;
+    err = rebuild_list(s, ret);
+    if (!err && (!missing || ret->n))
+        store_warn(s, "tenants/list is %s: it is rebuilt from the tenants' directories",
+                   missing ? "missing" : "damaged");
+    *ret_rebuilt = !err && ret->n;
+    return err;
+}
+
+int store_load_tenants(struct store *s, struct why *why)
+{
+    struct buf names;
+    buf_init(&names, TENANTS_FILE_MAX);
+    bool rebuilt = false;
+    int err = read_list(s, &names, &rebuilt);
     if (err)
-        return why_set(why, (enum err)-err, "cannot read tenants/list: %s", err_text(err));
-    struct str rest = str_of(file, n), line;
+        why_set(why, (enum err)-err, "cannot read tenants/list: %s", err_text(err));
+    struct str rest = buf_str(&names), line;
     while (!err && str_split(&rest, '\n', &line)) {
         struct tenant *t;
         if (line.n == 0)
@@ -117,7 +184,9 @@ int store_load_tenants(struct store *s, struct why *why)
         if (!err)
             enter_tenant(s, t);
     }
-    mem_free(file);
+    buf_done(&names);
+    if (!err && rebuilt && save_list(s, (struct str){0}))
+        store_warn(s, "tenants/list cannot be written; it is tried again at the next start");
     return err;
 }
 

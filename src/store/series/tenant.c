@@ -219,38 +219,73 @@ static bool note_sequence(struct tenant *t, struct str name)
     return true;
 }
 
+/* What opening finds out about a tenant's directory. */
+struct opening {
+    struct tenant *t;
+    enum manifest_doubt doubt;
+    uint64_t newest;           /* number of the newest part that the manifest names */
+    struct manifest_edit edit; /* what sets it right */
+};
+
+static uint64_t number_of(struct str name)
+{
+    uint64_t number;
+    if (!str_starts(name, STR("part-")) || !str_u64(str_sub(name, 5, name.n), &number))
+        return 0;
+    return number;
+}
+
+/* A part that the manifest may have lost. True where its directory is to stay. */
+static bool take_in(struct opening *o, const char *path)
+{
+    struct tenant *t = o->t;
+    struct tenant_part *p;
+    struct why why = {0};
+    if (o->doubt == MANIFEST_SOUND ||
+        (o->doubt == MANIFEST_TORN && number_of(base_name(path)) <= o->newest))
+        return false;
+    int err = open_part(t, path, &p, &why);
+    if (err == -ERR_NOENT)
+        return false; /* it was never finished */
+    if (err) {
+        store_warn(t->store, "%s is left out, its samples are missing: %s", path, why.text);
+        return true;
+    }
+    vec_push(&t->parts, p);
+    add_to_edit(&o->edit, p);
+    store_warn(t->store, "%s is taken in: the manifest is damaged and may have lost it", path);
+    return true;
+}
+
 /* A directory that the manifest does not name: a crash left it, or the manifest has lost it. */
 static int look_at_dir(void *context, const struct disk_entry *e)
 {
-    struct tenant *t = context;
+    struct opening *o = context;
+    struct tenant *t = o->t;
     struct str name = str_c(e->name);
     char path[PATH_BYTES];
     if (!note_sequence(t, name) || manifest_find(t->manifest, name))
         return 0;
     snprintf(path, sizeof path, "%s/%s", t->dir, e->name);
-    if (manifest_damaged(t->manifest)) {
-        struct tenant_part *p;
-        struct why why = {0};
-        if (open_part(t, path, &p, &why) == 0) {
-            vec_push(&t->parts, p);
-            store_warn(t->store, "%s is taken in: the manifest is damaged and may have lost it",
-                       path);
-            return 0;
-        }
-    }
+    if (take_in(o, path))
+        return 0;
     /* An orphan that cannot be removed is looked at again at the next start. */
     int ignored UNUSED = disk_remove_tree(store_place(t->store).disk, path);
     return 0;
 }
 
-static int open_parts(struct tenant *t, struct why *why)
+static int open_parts(struct opening *o, struct why *why)
 {
+    struct tenant *t = o->t;
     char path[PATH_BYTES];
     for (size_t i = 0; i < manifest_parts(t->manifest); i++) {
         const struct manifest_part *row = manifest_part(t->manifest, i);
         struct tenant_part *p;
         snprintf(path, sizeof path, "%s/%.*s", t->dir, STR_ARG(row->name));
+        o->newest = MAX(o->newest, number_of(row->name));
         int err = open_part(t, path, &p, why);
+        if (err == -ERR_NOENT && o->doubt != MANIFEST_SOUND)
+            manifest_edit_remove(&o->edit, row->name); /* the edit that said so was lost */
         if (err == -ERR_CORRUPT || err == -ERR_NOENT || err == -ERR_FORMAT) {
             store_warn(t->store, "%s is left out, its samples are missing: %s", path,
                        why ? why->text : err_text(err));
@@ -260,10 +295,30 @@ static int open_parts(struct tenant *t, struct why *why)
             return err;
         vec_push(&t->parts, p);
     }
-    int err = disk_list(store_place(t->store).disk, t->dir, look_at_dir, t);
+    int err = disk_list(store_place(t->store).disk, t->dir, look_at_dir, o);
     if (t->parts.n)
         qsort(t->parts.v, t->parts.n, sizeof *t->parts.v, by_sequence);
     return err;
+}
+
+/* Sets the manifest right; its note of the tenant's name is what tenants/list can be rebuilt from. */
+static void settle_manifest(struct opening *o)
+{
+    struct tenant *t = o->t;
+    struct str name;
+    struct why why = {0};
+    if (o->doubt != MANIFEST_SOUND)
+        manifest_edit_note(&o->edit, STR(MANIFEST_DOUBT), STR(""));
+    if (!manifest_note(t->manifest, STR("tenant"), &name) || !str_eq(name, str_c(t->name)))
+        manifest_edit_note(&o->edit, STR("tenant"), str_c(t->name));
+    if (manifest_apply(t->manifest, &o->edit, &why))
+        store_warn(t->store, "%s (it is tried again at the next start)", why.text);
+}
+
+static void warn_catalogue(void *context, const char *text)
+{
+    struct tenant *t = context;
+    store_warn(t->store, "tenant %s: %s", t->name, text);
 }
 
 static int open_files(struct tenant *t, struct why *why)
@@ -275,10 +330,18 @@ static int open_files(struct tenant *t, struct why *why)
         return why_set(why, (enum err)-err, "cannot make directory %s: %s", t->dir, err_text(err));
     snprintf(path, sizeof path, "%s/manifest", t->dir);
     err = manifest_open(at.disk, path, &t->manifest, why);
-    if (!err)
-        err = open_parts(t, why);
+    if (err)
+        return err;
+    struct opening o = {.t = t, .doubt = manifest_doubt(t->manifest)};
+    manifest_edit_init(&o.edit);
+    err = open_parts(&o, why);
+    t->catalogue.warn = warn_catalogue;
+    t->catalogue.warn_context = t;
     if (!err)
         err = catalogue_load(&t->catalogue, t->manifest, t->head, why);
+    if (!err)
+        settle_manifest(&o);
+    manifest_edit_done(&o.edit);
     if (!err)
         err = tenant_load_notes(t, why);
     return err;
