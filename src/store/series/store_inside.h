@@ -105,6 +105,10 @@ MUST_USE int store_merge_tenant(struct store *s, struct tenant *t, bool final, b
                                 struct why *why);
 bool store_upkeep(struct store *s);
 
+/* Writes one part anew from what can be read of it; it takes the place of the old one. */
+MUST_USE int store_rewrite_part(struct store *s, struct tenant *t, struct tenant_part *p,
+                                struct why *why);
+
 /* ---- store_snapshot.c: removes what a crash left half made */
 void store_snapshot_clean(struct store *s);
 

@@ -138,6 +138,13 @@ static int merge_parts(struct job *j, struct why *why)
     return err;
 }
 
+int store_rewrite_part(struct store *s, struct tenant *t, struct tenant_part *p, struct why *why)
+{
+    struct job job = {.s = s, .t = t, .parts = &p, .n = 1, .old = &p, .old_n = 1,
+                      .tier = part_info(p->part)->tier, .level = part_info(p->part)->level};
+    return merge_parts(&job, why);
+}
+
 /* ---- choosing */
 
 struct choice {
