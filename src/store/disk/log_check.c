@@ -80,8 +80,10 @@ static void check_blocks(struct check *c)
         at += LOG_SEGMENT_BLOCK + block.length;
     }
     if (at < c->n && !is_zero(c->p + at, c->n - at))
-        problem(c, "there is no whole block at byte %zu: torn by a crash (then nothing that was "
-                   "acknowledged is lost), or damaged", at);
+        problem(c,
+                "there is no whole block at byte %zu: torn by a crash (then nothing that was "
+                "acknowledged is lost), or damaged",
+                at);
     mem_free(room);
 }
 

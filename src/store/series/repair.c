@@ -18,7 +18,7 @@ struct state {
         char **v; /* owned: damaged files, parts, parts of snapshots, "log" */
         size_t n, capacity;
     } paths;
-    struct buf note; /* what was found */
+    struct buf note;       /* what was found */
     const char *from, *to; /* directories, while files are linked */
     struct store *store;
 };

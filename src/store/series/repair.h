@@ -18,16 +18,16 @@
 struct repair {
     struct disk *disk;
     const struct clock *clock;
-    const struct store_settings *settings; /* key_file names the keys */
+    const struct store_settings *settings;        /* key_file names the keys */
     void (*say)(void *context, const char *text); /* a sentence for each finding and step */
     void *context;
 };
 
 struct repair_result {
-    uint64_t problems;    /* that verify found before */
-    uint64_t rewritten;   /* parts */
-    uint64_t dropped;     /* parts that could not be opened */
-    char quarantine[64];  /* directory; "" where nothing was put there */
+    uint64_t problems;   /* that verify found before */
+    uint64_t rewritten;  /* parts */
+    uint64_t dropped;    /* parts that could not be opened */
+    char quarantine[64]; /* directory; "" where nothing was put there */
 };
 
 MUST_USE int repair_run(const struct repair *r, struct repair_result *ret, struct why *why);

@@ -188,9 +188,8 @@ static int check_catalogue(struct state *s, const char *dir)
     char path[PATH_BYTES];
     struct str note, first, last;
     uint64_t from = 1, to = 0;
-    if (!manifest_note(s->manifest, STR("catalogue"), &note) ||
-        !str_split(&note, ' ', &first) || !str_split(&note, ' ', &last) ||
-        !str_u64(first, &from) || !str_u64(last, &to))
+    if (!manifest_note(s->manifest, STR("catalogue"), &note) || !str_split(&note, ' ', &first) ||
+        !str_split(&note, ' ', &last) || !str_u64(first, &from) || !str_u64(last, &to))
         return 0;
     int err = 0;
     for (uint64_t i = from; i <= to && !err; i++) {
@@ -226,7 +225,8 @@ static int check_part(struct state *s, const char *dir, const struct manifest_pa
     if (err == -ERR_KEY || err == -ERR_IO)
         return why_set(s->why, (enum err) - err, "%s", why.text);
     if (err) {
-        problem(s, "it cannot be opened, its samples from %" PRId64 " to %" PRId64 " ms are lost: %s",
+        problem(s,
+                "it cannot be opened, its samples from %" PRId64 " to %" PRId64 " ms are lost: %s",
                 row->min_ms, row->max_ms, why.text);
         return 0;
     }
@@ -296,11 +296,13 @@ static int check_tenant(struct state *s, const char *dir)
     if (!err && manifest)
         err = check_catalogue(s, dir);
     if (!err)
-        err = check_notes(s, dir, "metadata", "help, unit and type of metrics come back as they are "
-                                              "written again");
+        err = check_notes(s, dir, "metadata",
+                          "help, unit and type of metrics come back as they are "
+                          "written again");
     if (!err)
-        err = check_notes(s, dir, "tombstones", "deleted samples that no merge has removed yet are "
-                                                "visible again");
+        err = check_notes(s, dir, "tombstones",
+                          "deleted samples that no merge has removed yet are "
+                          "visible again");
     manifest_free(manifest);
     s->manifest = NULL;
     return err;
