@@ -363,6 +363,8 @@ static int flush_tenant(struct store *s, struct tenant *t, struct why *why)
     if (!err && tenant_read_barrier(t, BARRIER_MS))
         err = why_set(why, ERR_BUSY, "a query has been reading for over %d s", BARRIER_MS / 1000);
     manifest_edit_done(&edit);
+    if (err && why && !why->text[0])
+        why_set(why, (enum err)-err, "cannot write a part of tenant %s: %s", t->name, err_text(err));
     if (err) {
         head_flush_cancel(t->head);
     } else {
