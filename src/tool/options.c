@@ -115,7 +115,12 @@ static int check_whole(const struct conf *c, struct why *why)
         return err;
     struct settings collect;
     options_collect(c, &collect);
-    return settings_check(&collect, why);
+    err = settings_check(&collect, why);
+    if (err != 0)
+        return err;
+    struct store_settings store;
+    options_store(c, &store);
+    return store_settings_check(&store, why);
 }
 
 int options_read(struct str document, const char *file, const struct conf_override *overrides,

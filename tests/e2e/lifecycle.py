@@ -164,6 +164,14 @@ def check_tells_a_good_configuration_from_a_bad_one():
         d.write_config("[server]\nlsten = []\n")
         wrong = sonde("check", d.config)
         assert wrong.returncode == 1 and "did you mean listen?" in wrong.stderr, wrong
+        for text, expected in (
+                ('[store]\nkey_file = "/nonexistent"\n', "store.key_file: cannot read"),
+                ('[[store.retention]]\nselector = "{a=~"\n', "store.retention 1, selector"),
+                ('[[store.tenant]]\nname = "../x"\n', "store.tenant 1: name"),
+                ('[collect]\nonly = ["nope"]\n', 'no collector "nope"')):
+            d.write_config(text)
+            wrong = sonde("check", d.config)
+            assert wrong.returncode == 1 and expected in wrong.stderr, wrong
         again = d.folder + "/again.toml"
         with open(again, "w", encoding="utf-8") as f:
             f.write(printed)

@@ -51,6 +51,9 @@ extern const struct option_table store_options, store_retention_options, store_t
 /* All defaults, for tests and offline tools. */
 void store_settings_init(struct store_settings *s);
 
+/* What one row alone cannot say: selectors, names of tenants, that the key file can be read. */
+MUST_USE int store_settings_check(const struct store_settings *s, struct why *why);
+
 struct store_config {
     struct disk *disk;                     /* of the data directory; borrowed */
     const struct clock *clock;             /* borrowed */

@@ -1,10 +1,15 @@
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/arena.h"
 #include "base/attr.h"
+#include "crypt/keyring.h"
+#include "store/face/selector.h"
+#include "store/series/index.h"
 #include "store/series/store.h"
+#include "store/series/store_inside.h"
 
 #define AT(member) offsetof(struct store_settings, member)
-
 
 static const struct option ROWS[] = {
     {"acknowledge", OPTION_CHOICE, AT(acknowledge), "durable", 0, 0, "durable|appended", 0,
@@ -16,7 +21,7 @@ static const struct option ROWS[] = {
      "waits for are written at once."},
     {"key_file", OPTION_TEXT, AT(key_file), "", 0, 4096, NULL, 0,
      "File with the encryption keys (\"ID HEX64\" a line, newest first). Empty: what is on disk is "
-     "not encrypted. See the manual's chapter on encryption."},
+     "not encrypted. Keep a copy of the file elsewhere: without it the data is lost."},
     {"flush_interval_s", OPTION_INT, AT(flush_interval_s), "900", 1, 86400, NULL, OPTION_RELOAD,
      "The newest samples are written from memory into a part at least this often."},
     {"flush_samples_max", OPTION_INT, AT(flush_samples_max), "16000000", 1000, 1e12, NULL,
@@ -37,7 +42,8 @@ static const struct option ROWS[] = {
      "Most bytes that one tenant's samples take on disk; the oldest go first. 0: no limit."},
     {"tier_5m_retention_s", OPTION_INT, AT(tier_5m_retention_s), "7776000", 0, 3.2e9, NULL,
      OPTION_RELOAD,
-     "How long aggregates over 5 minutes are kept, which answer for times whose samples are gone (90 "
+     "How long aggregates over 5 minutes are kept, which answer for times whose samples are gone "
+     "(90 "
      "days by default). 0: none are made."},
     {"tier_1h_retention_s", OPTION_INT, AT(tier_1h_retention_s), "63072000", 0, 3.2e9, NULL,
      OPTION_RELOAD,
@@ -57,9 +63,9 @@ static const struct option ROWS[] = {
      OPTION_RELOAD, "How fast parts are merged in the background at most."},
 };
 
-const struct option_table store_options = {
-    "store", "Where and how long samples are kept.", false, sizeof(struct store_settings), ROWS,
-    COUNTOF(ROWS)};
+const struct option_table store_options = {"store", "Where and how long samples are kept.",
+                                           false,   sizeof(struct store_settings),
+                                           ROWS,    COUNTOF(ROWS)};
 
 #undef AT
 #define AT(member) offsetof(struct store_retention, member)
@@ -77,7 +83,10 @@ const struct option_table store_retention_options = {
     "store.retention",
     "Series that are kept for another time than store.retention_s; the first row that matches "
     "counts.",
-    true, sizeof(struct store_retention), RETENTION_ROWS, COUNTOF(RETENTION_ROWS)};
+    true,
+    sizeof(struct store_retention),
+    RETENTION_ROWS,
+    COUNTOF(RETENTION_ROWS)};
 
 #undef AT
 #define AT(member) offsetof(struct store_tenant_limits, member)
@@ -94,7 +103,7 @@ static const struct option TENANT_ROWS[] = {
 
 const struct option_table store_tenant_options = {
     "store.tenant", "Limits of single tenants.", true, sizeof(struct store_tenant_limits),
-    TENANT_ROWS, COUNTOF(TENANT_ROWS)};
+    TENANT_ROWS,    COUNTOF(TENANT_ROWS)};
 
 void store_settings_init(struct store_settings *s)
 {
@@ -106,4 +115,62 @@ void store_settings_init(struct store_settings *s)
         else
             *(const char **)(void *)member = ROWS[i].fallback;
     }
+}
+
+static bool name_is_good(const char *name)
+{
+    static const char GOOD[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    return name[0] != '\0' && name[0] != '.' && name[strspn(name, GOOD)] == '\0';
+}
+
+static int check_retention(const struct option_rows *all, struct why *why)
+{
+    const struct store_retention *rows = all->v;
+    int err = 0;
+    if (all->n >= STORE_CLASSES_MAX)
+        return why_set(why, ERR_LIMIT, "store.retention has %zu rows, at most %d", all->n,
+                       STORE_CLASSES_MAX - 1);
+    for (size_t i = 0; err == 0 && i < all->n; i++) {
+        struct arena arena;
+        struct matcher *matchers;
+        struct index_matchers *compiled = NULL;
+        size_t n;
+        arena_init(&arena);
+        err = selector_parse(str_c(rows[i].selector), &arena, &matchers, &n, why);
+        if (err == 0)
+            err = index_matchers_new(matchers, n, &compiled, why);
+        index_matchers_free(compiled);
+        arena_done(&arena);
+        if (err != 0)
+            why_prefix(why, "store.retention %zu, selector", i + 1);
+        else if (rows[i].tenant[0] != '\0' && !name_is_good(rows[i].tenant))
+            err = why_set(why, ERR_FORMAT, "store.retention %zu: \"%s\" is no name of a tenant",
+                          i + 1, rows[i].tenant);
+    }
+    return err;
+}
+
+int store_settings_check(const struct store_settings *s, struct why *why)
+{
+    const struct store_tenant_limits *tenants = s->tenants.v;
+    int err = check_retention(&s->retention, why);
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < s->tenants.n; i++) {
+        if (!name_is_good(tenants[i].name))
+            return why_set(why, ERR_FORMAT,
+                           "store.tenant %zu: name = \"%s\" is none: write up to %d of a-z, A-Z, "
+                           "0-9, '_', '.', '-', not beginning with '.'",
+                           i + 1, tenants[i].name, TENANT_NAME_MAX);
+    }
+    if (s->key_file[0] == '\0')
+        return 0;
+    struct keyring *ring;
+    err = keyring_load(s->key_file, &ring, why);
+    if (err != 0) {
+        why_prefix(why, "store.key_file");
+        return err;
+    }
+    keyring_free(ring);
+    return 0;
 }
