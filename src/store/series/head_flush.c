@@ -39,10 +39,14 @@ void head_flush_times(struct head *h, uint32_t group, uint32_t *ret_base, int64_
     head_group_unlock(g);
 }
 
-/* The slots of s below end that hold anything: *ret_first, count. */
-static size_t slots_below(const struct head_series *s, uint32_t end, uint32_t *ret_first)
+/* The slots of s that the flush takes: *ret_first, count. A chunk may reach from the flush before
+ * into this one. */
+static size_t slots_below(const struct head_group *g, const struct head_series *s,
+                          uint32_t *ret_first)
 {
     uint32_t first = s->sealed && s->sealed->n ? s->sealed->v[0].first_slot : s->first_slot;
+    uint32_t end = g->flush_end;
+    first = MAX(first, g->base);
     uint32_t next = s->first_slot + s->n;
     *ret_first = first;
     return MIN(next, end) > first ? MIN(next, end) - first : 0;
@@ -72,7 +76,7 @@ bool head_flush_series(struct head_reader *r, uint32_t id, size_t groups_n, bool
     r->late.n = 0;
     must(pthread_rwlock_rdlock(&r->head->index_lock) == 0);
     head_group_lock(g);
-    ret->n = slots_below(s, g->flush_end, &ret->first_slot);
+    ret->n = slots_below(g, s, &ret->first_slot);
     vec_reserve(&r->values, ret->n + 1);
     if (ret->n)
         head_gather(s, ret->first_slot, r->values.v, ret->n);
@@ -167,7 +171,7 @@ static void drop_late(struct head *h, struct head_series *s)
 static size_t trim_series(struct head *h, struct head_group *g, struct head_series *s)
 {
     uint32_t first;
-    size_t n = slots_below(s, g->flush_end, &first);
+    size_t n = slots_below(g, s, &first);
     if (s->extra)
         n += s->extra->late_flushed;
     if (n)

@@ -222,8 +222,6 @@ enum head_slot_result head_slot_put(struct head *h, struct head_group *g, struct
         return overwrite(h, g, s, slot, value);
     if (UNLIKELY(slot < g->flush_end))
         return HEAD_SLOT_BESIDE; /* the flush may have taken the series' slots already */
-    if (UNLIKELY(s->n && s->first_slot < g->flush_end))
-        head_slot_seal(h, s);
     if (s->n == 0)
         s->first_slot = slot;
     else if (UNLIKELY(slot > next))
