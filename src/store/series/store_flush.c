@@ -63,8 +63,11 @@ static int writer_of(struct flush *f, size_t class, struct part_writer **ret)
         f->dirs[class] = tenant_new_dir(f->t);
         info.sequence = f->t->sequence;
         int err = part_writer_new(&at, f->dirs[class], &info, &f->writers[class], f->why);
-        if (err)
+        if (err) {
+            mem_free(f->dirs[class]);
+            f->dirs[class] = NULL;
             return err;
+        }
     }
     *ret = f->writers[class];
     return 0;
