@@ -13,7 +13,8 @@ void *huge_new(size_t bytes)
         return mem_aligned(64, bytes);
     /* One more huge page, so that an aligned run lies inside; what is before and behind goes. */
     size_t room = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-    char *p = mmap(NULL, room + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *p =
+        mmap(NULL, room + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(p != MAP_FAILED);
     size_t before = (HUGE_BYTES - (size_t)p % HUGE_BYTES) % HUGE_BYTES;
     if (before)

@@ -1,5 +1,5 @@
-/* os/huge.h - large zeroed memory on huge pages where the kernel gives them: tables that are read at
- * random miss the TLB far less.
+/* os/huge.h - large zeroed memory on huge pages where the kernel gives them: tables that are read
+ * at random miss the TLB far less.
  *
  * Threads: any.
  */

@@ -9,7 +9,11 @@
 #include "base/mem.h"
 #include "store/disk/log_segment.h"
 
-enum { WINDOW = 4 << 20, ZERO_BYTES = 2 * WINDOW, BLOCK_MAX = LOG_SEGMENT_BLOCK + LOG_SEGMENT_PAYLOAD };
+enum {
+    WINDOW = 4 << 20,
+    ZERO_BYTES = 2 * WINDOW,
+    BLOCK_MAX = LOG_SEGMENT_BLOCK + LOG_SEGMENT_PAYLOAD
+};
 
 /* The bytes of a segment: a file through a window, or memory. */
 struct source {
@@ -146,8 +150,8 @@ static void look_behind(struct scan *s, uint64_t damage, uint64_t from, uint64_t
     }
 }
 
-/* Nothing but zeros from offset on, as far as ZERO_BYTES: what is preallocated and never written need
- * not be read to its end, which may be far. */
+/* Nothing but zeros from offset on, as far as ZERO_BYTES: what is preallocated and never written
+ * need not be read to its end, which may be far. */
 static bool is_zero_from(struct source *s, uint64_t offset)
 {
     uint64_t end = MIN(s->size, offset + ZERO_BYTES);

@@ -39,7 +39,7 @@ struct series_cursor {
         struct block *v;
         size_t n, capacity;
     } blocks;
-    struct column whole; /* what a block with handle 0 decodes to */
+    struct column whole;          /* what a block with handle 0 decodes to */
     struct tombstone *tombstones; /* [tombstones_n] that overlap the range */
     size_t tombstones_n;
     uint64_t series, generation;
@@ -92,7 +92,8 @@ static void copy_tombstones(struct series_cursor *c)
     thread_lock(&t->parts_lock);
     c->tombstones = mem_array(t->tombstones.n, sizeof *c->tombstones);
     for (size_t i = 0; i < t->tombstones.n; i++)
-        if (t->tombstones.v[i].from_ms <= c->how.to_ms && t->tombstones.v[i].to_ms >= c->how.from_ms)
+        if (t->tombstones.v[i].from_ms <= c->how.to_ms &&
+            t->tombstones.v[i].to_ms >= c->how.from_ms)
             c->tombstones[c->tombstones_n++] = t->tombstones.v[i];
     thread_unlock(&t->parts_lock);
 }
@@ -206,8 +207,7 @@ static bool find_least(struct series_cursor *c)
 
 static bool in_shard(const struct series_cursor *c)
 {
-    return c->how.shards <= 1 ||
-           hash_xxh3(c->key.p, c->key.n, 0) % c->how.shards == c->how.shard;
+    return c->how.shards <= 1 || hash_xxh3(c->key.p, c->key.n, 0) % c->how.shards == c->how.shard;
 }
 
 /* ---- samples */
@@ -479,14 +479,14 @@ int cursor_next(struct series_cursor *c, struct series_view *ret, struct why *wh
         bool any = false;
         int err = advance(c);
         if (err)
-            return why_set(why, (enum err)-err, "reading the store: %s", err_text(err));
+            return why_set(why, (enum err) - err, "reading the store: %s", err_text(err));
         if (!find_least(c))
             return 0;
         if (!in_shard(c))
             continue;
         err = fill(c, ret, &any);
         if (err)
-            return why_set(why, (enum err)-err, "reading the store: %s", err_text(err));
+            return why_set(why, (enum err) - err, "reading the store: %s", err_text(err));
         if (!any)
             continue;
         if (c->how.series_max && ++c->series > c->how.series_max)

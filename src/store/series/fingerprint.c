@@ -1,6 +1,5 @@
 #include "store/series/fingerprint.h"
 
-
 #include "base/attr.h"
 #include "base/hash.h"
 #include "base/rand.h"
@@ -37,7 +36,8 @@ static struct fingerprint fingerprint_aes(const struct fingerprint_key *key, str
         uint8_t block[16] = {0};
         for (size_t i = 0; i < n; i++)
             block[i] = p[i];
-        a = _mm_aesenc_si128(_mm_xor_si128(a, _mm_loadu_si128((const __m128i *)(const void *)block)), k1);
+        a = _mm_aesenc_si128(
+            _mm_xor_si128(a, _mm_loadu_si128((const __m128i *)(const void *)block)), k1);
     } else {
         const uint8_t *end = p + n;
         for (; (size_t)(end - p) >= 64; p += 64) {

@@ -2,9 +2,10 @@
  *
  * Series of one target form a group: one column of timestamps, whose positions ("slots") number
  * the values of its series. The open values of a series are plain doubles, none at all while they
- * are constant; 512 of them become a chunk, if no flush comes before. What does not fit the column (out of order, overwriting,
- * histograms) goes into a late list. A flush writes all slots below a mark into a part and then
- * trims them here; between the two, readers see them twice and the merge drops the second.
+ * are constant; 512 of them become a chunk, if no flush comes before. What does not fit the column
+ * (out of order, overwriting, histograms) goes into a late list. A flush writes all slots below a
+ * mark into a part and then trims them here; between the two, readers see them twice and the merge
+ * drops the second.
  *
  * Flow:    batch -> head_append -> slots and log record; head_read -> cursor; flush -> part
  * Threads: lanes append at once. index_lock guards the set of series (readers: lookups; one
@@ -31,9 +32,9 @@
 #include "store/series/slab.h"
 
 enum {
-    HEAD_OPEN_MAX = 512,   /* values in an open block */
-    HEAD_ABSENT_MAX = 8,   /* slots missed in a row that are filled with absent markers */
-    HEAD_STRIKES = 3,      /* misfits with its group after which a series is moved */
+    HEAD_OPEN_MAX = 512,        /* values in an open block */
+    HEAD_ABSENT_MAX = 8,        /* slots missed in a row that are filled with absent markers */
+    HEAD_STRIKES = 3,           /* misfits with its group after which a series is moved */
     HEAD_ID_JUMP_MAX = 1 << 26, /* ids left out before a defined one: more is damage */
 };
 
@@ -82,22 +83,22 @@ struct head_series {
     struct head_extra *extra;   /* NULL: nothing of that */
     double last;                /* newest value in order */
     uint32_t group;
-    uint32_t first_slot;        /* of the open block */
-    uint32_t log_epoch;         /* of the writer that logged last */
-    uint32_t seen_minute;       /* of the clock, when samples of it were last flushed or it was made */
-    uint16_t n;                 /* slots in the open block */
-    uint16_t capacity;          /* of values */
+    uint32_t first_slot;  /* of the open block */
+    uint32_t log_epoch;   /* of the writer that logged last */
+    uint32_t seen_minute; /* of the clock, when samples of it were last flushed or it was made */
+    uint16_t n;           /* slots in the open block */
+    uint16_t capacity;    /* of values */
     uint8_t pairs_n, strikes, gap, catalogued; /* catalogued: enum head_catalogued */
 };
 
 struct head_group {
     atomic_uint lock;
-    uint32_t base;      /* slot number of ts_ms[0] */
+    uint32_t base; /* slot number of ts_ms[0] */
     uint32_t n, capacity;
     uint32_t flush_end; /* slots below are being flushed: never changed in place */
     uint32_t unused;
-    int64_t *ts_ms;     /* [n] ascending */
-    int64_t last_ms;    /* newest slot ever; INT64_MIN before the first */
+    int64_t *ts_ms;  /* [n] ascending */
+    int64_t last_ms; /* newest slot ever; INT64_MIN before the first */
 };
 
 struct head_limits {
@@ -122,25 +123,25 @@ struct head {
     struct fingerprint_key key;
     struct lookup lookup;
     struct pairs pairs;
-    struct slab series;  /* struct head_series */
-    struct slab groups;  /* struct head_group */
-    struct map by_target; /* job, instance, stride -> group */
+    struct slab series;         /* struct head_series */
+    struct slab groups;         /* struct head_group */
+    struct map by_target;       /* job, instance, stride -> group */
     pthread_mutex_t group_lock; /* making groups */
     uint32_t *free_ids;
     uint32_t free_n, free_capacity;
-    uint64_t alive;      /* series */
-    bool opening;        /* definitions go into neither lookup nor postings: head_index_all() will */
+    uint64_t alive; /* series */
+    bool opening;   /* definitions go into neither lookup nor postings: head_index_all() will */
     struct head_limits limits;
     struct head_excess excess[HEAD_EXCESS_MAX];
     size_t excess_n;
     uint64_t excess_other;
-    atomic_ullong samples;      /* slots and late entries that no flush has taken yet */
-    atomic_ullong bytes_values; /* of open blocks, chunks and late entries */
+    atomic_ullong samples;          /* slots and late entries that no flush has taken yet */
+    atomic_ullong bytes_values;     /* of open blocks, chunks and late entries */
     atomic_llong first_ms, last_ms; /* of those samples */
-    _Atomic uint32_t minute; /* of the clock, kept by the owner */
-    uint32_t *order;     /* [order_n] ids in key order, for flush and select */
+    _Atomic uint32_t minute;        /* of the clock, kept by the owner */
+    uint32_t *order;                /* [order_n] ids in key order, for flush and select */
     uint32_t order_n, order_capacity;
-    uint32_t *fresh;     /* [fresh_n] series made since order was last brought up to date */
+    uint32_t *fresh; /* [fresh_n] series made since order was last brought up to date */
     uint32_t fresh_n, fresh_capacity;
     head_define_f *define;
     void *define_context;
@@ -187,11 +188,11 @@ void head_free_holes(struct head *h);
 /* What a lane keeps between batches. */
 struct head_writer {
     uint32_t lane;
-    uint32_t epoch;       /* stands for (lane, log segment): a value logged in another is not known */
-    uint64_t sequence;    /* of the next record, set by the caller of head_append() */
+    uint32_t epoch;    /* stands for (lane, log segment): a value logged in another is not known */
+    uint64_t sequence; /* of the next record, set by the caller of head_append() */
     struct record record; /* what the log is to take after an append */
     struct buf key, scratch;
-    uint32_t run_group;   /* group of the sample before */
+    uint32_t run_group; /* group of the sample before */
     int64_t run_ts_ms;
 };
 

@@ -42,10 +42,11 @@ static int check_limits(struct head *h, struct str key, struct why *why)
     if (h->limits.series_per_metric_max && pair != PAIR_NONE &&
         pairs_at(&h->pairs, pair)->series.n >= h->limits.series_per_metric_max) {
         count_excess(h, metric);
-        return why_set(why, ERR_LIMIT,
-                       "metric %.*s has %llu series, as many as one may: its new series are refused "
-                       "(raise store.series_per_metric_max or drop a label)",
-                       STR_ARG(metric), (unsigned long long)h->limits.series_per_metric_max);
+        return why_set(
+            why, ERR_LIMIT,
+            "metric %.*s has %llu series, as many as one may: its new series are refused "
+            "(raise store.series_per_metric_max or drop a label)",
+            STR_ARG(metric), (unsigned long long)h->limits.series_per_metric_max);
     }
     return 0;
 }
@@ -178,7 +179,8 @@ static int append_all(struct head *h, struct head_writer *w, struct batch *b, co
             if (locked)
                 head_group_unlock(locked);
             locked = NULL;
-            group = head_slot_group(h, s, b->ts_ms[i] == w->run_ts_ms ? w->run_group : HEAD_NO_GROUP);
+            group =
+                head_slot_group(h, s, b->ts_ms[i] == w->run_ts_ms ? w->run_group : HEAD_NO_GROUP);
         }
         struct head_group *g = head_group_at(h, group);
         if (g != locked) {

@@ -14,7 +14,7 @@ struct test {
     const struct pair_name *name; /* NULL: no series has such a label */
     uint8_t *accepted;            /* [pairs of the name], in the order of name->pairs */
     bool accepts_empty;
-    uint64_t postings;            /* of the accepted pairs together */
+    uint64_t postings; /* of the accepted pairs together */
 };
 
 static void make_test(const struct head *h, const struct index_matchers *m, size_t i,
@@ -125,8 +125,7 @@ static void sort_ids(const struct head *h, struct id_list *list)
     mem_free(in);
 }
 
-void head_read_select(struct head *h, const struct index_matchers *m, uint32_t **ret,
-                      size_t *ret_n)
+void head_read_select(struct head *h, const struct index_matchers *m, uint32_t **ret, size_t *ret_n)
 {
     struct id_list list = {0};
     size_t n = index_matchers_n(m);
@@ -216,8 +215,7 @@ static const struct head_column *column_of(struct head_reader *r, uint32_t group
                                            const struct head_group *g)
 {
     bool is_new;
-    union map_value *v =
-        map_put(&r->columns, str_of((const char *)&group, sizeof group), &is_new);
+    union map_value *v = map_put(&r->columns, str_of((const char *)&group, sizeof group), &is_new);
     if (!is_new)
         return v->p;
 
@@ -272,7 +270,8 @@ size_t head_late_sort(struct head_late *late, size_t n)
     struct head_late *spare = mem_array(n, sizeof *spare);
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t at = 0; at < n; at += 2 * width) {
-            size_t i = at, k = MIN(at + width, n), i_end = k, k_end = MIN(at + 2 * width, n), o = at;
+            size_t i = at, k = MIN(at + width, n), i_end = k, k_end = MIN(at + 2 * width, n),
+                   o = at;
             while (i < i_end || k < k_end)
                 spare[o++] = k == k_end || (i < i_end && by_time(&late[i], &late[k]) <= 0)
                                  ? late[i++]
@@ -322,7 +321,9 @@ static void late_column(struct head_reader *r, size_t offset, struct column *ret
         r->histograms.v[i] = r->late.v[i].histogram;
         any |= r->late.v[i].histogram != NULL;
     }
-    *ret = (struct column){.ts_ms = r->ts.v + offset, .value = r->values.v + offset, .n = n,
+    *ret = (struct column){.ts_ms = r->ts.v + offset,
+                           .value = r->values.v + offset,
+                           .n = n,
                            .histogram = any ? r->histograms.v : NULL};
 }
 

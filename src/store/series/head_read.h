@@ -20,12 +20,24 @@ void head_read_select(struct head *h, const struct index_matchers *m, uint32_t *
 struct head_reader {
     struct head *head;
     int64_t from_ms, to_ms;
-    struct arena arena;    /* timestamp columns */
-    struct map columns;    /* group -> struct head_column */
-    struct { int64_t *v; size_t n, capacity; } ts;
-    struct { double *v; size_t n, capacity; } values;
-    struct { struct head_late *v; size_t n, capacity; } late;
-    struct { const struct histogram **v; size_t n, capacity; } histograms;
+    struct arena arena; /* timestamp columns */
+    struct map columns; /* group -> struct head_column */
+    struct {
+        int64_t *v;
+        size_t n, capacity;
+    } ts;
+    struct {
+        double *v;
+        size_t n, capacity;
+    } values;
+    struct {
+        struct head_late *v;
+        size_t n, capacity;
+    } late;
+    struct {
+        const struct histogram **v;
+        size_t n, capacity;
+    } histograms;
     struct arena of_series; /* histograms of the present series */
 };
 
@@ -39,7 +51,8 @@ bool head_reader_key(struct head_reader *r, uint32_t id, struct buf *out);
 bool head_reader_any(struct head_reader *r, uint32_t id);
 
 /* The series' samples in the range: those of the column into *ret_main, those beside it (sorted,
- * newest arrival kept) into *ret_late; n is 0 where there are none. Borrowed until the next call. */
+ * newest arrival kept) into *ret_late; n is 0 where there are none. Borrowed until the next call.
+ */
 void head_reader_samples(struct head_reader *r, uint32_t id, struct column *ret_main,
                          struct column *ret_late);
 

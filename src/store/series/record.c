@@ -13,9 +13,10 @@ enum { RECORD_BYTES_MAX = 64 * 1024 * 1024, RECORD_FIRST = 16 * 1024 };
  * that the table lacks are written as the next larger one. */
 static const struct {
     uint8_t count, below;
-} FORMS[32] = {{0, 0}, {1, 3}, {1, 4}, {1, 5}, {1, 6}, {1, 7}, {2, 0}, {2, 1}, {2, 2}, {2, 3}, {2, 4},
-               {2, 5}, {2, 6}, {3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 4}, {3, 5}, {4, 0}, {4, 1}, {4, 2},
-               {4, 3}, {4, 4}, {5, 0}, {5, 1}, {5, 2}, {5, 3}, {6, 0}, {6, 1}, {6, 2}, {8, 0}};
+} FORMS[32] = {{0, 0}, {1, 3}, {1, 4}, {1, 5}, {1, 6}, {1, 7}, {2, 0}, {2, 1},
+               {2, 2}, {2, 3}, {2, 4}, {2, 5}, {2, 6}, {3, 0}, {3, 1}, {3, 2},
+               {3, 3}, {3, 4}, {3, 5}, {4, 0}, {4, 1}, {4, 2}, {4, 3}, {4, 4},
+               {5, 0}, {5, 1}, {5, 2}, {5, 3}, {6, 0}, {6, 1}, {6, 2}, {8, 0}};
 
 /* FORM_OF[below][count]: the form that holds it. Filled from FORMS by hand-checked rule below. */
 static uint8_t form_of(unsigned below, unsigned count)
@@ -193,8 +194,11 @@ static int read_float(struct record_reader *r, uint8_t control, struct record_en
 
     uint32_t id = r->next_id + (uint32_t)unzigzag(jump);
     r->next_id = id + 1;
-    *ret = (struct record_entry){.kind = RECORD_IN_ORDER, .id = id, .ts_ms = r->ts_ms,
-                                 .absolute = control & ABSOLUTE, .change = change};
+    *ret = (struct record_entry){.kind = RECORD_IN_ORDER,
+                                 .id = id,
+                                 .ts_ms = r->ts_ms,
+                                 .absolute = control & ABSOLUTE,
+                                 .change = change};
     return 1;
 }
 
@@ -237,8 +241,8 @@ int record_next(struct record_reader *r, struct record_entry *ret)
     for (;;) {
         if (r->run) {
             r->run--;
-            *ret = (struct record_entry){.kind = RECORD_IN_ORDER, .id = r->next_id++,
-                                         .ts_ms = r->ts_ms};
+            *ret = (struct record_entry){
+                .kind = RECORD_IN_ORDER, .id = r->next_id++, .ts_ms = r->ts_ms};
             return 1;
         }
         if (r->p == r->end)

@@ -10,8 +10,8 @@
 #include "store/series/store_inside.h"
 
 enum {
-    SERIES_BYTES = 640,          /* memory set aside for one series when the limit is automatic */
-    CACHE_SHARE = 20,            /* of the memory: one in so many */
+    SERIES_BYTES = 640, /* memory set aside for one series when the limit is automatic */
+    CACHE_SHARE = 20,   /* of the memory: one in so many */
     CACHE_MIN = 4 << 20,
     CACHE_MAX = 1 << 30,
     WORK_INTERVAL_MS = 250,
@@ -97,7 +97,8 @@ struct tenant **store_tenants(struct store *s, size_t *ret_n)
 static int compile_classes(struct store *s, struct why *why)
 {
     const struct store_retention *rows = s->settings.retention.v;
-    s->classes[0] = (struct store_class){.name = "", .tenant = "", .keep_s = s->settings.retention_s};
+    s->classes[0] =
+        (struct store_class){.name = "", .tenant = "", .keep_s = s->settings.retention_s};
     s->classes_n = 1;
     for (size_t i = 0; i < s->settings.retention.n; i++) {
         if (s->classes_n == STORE_CLASSES_MAX)
@@ -116,7 +117,8 @@ static int compile_classes(struct store *s, struct why *why)
             why_prefix(why, "store.retention row %zu, selector", i + 1);
             return err;
         }
-        snprintf(c->name, sizeof c->name, "keep-%lld-%u", (long long)rows[i].keep_s, (unsigned)i + 1);
+        snprintf(c->name, sizeof c->name, "keep-%lld-%u", (long long)rows[i].keep_s,
+                 (unsigned)i + 1);
         c->tenant = rows[i].tenant;
         c->keep_s = rows[i].keep_s;
         s->classes_n++;
@@ -128,7 +130,8 @@ static struct page_cache *make_cache(const struct store_settings *settings)
 {
     uint64_t bytes = (uint64_t)settings->page_cache_bytes;
     if (bytes == 0)
-        bytes = MIN(MAX(memory_limit_bytes() / CACHE_SHARE, (uint64_t)CACHE_MIN), (uint64_t)CACHE_MAX);
+        bytes =
+            MIN(MAX(memory_limit_bytes() / CACHE_SHARE, (uint64_t)CACHE_MIN), (uint64_t)CACHE_MAX);
     return page_cache_new(bytes);
 }
 
@@ -147,7 +150,8 @@ static int open_log(struct store *s, uint64_t last_segment, struct why *why)
 
 static void register_stats(void)
 {
-    struct stat *all[] = {&stat_series, &stat_samples, &stat_parts, &stat_disk, &stat_log, &stat_head};
+    struct stat *all[] = {&stat_series, &stat_samples, &stat_parts,
+                          &stat_disk,   &stat_log,     &stat_head};
     for (size_t i = 0; i < COUNTOF(all); i++)
         stat_register(all[i]);
 }
@@ -173,7 +177,7 @@ static int open_files(struct store *s, struct why *why)
     uint64_t last_segment = 0;
     int err = disk_lock(s->config.disk, "lock");
     if (err)
-        return why_set(why, (enum err)-err, "the data directory is in use by another process: %s",
+        return why_set(why, (enum err) - err, "the data directory is in use by another process: %s",
                        err_text(err));
     if (*s->settings.key_file)
         err = keyring_load(s->settings.key_file, &s->ring, why);
@@ -182,7 +186,8 @@ static int open_files(struct store *s, struct why *why)
     s->cache = make_cache(&s->settings);
     err = disk_make_dir(s->config.disk, "tenants");
     if (err)
-        return why_set(why, (enum err)-err, "cannot write to the data directory: %s", err_text(err));
+        return why_set(why, (enum err) - err, "cannot write to the data directory: %s",
+                       err_text(err));
     store_snapshot_clean(s);
     err = store_load_tenants(s, why);
     if (!err)
@@ -304,7 +309,7 @@ struct series_store *store_face(struct store *s)
 int store_writable(struct store *s, struct why *why)
 {
     int err = log_ready(s->log);
-    return err ? why_set(why, (enum err)-err, "writes are refused: %s", err_text(err)) : 0;
+    return err ? why_set(why, (enum err) - err, "writes are refused: %s", err_text(err)) : 0;
 }
 
 void store_reload(struct store *s, const struct store_settings *settings)
@@ -354,8 +359,10 @@ void store_stats(struct store *s, struct store_stats *ret)
     size_t n;
     struct tenant **list = store_tenants(s, &n);
     struct log_stats log = log_stats(s->log);
-    *ret = (struct store_stats){.tenants = n, .log_bytes = log.bytes,
-                                .replayed_samples = s->replayed_samples, .orphans = s->orphans,
+    *ret = (struct store_stats){.tenants = n,
+                                .log_bytes = log.bytes,
+                                .replayed_samples = s->replayed_samples,
+                                .orphans = s->orphans,
                                 .replay_ns = s->replay_ns};
     for (size_t i = 0; i < n; i++) {
         ret->series += list[i]->head->alive;

@@ -28,9 +28,9 @@ struct flush {
         uint32_t base;
         int64_t *ts; /* [n] owned */
         size_t n;
-        size_t day_from, day_to; /* slots of the day being written */
+        size_t day_from, day_to;         /* slots of the day being written */
         uint32_t ref[STORE_CLASSES_MAX]; /* column in the class's part + 1; 0: none yet */
-    } *groups; /* [groups_n] */
+    } * groups;                          /* [groups_n] */
     size_t groups_n;
     int64_t from_ms, to_ms; /* the day being written */
     bool first_day;
@@ -43,7 +43,7 @@ struct flush {
     struct arena arena;         /* of exemplars */
     struct exemplar *exemplars; /* [exemplars_n] by key, then time */
     size_t exemplars_n, exemplars_at;
-    uint64_t exemplars_end;     /* count of all that were noted when they were copied */
+    uint64_t exemplars_end; /* count of all that were noted when they were copied */
     struct why *why;
 };
 
@@ -59,7 +59,8 @@ static int writer_of(struct flush *f, size_t class, struct part_writer **ret)
         struct part_place at = store_place(f->s);
         struct part_info info = {.tier = PART_RAW, .level = 0};
         snprintf(info.tenant, sizeof info.tenant, "%s", f->t->name);
-        snprintf(info.retention_class, sizeof info.retention_class, "%s", f->s->classes[class].name);
+        snprintf(info.retention_class, sizeof info.retention_class, "%s",
+                 f->s->classes[class].name);
         f->dirs[class] = tenant_new_dir(f->t);
         info.sequence = f->t->sequence;
         int err = part_writer_new(&at, f->dirs[class], &info, &f->writers[class], f->why);
@@ -120,9 +121,18 @@ static int write_slots(struct flush *f, struct part_writer *w, size_t class,
 }
 
 struct mixed {
-    struct { int64_t *v; size_t n, capacity; } ts, starts;
-    struct { double *v; size_t n, capacity; } values;
-    struct { const struct histogram **v; size_t n, capacity; } histograms;
+    struct {
+        int64_t *v;
+        size_t n, capacity;
+    } ts, starts;
+    struct {
+        double *v;
+        size_t n, capacity;
+    } values;
+    struct {
+        const struct histogram **v;
+        size_t n, capacity;
+    } histograms;
 };
 
 static void add_mixed(struct mixed *m, int64_t ts, double v, const struct histogram *h)
@@ -268,8 +278,8 @@ static int write_day(struct flush *f)
     int last = finish_writers(f);
     err = err ? err : last;
     if (err && f->why && !f->why->err)
-        why_set(f->why, (enum err)-err, "a part of tenant %s could not be written: %s", f->t->name,
-                err_text(err));
+        why_set(f->why, (enum err) - err, "a part of tenant %s could not be written: %s",
+                f->t->name, err_text(err));
     return err;
 }
 
@@ -367,7 +377,8 @@ static int flush_tenant(struct store *s, struct tenant *t, struct why *why)
         err = why_set(why, ERR_BUSY, "a query has been reading for over %d s", BARRIER_MS / 1000);
     manifest_edit_done(&edit);
     if (err && why && !why->text[0])
-        why_set(why, (enum err)-err, "cannot write a part of tenant %s: %s", t->name, err_text(err));
+        why_set(why, (enum err) - err, "cannot write a part of tenant %s: %s", t->name,
+                err_text(err));
     if (err) {
         head_flush_cancel(t->head);
     } else {
@@ -411,7 +422,8 @@ int store_flush_all(struct store *s, struct why *why)
         if (!err)
             err = log_drop_before(s->log, segment);
         if (err)
-            why_set(why, (enum err)-err, "cannot drop the log that was flushed: %s", err_text(err));
+            why_set(why, (enum err) - err, "cannot drop the log that was flushed: %s",
+                    err_text(err));
     }
     if (err) {
         stat_add(&stat_failures, 1);

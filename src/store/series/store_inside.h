@@ -19,11 +19,11 @@ enum {
 /* What a lane does between two commits. */
 struct store_lane {
     struct head_writer writer;
-    uint64_t segment;   /* that the writer's values were logged in */
-    uint64_t floor;     /* log_floor() when the first record since the last commit was appended */
-    bool pending;       /* records since the last commit */
+    uint64_t segment; /* that the writer's values were logged in */
+    uint64_t floor;   /* log_floor() when the first record since the last commit was appended */
+    bool pending;     /* records since the last commit */
     struct tenant *tenant;
-    int failed;         /* an append was refused since the last commit */
+    int failed; /* an append was refused since the last commit */
     struct buf record;
 };
 
@@ -46,9 +46,9 @@ struct store {
     struct store_lane lanes[STORE_LOG_LANES];
 
     pthread_rwlock_t tenants_lock;
-    struct map by_name;         /* -> struct tenant * */
+    struct map by_name; /* -> struct tenant * */
     struct {
-        struct tenant **v;      /* by number - 1 */
+        struct tenant **v; /* by number - 1 */
         size_t n, capacity;
     } tenants;
 
@@ -63,7 +63,7 @@ struct store {
     struct thread background;
     int64_t retry_flush_ns; /* after a failed flush: not before */
     int64_t next_upkeep_ns, retry_merge_ns;
-    _Atomic uint64_t sequence;  /* of the next log record of samples */
+    _Atomic uint64_t sequence; /* of the next log record of samples */
     uint64_t replayed_samples, orphans;
     uint64_t replay_bad; /* records that could not be applied */
     int64_t replay_ns;
@@ -90,8 +90,8 @@ MUST_USE int store_make_tenant(struct store *s, struct str name, struct tenant *
 MUST_USE int store_load_tenants(struct store *s, struct why *why);
 MUST_USE int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why);
 
-/* The number in the file "replay-from" (decimal, blank, CRC32C of it in hexadecimal); false where it
- * is damaged. */
+/* The number in the file "replay-from" (decimal, blank, CRC32C of it in hexadecimal); false where
+ * it is damaged. */
 bool store_replay_from(struct str text, uint64_t *ret);
 
 /* Takes the sum off the text of "tenants/list" (its last line: "#", CRC32C of what is before in

@@ -6,14 +6,14 @@
 #include "store/series/store_inside.h"
 
 enum {
-    MERGE_RUN = 4,           /* parts of one level that are worth a merge */
-    MERGE_LEVEL_MAX = 3,     /* levels within a day; beyond, a part is final */
-    FINAL_LEVEL = 8,         /* one part for a whole day */
+    MERGE_RUN = 4,       /* parts of one level that are worth a merge */
+    MERGE_LEVEL_MAX = 3, /* levels within a day; beyond, a part is final */
+    FINAL_LEVEL = 8,     /* one part for a whole day */
     MONTH_DAYS = 32,
     MONTH_LEVEL = 9,
     SETTLE_MS = 2 * 3600000, /* after the end of a day, before it is put together */
     UPKEEP_S = 10,
-    IDLE_MINUTES = 60,       /* without a sample, before a series leaves the head */
+    IDLE_MINUTES = 60, /* without a sample, before a series leaves the head */
     SWEEP_MAX = 1 << 20,
 };
 
@@ -94,11 +94,21 @@ static int run_merge(struct job *j, struct merge_output *outputs, size_t *output
     struct part *parts[MERGE_PARTS_MAX];
     const char *classes[STORE_CLASSES_MAX];
     struct part_place at = store_place(j->s);
-    struct merge m = {.at = &at, .parts = parts, .parts_n = j->n, .from_ms = INT64_MIN,
-                      .to_ms = INT64_MAX, .tier = j->tier, .level = j->level,
-                      .tenant = j->t->name, .class_of = class_of, .classes = classes,
-                      .classes_n = j->s->classes_n, .dirs = (const char *const *)dirs,
-                      .budget = budget, .warn = warn, .context = j};
+    struct merge m = {.at = &at,
+                      .parts = parts,
+                      .parts_n = j->n,
+                      .from_ms = INT64_MIN,
+                      .to_ms = INT64_MAX,
+                      .tier = j->tier,
+                      .level = j->level,
+                      .tenant = j->t->name,
+                      .class_of = class_of,
+                      .classes = classes,
+                      .classes_n = j->s->classes_n,
+                      .dirs = (const char *const *)dirs,
+                      .budget = budget,
+                      .warn = warn,
+                      .context = j};
     for (size_t i = 0; i < j->n; i++) {
         parts[i] = j->parts[i]->part;
         m.sequence = MAX(m.sequence, part_info(parts[i])->sequence);
@@ -140,8 +150,14 @@ static int merge_parts(struct job *j, struct why *why)
 
 int store_rewrite_part(struct store *s, struct tenant *t, struct tenant_part *p, struct why *why)
 {
-    struct job job = {.s = s, .t = t, .parts = &p, .n = 1, .old = &p, .old_n = 1,
-                      .tier = part_info(p->part)->tier, .level = part_info(p->part)->level};
+    struct job job = {.s = s,
+                      .t = t,
+                      .parts = &p,
+                      .n = 1,
+                      .old = &p,
+                      .old_n = 1,
+                      .tier = part_info(p->part)->tier,
+                      .level = part_info(p->part)->level};
     return merge_parts(&job, why);
 }
 
@@ -195,7 +211,8 @@ static bool touched_by_tombstone(const struct tenant *t, const struct tenant_par
     const struct part_info *info = part_info(p->part);
     for (size_t i = 0; i < t->tombstones.n; i++)
         if (p->number <= t->tombstones.v[i].sequence &&
-            info->first_ms <= t->tombstones.v[i].to_ms && info->last_ms >= t->tombstones.v[i].from_ms)
+            info->first_ms <= t->tombstones.v[i].to_ms &&
+            info->last_ms >= t->tombstones.v[i].from_ms)
             return true;
     return false;
 }
@@ -230,7 +247,8 @@ static bool choose_month(struct store *s, const struct tenant *t, struct choice 
     for (size_t i = 0; i < t->parts.n; i++) {
         const struct part_info *info = part_info(t->parts.v[i]->part);
         int64_t month = day_of(info->first_ms) / MONTH_DAYS;
-        if (info->tier != PART_RAW || info->level != FINAL_LEVEL || month >= (today - 2) / MONTH_DAYS)
+        if (info->tier != PART_RAW || info->level != FINAL_LEVEL ||
+            month >= (today - 2) / MONTH_DAYS)
             continue;
         ret->n = 0;
         ret->level = MONTH_LEVEL;
@@ -291,8 +309,9 @@ static bool choose_tier(struct store *s, const struct tenant *t, struct choice *
     for (size_t i = 0; i < t->parts.n; i++) {
         const struct part_info *info = part_info(t->parts.v[i]->part);
         enum part_tier tier = info->tier == PART_RAW ? PART_5M : PART_1H;
-        bool wanted = tier == PART_5M ? s->settings.tier_5m_retention_s || s->settings.tier_1h_retention_s
-                                      : s->settings.tier_1h_retention_s;
+        bool wanted = tier == PART_5M
+                          ? s->settings.tier_5m_retention_s || s->settings.tier_1h_retention_s
+                          : s->settings.tier_1h_retention_s;
         if (info->tier == PART_1H || info->level != FINAL_LEVEL || !wanted ||
             has_tier(t, info, tier))
             continue;
@@ -329,8 +348,14 @@ int store_merge_tenant(struct store *s, struct tenant *t, bool final, bool *ret_
     struct choice old = choice;
     if (makes_tier)
         parts_of_tier(t, choice.v[0], tier, &old);
-    struct job job = {.s = s, .t = t, .parts = choice.v, .n = choice.n, .old = old.v,
-                      .old_n = old.n, .tier = tier, .level = choice.level};
+    struct job job = {.s = s,
+                      .t = t,
+                      .parts = choice.v,
+                      .n = choice.n,
+                      .old = old.v,
+                      .old_n = old.n,
+                      .tier = tier,
+                      .level = choice.level};
     int err = merge_parts(&job, why);
     if (!err)
         tenant_drop_tombstones(t);
@@ -364,8 +389,7 @@ static uint64_t bytes_max_of(struct store *s, const struct tenant *t)
     return (uint64_t)s->settings.retention_bytes;
 }
 
-static int drop_parts(struct tenant *t, struct tenant_part *const *parts, size_t n,
-                      struct why *why)
+static int drop_parts(struct tenant *t, struct tenant_part *const *parts, size_t n, struct why *why)
 {
     struct manifest_edit edit;
     manifest_edit_init(&edit);

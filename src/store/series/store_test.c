@@ -22,8 +22,8 @@ static const int64_t EPOCH = 1800000000000;
 /* What a timestamp of a series may hold: written values from the last acknowledged one on. */
 struct cell {
     double values[6];
-    uint8_t n;      /* 0: nothing was ever written */
-    bool acked;     /* values[0] was acknowledged: one of values must be there */
+    uint8_t n;  /* 0: nothing was ever written */
+    bool acked; /* values[0] was acknowledged: one of values must be there */
 };
 
 struct world {
@@ -34,7 +34,9 @@ struct world {
     struct tenant *tenant;
     struct rand rand;
     struct cell cells[SERIES][TIMES];
-    struct { uint16_t series, time; } pending[4096];
+    struct {
+        uint16_t series, time;
+    } pending[4096];
     size_t pending_n;
     char keys[SERIES][256];
     size_t keys_n[SERIES];
@@ -51,12 +53,16 @@ static void warn(void *context, const char *text)
 
 static int open_store(struct world *w, struct why *why)
 {
-    struct store_config config = {.disk = w->disk, .clock = &w->clock.clock,
-                                  .settings = &w->settings, .lanes = 2, .manual = true,
+    struct store_config config = {.disk = w->disk,
+                                  .clock = &w->clock.clock,
+                                  .settings = &w->settings,
+                                  .lanes = 2,
+                                  .manual = true,
                                   .warn = warn};
     int err = store_open(&config, &w->store, why);
     if (!err)
-        err = store_sink(w->store)->ops->tenant(store_sink(w->store), STR("default"), &w->tenant, why);
+        err = store_sink(w->store)->ops->tenant(store_sink(w->store), STR("default"), &w->tenant,
+                                                why);
     return err;
 }
 
@@ -175,7 +181,8 @@ static void write_some(struct world *w, bool with_commit)
         time = (int)rand_below(&w->rand, TIMES);
     else
         w->now++;
-    int first = (int)rand_below(&w->rand, 3) * 8, last = rand_below(&w->rand, 3) ? SERIES : first + 8;
+    int first = (int)rand_below(&w->rand, 3) * 8,
+        last = rand_below(&w->rand, 3) ? SERIES : first + 8;
     for (int i = rand_below(&w->rand, 3) ? 0 : first; i < last && b.n < BATCH_MAX; i++) {
         if (rand_below(&w->rand, 12) == 0)
             continue;
@@ -265,8 +272,11 @@ static void check_range(struct world *w, int from, int to, enum select_want want
 {
     struct series_store *face = store_face(w->store);
     struct matcher all = {MATCH_NOT_EQUAL, LABEL_METRIC, STR("")};
-    struct select how = {.matchers = &all, .matchers_n = 1, .from_ms = EPOCH + from * STEP_MS,
-                         .to_ms = EPOCH + to * STEP_MS, .want = want};
+    struct select how = {.matchers = &all,
+                         .matchers_n = 1,
+                         .from_ms = EPOCH + from * STEP_MS,
+                         .to_ms = EPOCH + to * STEP_MS,
+                         .want = want};
     struct series_cursor *c;
     struct series_view view;
     struct why why = {0};
@@ -296,8 +306,8 @@ static void check_range(struct world *w, int from, int to, enum select_want want
         for (int t = from; want == SELECT_BLOCKS && t <= to; t++)
             n -= w->cells[s][t].n > 0;
         if (want == SELECT_BLOCKS && from == 0 && to == TIMES - 1 && n)
-            fail_msg("seed %llu: series %d: blocks count wrong by %lld", (unsigned long long)seed, s,
-                     (long long)n);
+            fail_msg("seed %llu: series %d: blocks count wrong by %lld", (unsigned long long)seed,
+                     s, (long long)n);
     }
     assert_int_equal(got, 0);
     struct column none = {0};
@@ -310,7 +320,8 @@ static void check_range(struct world *w, int from, int to, enum select_want want
 static void check_all(struct world *w, bool crashed, uint64_t seed)
 {
     check_range(w, 0, TIMES - 1, SELECT_SAMPLES, crashed, seed);
-    int from = (int)rand_below(&w->rand, TIMES), to = from + (int)rand_below(&w->rand, TIMES - (uint64_t)from);
+    int from = (int)rand_below(&w->rand, TIMES),
+        to = from + (int)rand_below(&w->rand, TIMES - (uint64_t)from);
     check_range(w, from, to, SELECT_SAMPLES, false, seed);
     check_range(w, 0, TIMES - 1, SELECT_BLOCKS, false, seed);
 }
@@ -439,7 +450,8 @@ static void deleted_ranges_stay_deleted_and_can_be_written_again(void **state)
     struct matcher one = {MATCH_EQUAL, STR("nr"), STR("2")};
     struct series_store *face = store_face(w->store);
     assert_int_equal(face->ops->remove(face, w->tenant, &one, 1, EPOCH + 50 * STEP_MS,
-                                       EPOCH + 100 * STEP_MS, &why), 0);
+                                       EPOCH + 100 * STEP_MS, &why),
+                     0);
     for (int t = 50; t <= 100; t++)
         w->cells[2][t].n = 0;
     check_all(w, false, 9);

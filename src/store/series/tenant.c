@@ -301,7 +301,8 @@ static int open_parts(struct opening *o, struct why *why)
     return err;
 }
 
-/* Sets the manifest right; its note of the tenant's name is what tenants/list can be rebuilt from. */
+/* Sets the manifest right; its note of the tenant's name is what tenants/list can be rebuilt from.
+ */
 static void settle_manifest(struct opening *o)
 {
     struct tenant *t = o->t;
@@ -327,7 +328,8 @@ static int open_files(struct tenant *t, struct why *why)
     char path[PATH_BYTES];
     int err = disk_make_dir(at.disk, t->dir);
     if (err)
-        return why_set(why, (enum err)-err, "cannot make directory %s: %s", t->dir, err_text(err));
+        return why_set(why, (enum err) - err, "cannot make directory %s: %s", t->dir,
+                       err_text(err));
     snprintf(path, sizeof path, "%s/manifest", t->dir);
     err = manifest_open(at.disk, path, &t->manifest, why);
     if (err)
