@@ -13,7 +13,7 @@ enum { BLOCK_SIZE = 8 * 1024, BLOCK_SIZE_MAX = 1024 * 1024, ALIGNMENT = alignof(
 
 struct arena_block {
     struct arena_block *next;
-    size_t size;                         /* bytes of data */
+    size_t size; /* bytes of data */
     _Alignas(max_align_t) char data[];
 };
 

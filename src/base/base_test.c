@@ -34,11 +34,11 @@ static void utf8_refuses_what_rfc_3629_refuses(void **state)
     (void)state;
     assert_true(str_utf8(STR("plain ascii text of some length")));
     assert_true(str_utf8(STR("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")));
-    assert_false(str_utf8(STR("\xc0\x80")));             /* overlong */
-    assert_false(str_utf8(STR("\xed\xa0\x80")));         /* surrogate */
-    assert_false(str_utf8(STR("\xf4\x90\x80\x80")));     /* above U+10FFFF */
+    assert_false(str_utf8(STR("\xc0\x80")));         /* overlong */
+    assert_false(str_utf8(STR("\xed\xa0\x80")));     /* surrogate */
+    assert_false(str_utf8(STR("\xf4\x90\x80\x80"))); /* above U+10FFFF */
     assert_false(str_utf8(STR("12345678\xff")));
-    assert_false(str_utf8(STR("\xe2\x82")));             /* cut off */
+    assert_false(str_utf8(STR("\xe2\x82"))); /* cut off */
 }
 
 static void numbers_overflow_to_an_error(void **state)

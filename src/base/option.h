@@ -41,14 +41,14 @@ struct option {
     double min, max;      /* OPTION_INT, OPTION_REAL */
     const char *choices;  /* OPTION_CHOICE: "a|b|c"; else NULL */
     unsigned flags;
-    const char *prose;    /* one or two sentences for the manual */
+    const char *prose; /* one or two sentences for the manual */
 };
 
 struct option_table {
     const char *section; /* "store" for [store]; dotted for nested tables */
     const char *prose;
-    bool repeated;       /* [[section]]: an array of settings structs (struct option_rows) */
-    size_t size;         /* of one settings struct */
+    bool repeated; /* [[section]]: an array of settings structs (struct option_rows) */
+    size_t size;   /* of one settings struct */
     const struct option *rows;
     size_t n;
 };

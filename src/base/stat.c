@@ -6,8 +6,8 @@
 
 #include "base/bits.h"
 
-const double stat_bounds[STAT_BUCKETS] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
-                                          0.005,   0.01,   0.025,   0.05,   0.1,   0.25,
+const double stat_bounds[STAT_BUCKETS] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001,   0.0025,
+                                          0.005,   0.01,   0.025,   0.05,   0.1,     0.25,
                                           0.5,     1,      2.5,     10,     INFINITY};
 static const char *const BOUND_TEXTS[STAT_BUCKETS] = {
     "5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",

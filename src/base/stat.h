@@ -36,7 +36,10 @@ struct stat {
     _Atomic bool registered;
 };
 
-#define STAT_OF(n, l, h, t)        {.name = (n), .help = (h), .labels = (l), .type = (t)}
+#define STAT_OF(n, l, h, t)                                                                        \
+    {                                                                                              \
+        .name = (n), .help = (h), .labels = (l), .type = (t)                                       \
+    }
 #define STAT_COUNTER(n, h)         STAT_OF(n, "", h, STAT_TYPE_COUNTER)
 #define STAT_COUNTER_OF(n, l, h)   STAT_OF(n, l, h, STAT_TYPE_COUNTER)
 #define STAT_GAUGE(n, h)           STAT_OF(n, "", h, STAT_TYPE_GAUGE)
@@ -57,7 +60,7 @@ static inline uint64_t stat_count(const struct stat *s)
     return atomic_load_explicit(&s->value, memory_order_relaxed);
 }
 
-void stat_set(struct stat *s, double value);   /* gauges */
+void stat_set(struct stat *s, double value); /* gauges */
 double stat_gauge(const struct stat *s);
 void stat_observe(struct stat *s, int64_t ns); /* histograms of durations */
 

@@ -19,9 +19,9 @@ struct str {
     size_t n;      /* bytes */
 };
 
-#define STR(literal)    ((struct str){"" literal, sizeof(literal) - 1})
-#define STR_FMT         "%.*s"
-#define STR_ARG(s)      ((int)(s).n), ((s).n ? (s).p : "")
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_FMT      "%.*s"
+#define STR_ARG(s)   ((int)(s).n), ((s).n ? (s).p : "")
 
 static inline struct str str_of(const char *p, size_t n)
 {

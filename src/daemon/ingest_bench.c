@@ -124,10 +124,10 @@ static void print_stats(struct store *store, const char *when)
     }
     store_stats(store, &s);
     printf("%s: %llu series, %llu samples in the head, head %.1f MB, log %.1f MB, %llu parts of "
-           "%.2f MB, RSS %.1f MB\n", when, (unsigned long long)s.series,
-           (unsigned long long)s.samples_in_head, (double)s.head_bytes / 1e6,
-           (double)s.log_bytes / 1e6, (unsigned long long)s.parts, (double)s.bytes_on_disk / 1e6,
-           (double)rss * 4096 / 1e6);
+           "%.2f MB, RSS %.1f MB\n",
+           when, (unsigned long long)s.series, (unsigned long long)s.samples_in_head,
+           (double)s.head_bytes / 1e6, (double)s.log_bytes / 1e6, (unsigned long long)s.parts,
+           (double)s.bytes_on_disk / 1e6, (double)rss * 4096 / 1e6);
 }
 
 static void run_feeds(struct store *store, char **paths, int n)
@@ -152,9 +152,8 @@ static void run_feeds(struct store *store, char **paths, int n)
     wall = (double)clock_monotonic_ns(&clock_real) / 1e9 - wall;
     printf("%.0f samples, %.2f s, %.2f cpu-s: %.2f M samples a cpu-second; ns a sample: unpack "
            "%.1f, scan %.1f, append %.1f\n",
-           samples, wall, cpu, samples / cpu / 1e6,
-           (double)sum.unpack_ns / samples, (double)sum.scan_ns / samples,
-           (double)sum.append_ns / samples);
+           samples, wall, cpu, samples / cpu / 1e6, (double)sum.unpack_ns / samples,
+           (double)sum.scan_ns / samples, (double)sum.append_ns / samples);
 }
 
 static void step(struct store *store, const char *what, int (*f)(struct store *, struct why *))
@@ -190,8 +189,11 @@ int main(int argc, char **argv)
     if (getenv("FLUSH"))
         settings.flush_samples_max = strtoll(getenv("FLUSH"), NULL, 10);
     must(disk_real_open(argv[1], &disk, &why) == 0);
-    struct store_config config = {.disk = disk, .clock = &clock_real, .settings = &settings,
-                                  .lanes = FEEDS_MAX, .warn = warn};
+    struct store_config config = {.disk = disk,
+                                  .clock = &clock_real,
+                                  .settings = &settings,
+                                  .lanes = FEEDS_MAX,
+                                  .warn = warn};
     double wall = (double)clock_monotonic_ns(&clock_real) / 1e9, cpu = process_cpu();
     if (store_open(&config, &store, &why))
         return fprintf(stderr, "%s\n", why.text), 1;

@@ -35,10 +35,10 @@ struct matcher {
 /* Samples of one series, oldest first, times strictly ascending. Staleness markers are included
  * (sample_is_stale). Borrowed until the cursor moves. */
 struct column {
-    const int64_t *ts_ms;                 /* [n] */
-    const double *value;                  /* [n]; undefined where histogram[i] is set */
+    const int64_t *ts_ms;                     /* [n] */
+    const double *value;                      /* [n]; undefined where histogram[i] is set */
     const struct histogram *const *histogram; /* [n], NULL for floats; NULL: floats only */
-    const int64_t *start_ms;              /* [n] created timestamps, or NULL where none is known */
+    const int64_t *start_ms; /* [n] created timestamps, or NULL where none is known */
     size_t n;
     /* Two columns of one cursor with the same non-zero ts_id have the same ts_ms: what was worked
      * out about the times of one holds for the other. */
@@ -51,11 +51,11 @@ struct block {
     uint32_t n;                /* samples, staleness markers included */
     /* The aggregates below hold: floats only, neither NaN nor staleness marker among them. */
     bool summarised;
-    bool tier;                 /* downsampled: it has no samples to decode */
+    bool tier; /* downsampled: it has no samples to decode */
     double sum, min, max, first, last;
-    double reset_sum;          /* what counter resets lost: sum of v[i-1] where v[i] < v[i-1] */
+    double reset_sum; /* what counter resets lost: sum of v[i-1] where v[i] < v[i-1] */
     uint32_t resets;
-    uint64_t handle;           /* the cursor's own */
+    uint64_t handle; /* the cursor's own */
 };
 
 enum select_want {

@@ -41,12 +41,12 @@ struct loader {
     struct page_file *file;
     uint64_t offset;
     struct catalogue_numbers pairs; /* number -> head's pair */
-    uint32_t before[LABELS_MAX]; /* pairs of the series before, as numbers */
+    uint32_t before[LABELS_MAX];    /* pairs of the series before, as numbers */
     uint8_t before_n;
     uint32_t next_id;
-    bool begun;              /* the row that begins the file was there */
-    struct buf row;          /* bytes not yet taken */
-    size_t at;               /* in row */
+    bool begun;     /* the row that begins the file was there */
+    struct buf row; /* bytes not yet taken */
+    size_t at;      /* in row */
 };
 
 /* Makes at least n unread bytes available, or as many as there are. */
@@ -312,9 +312,11 @@ int catalogue_load(struct catalogue *c, const struct manifest *m, struct head *h
         uint64_t before = h->alive;
         err = load_file(c, number, &l, &own);
         if (err == -ERR_CORRUPT || err == -ERR_NOENT) {
-            warn(c, "%s/catalogue-%llu is damaged: %llu of its series were read, the others come "
-                    "back when they are written again (%s)", c->dir, (unsigned long long)number,
-                 (unsigned long long)(h->alive - before), own.text);
+            warn(c,
+                 "%s/catalogue-%llu is damaged: %llu of its series were read, the others come "
+                 "back when they are written again (%s)",
+                 c->dir, (unsigned long long)number, (unsigned long long)(h->alive - before),
+                 own.text);
             c->lost = true;
             err = 0;
         } else if (err) {
@@ -426,7 +428,7 @@ int catalogue_save(struct catalogue *c, struct head *h, struct manifest_edit *ed
             err = page_writer_new(c->disk, path, PAGE_KIND_CATALOGUE, c->ring, &s.writer);
     }
     if (err)
-        return why_set(why, (enum err)-err, "cannot write %s: %s", path, err_text(err));
+        return why_set(why, (enum err) - err, "cannot write %s: %s", path, err_text(err));
     if (whole) {
         c->saved_first = c->saved_last;
         c->pairs = 0;
@@ -443,7 +445,7 @@ int catalogue_save(struct catalogue *c, struct head *h, struct manifest_edit *ed
         err = disk_sync_dir(c->disk, c->dir);
     if (err) {
         catalogue_settle(c, h, false);
-        return why_set(why, (enum err)-err, "cannot write %s: %s", path, err_text(err));
+        return why_set(why, (enum err) - err, "cannot write %s: %s", path, err_text(err));
     }
     snprintf(note, sizeof note, "%llu %llu", (unsigned long long)c->saved_first,
              (unsigned long long)c->saved_last);

@@ -37,9 +37,9 @@ struct catalogue {
     struct catalogue_numbers {
         uint32_t *v;
         size_t n, capacity;
-    } numbers; /* head's pair -> number + 1, 0: none */
-    uint32_t pairs;       /* numbers given out */
-    bool lost; /* damage was met: the next save writes all anew, and is always due */
+    } numbers;      /* head's pair -> number + 1, 0: none */
+    uint32_t pairs; /* numbers given out */
+    bool lost;      /* damage was met: the next save writes all anew, and is always due */
     void (*warn)(void *context, const char *text); /* may be NULL */
     void *warn_context;
     uint64_t saved_first, saved_last, saved_series; /* of a save that is not settled */

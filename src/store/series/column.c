@@ -76,8 +76,7 @@ static void add_rest(struct column_join *j, const struct column *c, size_t from,
         a->starts.v[a->ts.n + i] = c->start_ms ? c->start_ms[from + i] : 0;
 }
 
-void column_join_add(struct column_join *j, const struct column *c, int64_t from_ms,
-                     int64_t to_ms)
+void column_join_add(struct column_join *j, const struct column *c, int64_t from_ms, int64_t to_ms)
 {
     if (c->n == 0)
         return;

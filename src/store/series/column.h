@@ -44,7 +44,7 @@ struct column_join {
         struct column_piece *v;
         size_t n, capacity;
     } pieces;
-    struct arena arena;   /* histograms */
+    struct arena arena; /* histograms */
     bool has_histograms, has_starts;
 };
 
@@ -55,8 +55,7 @@ void column_join_done(struct column_join *j);
 void column_join_reset(struct column_join *j);
 
 /* Adds what of c lies in [from_ms, to_ms]; copies. */
-void column_join_add(struct column_join *j, const struct column *c, int64_t from_ms,
-                     int64_t to_ms);
+void column_join_add(struct column_join *j, const struct column *c, int64_t from_ms, int64_t to_ms);
 
 /* Leaves out the samples in [from_ms, to_ms] of all pieces added so far. */
 void column_join_remove(struct column_join *j, int64_t from_ms, int64_t to_ms);

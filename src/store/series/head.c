@@ -14,8 +14,8 @@ static void index_lock_init(pthread_rwlock_t *lock)
     pthread_rwlockattr_t attributes;
     must(pthread_rwlockattr_init(&attributes) == 0);
     /* Lanes read all the time; without this a new series could wait for ever. */
-    must(pthread_rwlockattr_setkind_np(&attributes,
-                                       PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+    must(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) ==
+         0);
     must(pthread_rwlock_init(lock, &attributes) == 0);
     must(pthread_rwlockattr_destroy(&attributes) == 0);
 }
@@ -164,7 +164,10 @@ static struct fingerprint print_of(const struct head *h, uint32_t id, struct buf
 void head_index_all(struct head *h)
 {
     enum { AHEAD = 16 }; /* entries whose memory is on its way */
-    struct { struct fingerprint print; uint32_t id; } ring[AHEAD];
+    struct {
+        struct fingerprint print;
+        uint32_t id;
+    } ring[AHEAD];
     struct buf key;
     size_t n = 0;
     buf_init(&key, LABELS_KEY_MAX);

@@ -22,9 +22,9 @@ void head_flush_times(struct head *h, uint32_t group, uint32_t *ret_base, int64_
 
 /* What is written of one series: slots below the mark and the late entries there are. */
 struct head_flush {
-    uint32_t group;               /* HEAD_NO_GROUP: no slots */
-    uint32_t first_slot;          /* of v[0] */
-    const double *v;              /* [n], absent slots among them */
+    uint32_t group;      /* HEAD_NO_GROUP: no slots */
+    uint32_t first_slot; /* of v[0] */
+    const double *v;     /* [n], absent slots among them */
     size_t n;
     const struct head_late *late; /* [late_n] sorted by time, the newest of equal times only */
     size_t late_n;

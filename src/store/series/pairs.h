@@ -22,10 +22,10 @@ struct postings {
 };
 
 struct pair {
-    struct str bytes;      /* 0x0a LEN 0x0a NAMELEN name 0x12 VALUELEN value */
-    uint32_t name;         /* index of its name */
-    uint32_t in_name;      /* position in the name's list */
-    uint32_t rank;         /* position among all pairs by memcmp; pairs_rank() sets it */
+    struct str bytes; /* 0x0a LEN 0x0a NAMELEN name 0x12 VALUELEN value */
+    uint32_t name;    /* index of its name */
+    uint32_t in_name; /* position in the name's list */
+    uint32_t rank;    /* position among all pairs by memcmp; pairs_rank() sets it */
     struct postings series;
 };
 

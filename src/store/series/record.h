@@ -31,7 +31,7 @@ struct record {
     struct buf bytes;
     uint32_t next_id; /* the id that needs no jump */
     int64_t ts_ms;
-    uint64_t run;     /* equal values not yet written */
+    uint64_t run; /* equal values not yet written */
 };
 
 /* Empty, with memory for a whole batch. */
@@ -64,10 +64,10 @@ struct record_entry {
     enum record_kind kind;
     uint32_t id;
     int64_t ts_ms;
-    bool absolute;     /* RECORD_IN_ORDER: change is the value itself */
-    uint64_t change;   /* RECORD_IN_ORDER: XOR; RECORD_LATE: the value's bits */
-    int64_t start_ms;  /* RECORD_START */
-    struct str bytes;  /* RECORD_HISTOGRAM */
+    bool absolute;    /* RECORD_IN_ORDER: change is the value itself */
+    uint64_t change;  /* RECORD_IN_ORDER: XOR; RECORD_LATE: the value's bits */
+    int64_t start_ms; /* RECORD_START */
+    struct str bytes; /* RECORD_HISTOGRAM */
 };
 
 struct record_reader {

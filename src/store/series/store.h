@@ -28,8 +28,8 @@ struct store_settings {
     int64_t tier_5m_retention_s, tier_1h_retention_s;
     int64_t series_max, series_per_metric_max, tenants_max, exemplars_max;
     int64_t page_cache_bytes, log_segment_bytes, merge_bytes_per_s;
-    const char *acknowledge; /* "durable" or "appended" */
-    const char *key_file;    /* "" : no encryption */
+    const char *acknowledge;      /* "durable" or "appended" */
+    const char *key_file;         /* "" : no encryption */
     struct option_rows retention; /* struct store_retention */
     struct option_rows tenants;   /* struct store_tenant_limits */
 };

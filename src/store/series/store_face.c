@@ -114,7 +114,7 @@ static int texts(struct tenant *t, const struct str *name, const struct select *
     tenant_release(held, held_n);
     index_matchers_free(m);
     give_sorted(&set, a, ret, ret_n);
-    return err ? why_set(why, (enum err)-err, "reading the index: %s", err_text(err)) : 0;
+    return err ? why_set(why, (enum err) - err, "reading the index: %s", err_text(err)) : 0;
 }
 
 static int face_label_names(struct series_store *face, struct tenant *t, const struct select *how,
@@ -184,7 +184,7 @@ static int face_exemplars(struct series_store *face, struct tenant *t, const str
         memcpy(*ret, list.v, list.n * sizeof **ret);
     *ret_n = list.n;
     vec_free(&list);
-    return err ? why_set(why, (enum err)-err, "reading exemplars: %s", err_text(err)) : 0;
+    return err ? why_set(why, (enum err) - err, "reading exemplars: %s", err_text(err)) : 0;
 }
 
 /* ---- metadata */
@@ -263,11 +263,17 @@ static int face_cardinality(struct series_store *face, struct tenant *t, size_t 
         by_label[n++] = (struct cardinality_row){arena_str(a, name->text), by_label[i].n};
     }
     *ret = (struct cardinality){
-        .series = h->alive, .label_pairs = live, .label_names = n,
-        .first_ms = atomic_load(&h->first_ms), .last_ms = atomic_load(&h->last_ms),
-        .by_metric = by_name, .by_metric_n = cut_top(by_name, metrics, top),
-        .by_label = by_label, .by_label_n = cut_top(by_label, n, top),
-        .by_pair = by_pair, .by_pair_n = cut_top(by_pair, live, top),
+        .series = h->alive,
+        .label_pairs = live,
+        .label_names = n,
+        .first_ms = atomic_load(&h->first_ms),
+        .last_ms = atomic_load(&h->last_ms),
+        .by_metric = by_name,
+        .by_metric_n = cut_top(by_name, metrics, top),
+        .by_label = by_label,
+        .by_label_n = cut_top(by_label, n, top),
+        .by_pair = by_pair,
+        .by_pair_n = cut_top(by_pair, live, top),
     };
     must(pthread_rwlock_unlock(&h->index_lock) == 0);
     return 0;

@@ -19,7 +19,7 @@ struct replay {
             uint64_t segment;
             uint32_t lane;
             bool after_gap;
-        } *v;
+        } * v;
         size_t n, capacity;
     } kept;
     uint64_t bad;

@@ -23,10 +23,10 @@
 /* A part that cursors may hold. */
 struct tenant_part {
     struct part *part;
-    char *dir;        /* owned; below the data directory */
-    uint64_t number;  /* in its name: later parts have larger ones */
-    _Atomic int uses; /* the list's own counts one */
-    _Atomic bool doomed; /* its directory goes with the last use */
+    char *dir;            /* owned; below the data directory */
+    uint64_t number;      /* in its name: later parts have larger ones */
+    _Atomic int uses;     /* the list's own counts one */
+    _Atomic bool doomed;  /* its directory goes with the last use */
     _Atomic bool damaged; /* into quarantine/, that is: a merge met damage in it */
     struct disk *disk;
 };
@@ -64,7 +64,7 @@ struct tenant {
     struct head *head;
     struct manifest *manifest;
     struct catalogue catalogue;
-    uint64_t sequence; /* of the newest part */
+    uint64_t sequence;           /* of the newest part */
     _Atomic uint64_t floor_seen; /* log_floor() for which all definitions were logged */
     _Atomic uint64_t defined_in; /* newest log segment that definitions went to */
 

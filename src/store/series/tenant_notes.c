@@ -53,7 +53,7 @@ static int save(struct tenant *t, const char *name, struct buf *rows, struct why
     int err = buf_failed(rows) ? -ERR_LIMIT
                                : disk_replace(store_place(t->store).disk, path, rows->p, rows->n);
     if (err)
-        return why_set(why, (enum err)-err, "cannot write %s: %s", path, err_text(err));
+        return why_set(why, (enum err) - err, "cannot write %s: %s", path, err_text(err));
     return 0;
 }
 
@@ -145,8 +145,8 @@ static int load_metadata(struct tenant *t)
         struct metadata m;
         uint64_t type;
         bool is_new;
-        if (!get_text(&rows, &m.metric) || !get_number(&rows, &type) ||
-            type > METRIC_STATESET || !get_text(&rows, &m.help) || !get_text(&rows, &m.unit))
+        if (!get_text(&rows, &m.metric) || !get_number(&rows, &type) || type > METRIC_STATESET ||
+            !get_text(&rows, &m.help) || !get_text(&rows, &m.unit))
             break;
         m.type = (enum metric_type)type;
         tenant_note_metadata(t, &m, &is_new);
@@ -190,8 +190,7 @@ uint64_t tenant_exemplars(struct tenant *t, struct arena *a, struct exemplar **r
     size_t n = (size_t)(t->exemplars_end - t->exemplars_from);
     struct exemplar *list = arena_array(a, n, sizeof *list);
     for (size_t i = 0; i < n; i++) {
-        const struct stored_exemplar *x =
-            &t->exemplars[(t->exemplars_from + i) % t->exemplars_max];
+        const struct stored_exemplar *x = &t->exemplars[(t->exemplars_from + i) % t->exemplars_max];
         list[i] = (struct exemplar){
             .key = arena_str(a, str_of(x->bytes, x->key_n)),
             .labels = arena_str(a, str_of(x->bytes + x->key_n, x->labels_n)),
@@ -322,11 +321,11 @@ int tenant_load_notes(struct tenant *t, struct why *why)
     if (!err)
         err = load(t, "tombstones", &file, &rows);
     if (err)
-        return why_set(why, (enum err)-err, "cannot read %s: %s", t->dir, err_text(err));
+        return why_set(why, (enum err) - err, "cannot read %s: %s", t->dir, err_text(err));
     while (!err && rows.n) {
         uint64_t from, to, sequence;
-        if (!get_number(&rows, &from) || !get_number(&rows, &to) ||
-            !get_number(&rows, &sequence) || !get_text(&rows, &text))
+        if (!get_number(&rows, &from) || !get_number(&rows, &to) || !get_number(&rows, &sequence) ||
+            !get_text(&rows, &text))
             break;
         err = add_tombstone(t, text, unzigzag(from), unzigzag(to), sequence, why);
     }

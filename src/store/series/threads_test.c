@@ -107,8 +107,11 @@ static size_t check(struct world *w, enum select_want want, bool complete)
     struct series_store *face = store_face(w->store);
     struct tenant *t = face->ops->tenant(face, STR("default"));
     struct matcher m = {MATCH_EQUAL, LABEL_METRIC, STR("m")};
-    struct select how = {.matchers = &m, .matchers_n = 1, .from_ms = w->first_ms,
-                         .to_ms = w->first_ms + (int64_t)ROUNDS * STEP_MS, .want = want};
+    struct select how = {.matchers = &m,
+                         .matchers_n = 1,
+                         .from_ms = w->first_ms,
+                         .to_ms = w->first_ms + (int64_t)ROUNDS * STEP_MS,
+                         .want = want};
     struct series_cursor *c;
     struct series_view view;
     struct why why = {0};
@@ -153,8 +156,11 @@ static void writers_readers_and_the_background_share_the_store(void **state)
     w.settings.flush_samples_max = 3000;
     w.settings.log_segment_bytes = 1 << 20;
     w.first_ms = clock_wall_ms(&clock_real) / 1000 * 1000 - (int64_t)ROUNDS * STEP_MS;
-    struct store_config config = {.disk = w.disk, .clock = &clock_real, .settings = &w.settings,
-                                  .lanes = WRITERS, .warn = warn};
+    struct store_config config = {.disk = w.disk,
+                                  .clock = &clock_real,
+                                  .settings = &w.settings,
+                                  .lanes = WRITERS,
+                                  .warn = warn};
     assert_int_equal(store_open(&config, &w.store, &why), 0);
     struct writer writers[WRITERS];
     struct thread readers[2] = {0};
