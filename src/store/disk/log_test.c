@@ -262,11 +262,8 @@ static void no_promised_record_is_lost_in_any_crash(void **state)
     uint64_t first = from ? strtoull(from, NULL, 10) : 1;
     uint64_t n = count ? strtoull(count, NULL, 10) : 3000;
     uint64_t acked = 0;
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        if (count)
-            fprintf(stderr, "\rseed %llu", (unsigned long long)seed);
+    for (uint64_t seed = first; seed < first + n; seed++)
         acked += simulate(seed);
-    }
     assert_true(acked > n);
     print_message("%llu seeds, %llu promised samples\n", (unsigned long long)n,
                   (unsigned long long)acked);
