@@ -55,7 +55,7 @@ def remote_write(b):
           f"VictoriaMetrics {millions(per_cpu(peers[0]))}" if peers else "",
           f"{ratio:.1f} x" if peers else "", "4 x", "8 x", ratio >= 4 if peers else None,
           ratio >= 8 if peers else None, sonde=ours, peers=peers)
-    quick = b.sonde("--set", 'store.acknowledge="appended"')
+    quick = b.sonde("--set", "store.acknowledge=appended")
     quick.start()
     appended = fill(b, quick, w1["made"])
     quick.remove()

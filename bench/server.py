@@ -26,13 +26,14 @@ def children(pid):
         return []
 
 
-def ended(pid):
-    """A process that has let go of everything, though its parent may not have asked for it."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
+def port_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
 
 
 def fields(path):
@@ -102,7 +103,7 @@ class Server:
                 pass
         self.process.wait(60)
         deadline = time.monotonic() + 10
-        while not all(ended(pid) for pid in pids):
+        while not port_free(self.port):  # until the last thread has ended
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} does not die")
             time.sleep(0.001)

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 
-from client import Daemon, Ledger, Volume, kill_all, ready, run, wait
+from _client import Daemon, Ledger, Volume, kill_all, ready, run, wait
 
 CUTS = int(os.environ.get("SONDE_CUTS", "5"))
 BALLAST_MB = 24

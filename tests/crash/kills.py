@@ -9,7 +9,7 @@ import random
 import signal
 import time
 
-from client import Daemon, Ledger, kill_all, ready, run
+from _client import Daemon, Ledger, kill_all, ready, run
 
 KILLS = int(os.environ.get("SONDE_KILLS", "25"))
 IN_A_ROW = 5  # then the parent is killed too, whose pauses before a restart would grow

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -189,13 +190,14 @@ class Volume:
             pass
 
 
-def ended(pid):
-    """A process that has let go of everything, though its parent may not have asked for it."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
+def port_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
 
 
 def kill_all(daemon):
@@ -207,7 +209,7 @@ def kill_all(daemon):
         os.kill(worker, signal.SIGKILL)
     daemon.process.kill()
     daemon.process.wait(20)
-    wait("the worker is gone", lambda: not worker or ended(worker))
+    wait("the worker's last thread is gone", lambda: port_free(daemon.port))
 
 
 def ready(daemon, patience=30):
