@@ -232,7 +232,7 @@ class Sonde(Server):
 
     def tenant_number(self, name):
         with open(os.path.join(self.data, "tenants", "list"), encoding="utf-8") as f:
-            return f.read().split("\n").index(name) + 1
+            return [line.split(" ")[0].strip() for line in f].index(name) + 1
 
 
 def part_tier(path):

@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/sockets.h"
@@ -17,6 +19,8 @@
 enum {
     PATH_BYTES = 4200,
     WORDS_MAX = 8, /* of the worker's command line */
+    PORT_PATIENCE_MS = 3000, /* for the last threads of a worker that was killed before */
+    PORT_PAUSE_MS = 20,
 };
 
 static const char *const MODULE = "daemon";
@@ -66,7 +70,10 @@ static int prepare(struct parent *p, const struct conf *c, struct why *why)
     }
     if (p->loops == 0)
         p->loops = work_loops(server);
-    err = sockets_open(&p->sockets, &server->listen, p->loops, why);
+    int64_t until = clock_monotonic_ns(&clock_real) + PORT_PATIENCE_MS * 1000000LL;
+    while ((err = sockets_open(&p->sockets, &server->listen, p->loops, why)) == -ERR_BUSY &&
+           p->sockets.n == 0 && clock_monotonic_ns(&clock_real) < until)
+        usleep(PORT_PAUSE_MS * 1000);
     if (err != 0)
         return err;
     snprintf(p->crash_folder, sizeof p->crash_folder, "%s/crash", server->data);

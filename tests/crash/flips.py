@@ -5,6 +5,7 @@ it starts, it names the file, and it has everything that the bit did not touch.
 # timeout: 120
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -13,6 +14,7 @@ import urllib.parse
 from _client import Daemon, body, kill_all, labels, run
 
 HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
+PAGE_HEADER = 8192
 SERIES, STEPS, PIECES = 40, 30, 3  # the first two pieces become parts, the last stays in the log
 
 
@@ -46,11 +48,13 @@ def found(d, base_ms):
 
 
 def flip(path):
-    """Turns a bit over in the middle of what the file holds."""
+    """Turns a bit over in the middle of what the file holds: behind the header's zeros in a page
+    file (docs/format/pages.md), before the zeros that follow in a segment of the log."""
     with open(path, "r+b") as f:
         content = f.read()
-        end = len(content.rstrip(b"\0")) or len(content)
-        at = end // 2
+        begin = PAGE_HEADER if content.startswith(b"SONDPAGE") else 0
+        end = max(len(content.rstrip(b"\0")), begin + 1)
+        at = begin + (end - begin) // 2
         f.seek(at)
         f.write(bytes([content[at] ^ 0x10]))
 
@@ -59,7 +63,8 @@ def files(data):
     """Kind -> one file of it, of the tenant that was written to, below data."""
     kinds = {}
     with open(os.path.join(data, "tenants", "list"), encoding="utf-8") as f:
-        tenant = f"tenants/{f.read().split(chr(10)).index('default') + 1:04d}"
+        names = [line.split(" ")[0].strip() for line in f]
+    tenant = f"tenants/{names.index('default') + 1:04d}"
     for top, _, names in os.walk(data):
         below = os.path.relpath(top, data)
         for name in names:
@@ -69,7 +74,7 @@ def files(data):
                 continue
             if below.startswith("tenants/") and not below.startswith(tenant):
                 continue
-            kind = name.split("-")[0]
+            kind = re.split("[-.]", name)[0]
             if below == "log":
                 with open(os.path.join(data, path), "rb") as f:
                     if len(f.read().rstrip(b"\0")) < 4096:

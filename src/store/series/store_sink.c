@@ -307,6 +307,7 @@ static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct 
                        err_text(err));
 
     struct store_lane *l = &s->lanes[lane];
+    memset(b->err, 0, b->n * sizeof b->err[0]);
     refuse_old(s, b, why);
     l->writer.sequence = atomic_fetch_add(&s->sequence, 1);
     int taken = head_append(t->head, &l->writer, b, why);
