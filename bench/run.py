@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Sonde beside VictoriaMetrics and Prometheus and compares with the gates.
 
-usage: bench/run.py [--quick] [--write] [--keep-going] [ROW..]
+usage: ./dev bench [--quick] [--write] [ROW..]
   --quick  small versions of the rows, a few minutes for all
   --write  puts the table into docs/benchmarks.md
 Rows: see --list. The daemon is $SONDE, or build-release/sonde, or build/sonde. Results also go to

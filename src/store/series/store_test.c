@@ -490,6 +490,14 @@ static void a_limit_refuses_new_series_alone_and_names_the_metric(void **state)
         assert_int_equal(b.err[i], i < 10 ? 0 : -ERR_LIMIT);
     assert_non_null(strstr(why.text, "series"));
     assert_int_equal(w->tenant->head->excess_n, 2);
+
+    /* The same batch again: what was refused before is no reason. */
+    w->settings.series_max = 0;
+    store_reload(w->store, &w->settings);
+    memset(b.err, -ERR_LIMIT, sizeof b.err);
+    assert_int_equal(sink->ops->append(sink, 0, w->tenant, &b, &why), SERIES);
+    for (int i = 0; i < SERIES; i++)
+        assert_int_equal(b.err[i], 0);
     end(w);
     mem_free(w);
 }
