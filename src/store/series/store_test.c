@@ -502,6 +502,27 @@ static void a_limit_refuses_new_series_alone_and_names_the_metric(void **state)
     mem_free(w);
 }
 
+/* A lane uses one batch for all of its requests. */
+static void what_one_batch_refused_is_welcome_in_the_next(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof *w);
+    begin(w, 4);
+    struct batch b = {0};
+    struct why why = {0};
+    struct sink *sink = store_sink(w->store);
+    b.n = 1;
+    b.key[0] = str_of(w->keys[0], w->keys_n[0]);
+    b.ts_ms[0] = EPOCH - 30LL * 86400 * 1000;
+    assert_int_equal(sink->ops->append(sink, 0, w->tenant, &b, &why), 0);
+    assert_int_equal(b.err[0], -ERR_OLD);
+    b.ts_ms[0] = EPOCH;
+    assert_int_equal(sink->ops->append(sink, 0, w->tenant, &b, &why), 1);
+    assert_int_equal(b.err[0], 0);
+    end(w);
+    mem_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_refuses_writes_answers_reads_and_heals_by_itself),
         cmocka_unit_test(deleted_ranges_stay_deleted_and_can_be_written_again),
         cmocka_unit_test(a_limit_refuses_new_series_alone_and_names_the_metric),
+        cmocka_unit_test(what_one_batch_refused_is_welcome_in_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
