@@ -103,11 +103,19 @@ def key_of(labels):
     return tuple(sorted(labels.items()))
 
 
+def histogram_text(h):
+    """A histogram as text, its bounds to 14 digits: prometheus has them from a table whose last
+    digit is not always the nearest (0.7071067811865475 for the root of a half)."""
+    buckets = [(rule, f"{float(low):.14g}", f"{float(high):.14g}", n)
+               for rule, low, high, n in h.get("buckets", [])]
+    return json.dumps({**h, "buckets": buckets}, sort_keys=True)
+
+
 def raw_samples(url, selector, at, headers=None):
     """{labels: [(time, value or histogram)]} of all samples in the hour before at."""
     data = api(url, "query", headers, query=selector + "[1h]", time=f"{at:.3f}")
     return {key_of(s["metric"]): [(t, v) for t, v in s.get("values", [])] +
-            [(t, json.dumps(h, sort_keys=True)) for t, h in s.get("histograms", [])]
+            [(t, histogram_text(h)) for t, h in s.get("histograms", [])]
             for s in data["result"]}
 
 

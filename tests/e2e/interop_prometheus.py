@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A real prometheus writes to the daemon and scrapes it; promtool asks it."""
 # timeout: 240
-import json
 import math
 import os
 import re
@@ -10,7 +9,7 @@ import subprocess
 import time
 
 import _wire as wire
-from _daemon import Daemon, Skip, free_port, run, wait
+from _daemon import Daemon, Skip, run, wait
 from _peers import (Peer, Target, api, differences, fetch, key_of, needs, prometheus, raw_samples,
                     settle)
 
@@ -156,7 +155,7 @@ def a_target_that_goes_away_ends_its_series_at_the_same_millisecond():
             for query in ('made_gauge{kind="9"}', "made_flapping", "up"):
                 answers = []
                 # Milliseconds, a few seconds at a time: points are limited.
-                for url in ((p.url, None), (d.url)):
+                for url in (p.url, d.url):
                     answers.append([api(url, "query_range", query=query, step="0.001",
                                         start=f"{at - 9 + k:.3f}", end=f"{at - 6 + k:.3f}")["result"]
                                     for k in (0, 3, 6)])
