@@ -263,8 +263,10 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
 
 void http_reply_plain(struct http_request *r, int status, bool close)
 {
-    char text[80];
-    int n = snprintf(text, sizeof text, "%d %s\n", status, http_reason(status));
+    char text[160];
+    /* Only the server's guard refuses so, and it looks at where a request comes from. */
+    const char *more = status == 403 ? ": not with this Host, nor for another site's page" : "";
+    int n = snprintf(text, sizeof text, "%d %s%s\n", status, http_reason(status), more);
     if (close)
         r->keep_alive = false;
     if (status == 503)

@@ -55,6 +55,7 @@ int promql_engine_hold(struct engine *e, uint64_t n)
     return 0;
 }
 
+PRINTF(5, 0)
 static void note(struct engine *e, struct engine_texts *list, const char *prefix,
                  const struct promql_expr *where, const char *format, va_list args)
 {

@@ -209,7 +209,7 @@ static void inject(struct model *m)
 static void live(struct model *m, bool with_faults)
 {
     struct log_settings settings = {
-        .lanes = LANES, .segment_bytes = 4096 << rand_below(&m->rand, 4), .manual = true};
+        .lanes = LANES, .segment_bytes = 4096ull << rand_below(&m->rand, 4), .manual = true};
     memset(m->lanes, 0, sizeof m->lanes);
     if (log_open(m->d, "wal", m->ring, &settings, &m->l, NULL))
         return; /* the power went off meanwhile */
