@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 import load
 from server import children, fields
@@ -41,8 +42,11 @@ class Watch(threading.Thread):
             status = fields(f"/proc/{worker}/status")
         except OSError:
             return
-        self.base.setdefault(worker, status.get("VmRSS", 0))
-        self.peak = max(self.peak, status.get("VmHWM", 0) - self.base[worker])
+        since, base = self.base.get(worker, (time.monotonic(), 0))
+        if time.monotonic() - since < 1:  # it opens, and takes the tool's first samples
+            base = max(base, status.get("VmRSS", 0))
+        self.base[worker] = since, base
+        self.peak = max(self.peak, status.get("VmHWM", 0) - base)
 
 
 def tool(b, script, *words, watched=None):
