@@ -20,7 +20,7 @@
 #include "net/http.h"
 
 enum {
-    REMOTE_WRITE_BODY_MAX = 32 << 20,     /* bytes as sent */
+    REMOTE_WRITE_BODY_MAX = 8 << 20,      /* bytes as sent, packed */
     REMOTE_WRITE_UNPACKED_MAX = 32 << 20, /* bytes unpacked */
     REMOTE_WRITE_ROUTES = 1,
 };
