@@ -6,9 +6,12 @@
 #include "base/attr.h"
 #include "cli/status.h"
 #include "daemon/daemon.h"
+#include "tool/backup_run.h"
 #include "tool/check.h"
 #include "tool/docs.h"
 #include "tool/options.h"
+#include "tool/restore.h"
+#include "tool/store_tool.h"
 
 enum { HELP_MAX = 1 << 20 /* bytes */ };
 

@@ -8,5 +8,18 @@ COMMAND("check", check_run, "[--print] CONFIG",
 COMMAND("status", status_run, "[--url http://127.0.0.1:7663]",
         "Shows how the running daemon is: every health check with its reading.")
 COMMAND("docs", docs_run, "DIR", "Writes the reference of the configuration as Markdown pages.")
+COMMAND("backup", backup_run,
+        "DIRECTORY [--full] [--data DIR] [--server URL] [--config FILE] [--key-file FILE] | "
+        "--list DIRECTORY | --prune KEEP DIRECTORY",
+        "Copies what a directory of backups does not have yet, from a running daemon's snapshot or "
+        "from a data directory that no daemon uses; lists backups; removes all but the newest.")
+COMMAND("restore", restore_run,
+        "DIRECTORY --data DIR [--backup NAME] [--config FILE] [--key-file FILE]",
+        "Writes a backup (the newest, or NAME) into a new or empty data directory and verifies it.")
+COMMAND("store", store_tool_run,
+        "verify | repair | rotate-key | info | delete SELECTOR [--from TIME] [--to TIME] [--tenant "
+        "NAME] [--server URL], each [--data DIR] [--config FILE] [--key-file FILE]",
+        "Reads all that a store has on disk and tells what is damaged; keeps what can still be "
+        "read; wraps everything by the newest key; lists tenants and parts; deletes series.")
 COMMAND("help", command_help, "[COMMAND | config]",
         "Shows this list, one command, or every key of the configuration.")

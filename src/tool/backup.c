@@ -29,7 +29,7 @@ struct making {
     const struct backup_job *job;
     struct backup_result *result;
     struct backup_index index;
-    uint8_t *room; /* [COPY_BYTES] */
+    uint8_t *room;         /* [COPY_BYTES] */
     char root[PATH_BYTES]; /* "backups/NAME.tmp" */
     struct why *why;
 };
@@ -368,8 +368,8 @@ static int make(struct making *m)
 int backup_make(const struct backup_job *job, struct backup_result *ret, struct why *why)
 {
     struct why own = {0};
-    struct making m = {.job = job, .result = ret, .room = mem_raw(COPY_BYTES),
-                       .why = why ? why : &own};
+    struct making m = {
+        .job = job, .result = ret, .room = mem_raw(COPY_BYTES), .why = why ? why : &own};
     *ret = (struct backup_result){0};
     m.why->text[0] = 0;
     backup_index_init(&m.index);
@@ -501,8 +501,9 @@ int backup_prune(struct disk *d, size_t keep, uint64_t *ret_removed, struct why 
         err = remove_unneeded(d, &c.parts);
     map_done(&c.parts);
     if (err == -ERR_CORRUPT)
-        return why_set(why, ERR_CORRUPT, "the index of a backup that stays is damaged, so no part "
-                                         "was removed (sonde backup --list says which)");
+        return why_set(why, ERR_CORRUPT,
+                       "the index of a backup that stays is damaged, so no part "
+                       "was removed (sonde backup --list says which)");
     return err ? why_set(why, (enum err) - err, "cannot remove: %s", err_text(err)) : 0;
 }
 
@@ -513,7 +514,7 @@ struct restoring {
     const char *name;
     char root[PATH_BYTES]; /* "DIR.restore" */
     uint8_t *room;
-    struct map dirs;       /* that were made */
+    struct map dirs; /* that were made */
     int err;
     struct why *why;
 };
@@ -610,8 +611,10 @@ static int make_room(struct disk *d, const char *dir, struct why *why)
     if (got == -ERR_NOENT)
         return 0;
     if (got > 0)
-        return why_set(why, ERR_EXISTS, "%s is not empty: a backup is restored into an empty or new "
-                                        "directory only", dir);
+        return why_set(why, ERR_EXISTS,
+                       "%s is not empty: a backup is restored into an empty or new "
+                       "directory only",
+                       dir);
     return got < 0 ? got : disk_remove(d, dir);
 }
 
@@ -631,7 +634,10 @@ int backup_restore(struct disk *from, const char *name, struct disk *to, const c
                    char ret_name[128], struct why *why)
 {
     struct why own = {0};
-    struct restoring r = {.from = from, .to = to, .name = ret_name, .room = mem_raw(COPY_BYTES),
+    struct restoring r = {.from = from,
+                          .to = to,
+                          .name = ret_name,
+                          .room = mem_raw(COPY_BYTES),
                           .why = why ? why : &own};
     int err = 0;
     r.why->text[0] = 0;

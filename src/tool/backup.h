@@ -21,8 +21,8 @@
 #include "os/disk.h"
 
 struct backup_job {
-    struct disk *from;          /* the data directory */
-    const char *snapshot;       /* "snapshots/NAME" in it */
+    struct disk *from;    /* the data directory */
+    const char *snapshot; /* "snapshots/NAME" in it */
     struct disk *to;
     const struct keyring *ring; /* to check what is copied; NULL: only what is not encrypted */
     bool full;                  /* copy parts anew that are there already */
@@ -46,9 +46,8 @@ struct backup_info {
 };
 
 /* Oldest first. */
-MUST_USE int backup_list(struct disk *d,
-                         void (*f)(void *context, const struct backup_info *), void *context,
-                         struct why *why);
+MUST_USE int backup_list(struct disk *d, void (*f)(void *context, const struct backup_info *),
+                         void *context, struct why *why);
 
 /* Removes all backups but the newest keep, then the parts that no other needs. Where an index is
  * damaged no part is removed (-ERR_CORRUPT). */
