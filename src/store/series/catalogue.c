@@ -395,7 +395,7 @@ static void save_all(struct saver *s, bool whole)
     must(pthread_rwlock_unlock(&s->head->index_lock) == 0);
 }
 
-static bool anything_unsaved(struct head *h)
+bool catalogue_unsaved(struct head *h)
 {
     bool any = false;
     must(pthread_rwlock_rdlock(&h->index_lock) == 0);
@@ -413,7 +413,7 @@ int catalogue_save(struct catalogue *c, struct head *h, struct manifest_edit *ed
     bool whole = c->last - c->first + 1 >= CATALOGUE_FILES_MAX && c->last >= c->first;
     whole |= c->lost || (c->dead > 1024 && c->dead > c->series / 2);
     *ret_any = false;
-    if (!whole && !anything_unsaved(h))
+    if (!whole && !catalogue_unsaved(h))
         return 0;
 
     char path[PATH_MAX_BYTES], note[64];

@@ -55,6 +55,9 @@ void catalogue_done(struct catalogue *c);
 MUST_USE int catalogue_load(struct catalogue *c, const struct manifest *m, struct head *h,
                             struct why *why);
 
+/* Has h series that no catalogue file holds? The log must not be dropped before one does. */
+bool catalogue_unsaved(struct head *h);
+
 /* Writes the head's series that are not in the catalogue yet (or all of them, where that is due)
  * into a new file and puts the note into edit. catalogue_settle() follows with whether the edit was
  * applied. *ret_any: whether anything was written. */

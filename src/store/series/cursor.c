@@ -116,7 +116,7 @@ int cursor_open(struct tenant *t, const struct select *how, struct series_cursor
     head_reader_init(&c->reader, t->head, how->from_ms, how->to_ms);
     c->generation = tenant_read_begin(t);
     copy_tombstones(c);
-    if (atomic_load(&t->head->samples))
+    if (head_samples(t->head))
         head_read_select(t->head, matchers, &c->ids, &c->ids_n);
     c->held = tenant_hold(t, how->from_ms, how->to_ms, &c->held_n);
     err = open_sources(c, why);
@@ -214,7 +214,7 @@ static bool in_shard(const struct series_cursor *c)
 
 static int64_t first_raw(const struct series_cursor *c)
 {
-    int64_t first = c->head_present ? atomic_load(&c->t->head->first_ms) : INT64_MAX;
+    int64_t first = c->head_present ? head_first_ms(c->t->head) : INT64_MAX;
     for (size_t i = 0; i < c->held_n; i++) {
         const struct source *s = &c->sources[i];
         if (s->present && !s->tier && s->series.chunks_n)

@@ -36,8 +36,8 @@ struct head *head_new(uint32_t tenant, const struct head_limits *limits, head_de
     slab_init(&h->series, sizeof(struct head_series));
     slab_init(&h->groups, sizeof(struct head_group));
     map_init(&h->by_target, h->key.words[7]);
-    atomic_store(&h->first_ms, INT64_MAX);
-    atomic_store(&h->last_ms, INT64_MIN);
+    head_span_clear(&h->spans[0]);
+    head_span_clear(&h->spans[1]);
     return h;
 }
 
@@ -85,6 +85,43 @@ void head_free(struct head *h)
     must(pthread_rwlock_destroy(&h->index_lock) == 0);
     must(pthread_mutex_destroy(&h->group_lock) == 0);
     mem_free(h);
+}
+
+void head_span_clear(struct head_span *span)
+{
+    atomic_store(&span->samples, 0);
+    atomic_store(&span->first_ms, INT64_MAX);
+    atomic_store(&span->last_ms, INT64_MIN);
+}
+
+uint64_t head_samples(const struct head *h)
+{
+    return atomic_load(&h->spans[0].samples) + atomic_load(&h->spans[1].samples);
+}
+
+int64_t head_first_ms(const struct head *h)
+{
+    return MIN(atomic_load(&h->spans[0].first_ms), atomic_load(&h->spans[1].first_ms));
+}
+
+int64_t head_last_ms(const struct head *h)
+{
+    return MAX(atomic_load(&h->spans[0].last_ms), atomic_load(&h->spans[1].last_ms));
+}
+
+static void widen(_Atomic long long *edge, int64_t v, bool down)
+{
+    long long seen = atomic_load_explicit(edge, memory_order_relaxed);
+    while ((down ? v < seen : v > seen) && !atomic_compare_exchange_weak(edge, &seen, v))
+        ;
+}
+
+void head_note(struct head *h, uint64_t samples, int64_t first_ms, int64_t last_ms)
+{
+    struct head_span *span = &h->spans[atomic_load(&h->span)];
+    widen(&span->first_ms, first_ms, true);
+    widen(&span->last_ms, last_ms, false);
+    atomic_fetch_add(&span->samples, samples);
 }
 
 void head_group_lock(struct head_group *g)

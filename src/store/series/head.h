@@ -106,6 +106,13 @@ struct head_limits {
     uint64_t series_per_metric_max; /* 0: none */
 };
 
+/* How many samples were taken, and their times. Never less than what is there: a flush forgets the
+ * span before it as a whole, when all of it has been written. */
+struct head_span {
+    atomic_ullong samples;
+    atomic_llong first_ms, last_ms; /* first > last: none */
+};
+
 /* A metric that met a limit, and how often. */
 struct head_excess {
     struct str metric; /* owned */
@@ -135,9 +142,9 @@ struct head {
     struct head_excess excess[HEAD_EXCESS_MAX];
     size_t excess_n;
     uint64_t excess_other;
-    atomic_ullong samples;          /* slots and late entries that no flush has taken yet */
+    struct head_span spans[2]; /* what was appended before and after the newest flush began */
+    atomic_uint span;          /* the one that appends are noted in; index_lock to change it */
     atomic_ullong bytes_values;     /* of open blocks, chunks and late entries */
-    atomic_llong first_ms, last_ms; /* of those samples */
     _Atomic uint32_t minute;        /* of the clock, kept by the owner */
     uint32_t *order;                /* [order_n] ids in key order, for flush and select */
     uint32_t order_n, order_capacity;
@@ -160,6 +167,16 @@ static inline struct head_group *head_group_at(const struct head *h, uint32_t i)
 {
     return slab_at(&h->groups, i);
 }
+
+/* Samples that no flush has taken yet (or a few more), and the range of their times. */
+uint64_t head_samples(const struct head *h);
+int64_t head_first_ms(const struct head *h);
+int64_t head_last_ms(const struct head *h);
+
+void head_span_clear(struct head_span *span);
+
+/* Notes samples that were taken; index_lock is held for reading. */
+void head_note(struct head *h, uint64_t samples, int64_t first_ms, int64_t last_ms);
 
 void head_group_lock(struct head_group *g);
 void head_group_unlock(struct head_group *g);

@@ -199,7 +199,7 @@ static int append_all(struct head *h, struct head_writer *w, struct batch *b, co
     return taken;
 }
 
-static void note_times(struct head *h, const struct batch *b)
+static void note_taken(struct head *h, const struct batch *b, int taken)
 {
     int64_t first = INT64_MAX, last = INT64_MIN;
     for (size_t i = 0; i < b->n; i++) {
@@ -208,7 +208,7 @@ static void note_times(struct head *h, const struct batch *b)
         first = MIN(first, b->ts_ms[i]);
         last = MAX(last, b->ts_ms[i]);
     }
-    head_slot_note(h, first, last);
+    head_note(h, (uint64_t)taken, first, last);
 }
 
 int head_append(struct head *h, struct head_writer *w, struct batch *b, struct why *why)
@@ -224,12 +224,9 @@ int head_append(struct head *h, struct head_writer *w, struct batch *b, struct w
         if (!b->err[i] && UNLIKELY(!head_series_at(h, ids[i])->pairs))
             b->err[i] = -ERR_BUSY;
     int taken = append_all(h, w, b, ids);
+    if (taken)
+        note_taken(h, b, taken); /* under the lock: a flush that begins sees all of it or none */
     must(pthread_rwlock_unlock(&h->index_lock) == 0);
-
-    if (taken) {
-        note_times(h, b);
-        atomic_fetch_add_explicit(&h->samples, (unsigned)taken, memory_order_relaxed);
-    }
     return taken;
 }
 
@@ -326,7 +323,6 @@ int head_apply(struct head *h, struct head_replay *r, uint32_t segment,
         n += e.kind != RECORD_START;
     }
     if (n)
-        head_slot_note(h, first, last);
-    atomic_fetch_add(&h->samples, n);
+        head_note(h, n, first, last);
     return err ? err : got;
 }

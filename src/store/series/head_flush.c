@@ -18,6 +18,11 @@ static uint32_t groups_n(struct head *h)
 
 void head_flush_mark(struct head *h)
 {
+    /* Appends note what they took under the index lock: what is in the other span from here on lies
+     * below the marks that follow. */
+    must(pthread_rwlock_wrlock(&h->index_lock) == 0);
+    atomic_store(&h->span, !atomic_load(&h->span));
+    must(pthread_rwlock_unlock(&h->index_lock) == 0);
     uint32_t n = groups_n(h);
     for (uint32_t i = 0; i < n; i++) {
         struct head_group *g = head_group_at(h, i);
@@ -166,8 +171,8 @@ static void drop_late(struct head *h, struct head_series *s)
     }
 }
 
-/* The group's lock is held; returns how many slots and entries went. */
-static size_t trim_series(struct head *h, struct head_group *g, struct head_series *s)
+/* The group's lock is held. */
+static void trim_series(struct head *h, struct head_group *g, struct head_series *s)
 {
     uint32_t first;
     size_t n = slots_below(g, s, &first);
@@ -186,7 +191,6 @@ static size_t trim_series(struct head *h, struct head_group *g, struct head_seri
     } else if (s->strikes < HEAD_STRIKES) {
         s->strikes = 0;
     }
-    return n;
 }
 
 static void trim_group(struct head_group *g)
@@ -207,40 +211,34 @@ static void trim_group(struct head_group *g)
 }
 
 /* index_lock is held. */
-static size_t trim_one(struct head *h, uint32_t id, uint32_t groups)
+static void trim_one(struct head *h, uint32_t id, uint32_t groups)
 {
     struct head_series *s = head_series_at(h, id);
     uint32_t group = __atomic_load_n(&s->group, __ATOMIC_ACQUIRE);
     if (!s->pairs || group == HEAD_NO_GROUP || group >= groups)
-        return 0;
+        return;
     struct head_group *g = head_group_at(h, group);
     head_group_lock(g);
-    size_t gone = trim_series(h, g, s);
+    trim_series(h, g, s);
     head_group_unlock(g);
-    return gone;
 }
 
 void head_flush_trim(struct head *h)
 {
-    uint64_t gone = 0;
     uint32_t groups = groups_n(h);
     for (uint32_t id = 0, more = 1; more; id += TRIM_STEP) {
         /* In steps, so that new series need not wait for all of it. */
         must(pthread_rwlock_rdlock(&h->index_lock) == 0);
         for (uint32_t i = id; i < h->series.n && i < id + TRIM_STEP; i++)
-            gone += trim_one(h, i, groups);
+            trim_one(h, i, groups);
         more = id + TRIM_STEP < h->series.n;
         must(pthread_rwlock_unlock(&h->index_lock) == 0);
     }
     for (uint32_t i = 0; i < groups; i++)
         trim_group(head_group_at(h, i));
 
-    uint64_t samples = atomic_load(&h->samples);
-    atomic_fetch_sub(&h->samples, MIN(gone, samples));
-    if (gone >= samples) { /* nearly always: what came meanwhile is noted again by its append */
-        atomic_store(&h->first_ms, INT64_MAX);
-        atomic_store(&h->last_ms, INT64_MIN);
-    }
+    /* All that was noted before the mark has been written and let go. */
+    head_span_clear(&h->spans[!atomic_load(&h->span)]);
 }
 
 void head_flush_cancel(struct head *h)

@@ -269,16 +269,3 @@ bool head_slot_start(struct head *h, struct head_series *s, int64_t ts_ms, int64
     x->starts[x->starts_n++] = (struct head_start){ts_ms, start_ms};
     return true;
 }
-
-static void widen(_Atomic long long *edge, int64_t v, bool down)
-{
-    long long seen = atomic_load_explicit(edge, memory_order_relaxed);
-    while ((down ? v < seen : v > seen) && !atomic_compare_exchange_weak(edge, &seen, v))
-        ;
-}
-
-void head_slot_note(struct head *h, int64_t first_ms, int64_t last_ms)
-{
-    widen(&h->first_ms, first_ms, true);
-    widen(&h->last_ms, last_ms, false);
-}

@@ -2,8 +2,7 @@
  *
  * Inside of head.h; nobody else uses it.
  *
- * Threads: the group's lock is held, but for head_slot_group() (no group lock held) and
- *          head_slot_note().
+ * Threads: the group's lock is held, but for head_slot_group() (no group lock held).
  */
 #ifndef STORE_SERIES_HEAD_SLOT_H
 #define STORE_SERIES_HEAD_SLOT_H
@@ -31,9 +30,6 @@ bool head_slot_start(struct head *h, struct head_series *s, int64_t ts_ms, int64
 /* Gives a series its group: that of its target, else of the sample before it (neighbour, may be
  * HEAD_NO_GROUP), else a new one. index_lock is held for reading. */
 uint32_t head_slot_group(struct head *h, struct head_series *s, uint32_t neighbour);
-
-/* Widens h's time range. */
-void head_slot_note(struct head *h, int64_t first_ms, int64_t last_ms);
 
 /* Gives the values of the open block back. */
 void head_slot_free_values(struct head *h, struct head_series *s);

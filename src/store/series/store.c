@@ -366,7 +366,7 @@ void store_stats(struct store *s, struct store_stats *ret)
                                 .replay_ns = s->replay_ns};
     for (size_t i = 0; i < n; i++) {
         ret->series += list[i]->head->alive;
-        ret->samples_in_head += atomic_load(&list[i]->head->samples);
+        ret->samples_in_head += head_samples(list[i]->head);
         ret->head_bytes += head_bytes(list[i]->head);
         thread_lock(&list[i]->parts_lock);
         ret->parts += list[i]->parts.n;

@@ -61,8 +61,7 @@ static void give_sorted(struct text_set *set, struct arena *a, struct str **ret,
 
 static bool head_overlaps(const struct head *h, int64_t from_ms, int64_t to_ms)
 {
-    return atomic_load(&h->samples) && atomic_load(&h->first_ms) <= to_ms &&
-           atomic_load(&h->last_ms) >= from_ms;
+    return head_first_ms(h) <= to_ms && head_last_ms(h) >= from_ms;
 }
 
 /* The names (or, with name, its values) of the head's series that match. */
@@ -266,8 +265,8 @@ static int face_cardinality(struct series_store *face, struct tenant *t, size_t 
         .series = h->alive,
         .label_pairs = live,
         .label_names = n,
-        .first_ms = atomic_load(&h->first_ms),
-        .last_ms = atomic_load(&h->last_ms),
+        .first_ms = head_first_ms(h),
+        .last_ms = head_last_ms(h),
         .by_metric = by_name,
         .by_metric_n = cut_top(by_name, metrics, top),
         .by_label = by_label,

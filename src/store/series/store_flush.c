@@ -323,7 +323,7 @@ static int64_t day_of(int64_t ts_ms)
 
 static int write_days(struct flush *f)
 {
-    int64_t first = atomic_load(&f->t->head->first_ms), last = atomic_load(&f->t->head->last_ms);
+    int64_t first = head_first_ms(f->t->head), last = head_last_ms(f->t->head);
     int err = 0;
     if (first > last)
         return 0;
@@ -361,7 +361,7 @@ static int flush_tenant(struct store *s, struct tenant *t, struct why *why)
     struct flush f = {.s = s, .t = t, .why = why};
     struct manifest_edit edit;
     bool any_series = false;
-    if (atomic_load(&t->head->samples) == 0 && !t->catalogue.lost)
+    if (head_samples(t->head) == 0 && !t->catalogue.lost && !catalogue_unsaved(t->head))
         return tenant_save_metadata(t, why);
 
     begin(&f);
@@ -445,7 +445,7 @@ bool store_flush_due(struct store *s)
         return false;
     struct tenant **list = store_tenants(s, &n);
     for (size_t i = 0; i < n; i++) {
-        uint64_t own = atomic_load(&list[i]->head->samples);
+        uint64_t own = head_samples(list[i]->head);
         samples += own;
         bytes += atomic_load(&list[i]->head->bytes_values);
         old |= own && now / 1000000 - list[i]->flushed_ms > s->settings.flush_interval_s * 1000;

@@ -214,7 +214,7 @@ int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why)
         store_warn(s, "log: %llu records could not be applied, %llu samples had no series",
                    (unsigned long long)r.bad, (unsigned long long)s->orphans);
     for (size_t i = 0; i < s->tenants.n; i++)
-        s->replayed_samples += atomic_load(&s->tenants.v[i]->head->samples);
+        s->replayed_samples += head_samples(s->tenants.v[i]->head);
     s->replay_ns = clock_monotonic_ns(&clock_real) - begun;
     *ret_last_segment = MAX(result.last_segment, how.from_segment);
     return 0;
