@@ -339,11 +339,18 @@ static void reopen(struct world *w, enum disk_sim_crash how, uint64_t seed)
 
 /* ---- tests */
 
+/* How many histories are played: SONDE_SEEDS where it is set, as under sanitizers. */
+static uint64_t seeds(uint64_t usual)
+{
+    const char *count = getenv("SONDE_SEEDS");
+    return count ? strtoull(count, NULL, 10) : usual;
+}
+
 static void what_is_written_is_read_through_flushes_merges_and_restarts(void **state)
 {
     (void)state;
     struct world *w = mem_new(sizeof *w);
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1, last = seeds(60); seed <= last; seed++) {
         struct why why = {0};
         begin(w, seed);
         for (int i = 0; i < 300; i++) {
@@ -368,7 +375,7 @@ static void nothing_acknowledged_is_lost_when_the_power_is_cut_at_any_call(void 
 {
     (void)state;
     struct world *w = mem_new(sizeof *w);
-    for (uint64_t seed = 1; seed <= 400; seed++) {
+    for (uint64_t seed = 1, last = seeds(400); seed <= last; seed++) {
         struct why why = {0};
         begin(w, seed);
         for (int round = 0; round < 3; round++) {
