@@ -243,19 +243,19 @@ static int append_some(struct ingest *in, size_t lane, struct tenant *t, struct 
                        int64_t limit_ms, size_t *ret_told, struct why *why)
 {
     struct batch *good = mem_raw(sizeof *good);
+    struct why ours = {0}, theirs = {0};
     uint8_t place[BATCH_MAX];
+    size_t first = BATCH_MAX; /* of those refused here */
     int taken = 0;
-    bool told = false;
 
     good->n = 0;
     for (size_t i = 0; i < b->n; i++) {
-        int err = row_check(in, b, i, limit_ms, told ? NULL : why);
+        int err = row_check(in, b, i, limit_ms, first == BATCH_MAX ? &ours : NULL);
         b->err[i] = (int8_t)err;
-        if (err && !told)
-            *ret_told = i;
-        told |= err != 0;
-        if (err)
+        if (err) {
+            first = MIN(first, i);
             continue;
+        }
         size_t k = good->n++;
         place[k] = (uint8_t)i;
         good->key[k] = b->key[i];
@@ -265,11 +265,11 @@ static int append_some(struct ingest *in, size_t lane, struct tenant *t, struct 
         good->start_ms[k] = b->start_ms[i];
     }
     if (good->n)
-        taken = in->next->ops->append(in->next, lane, t, good, told ? NULL : why);
+        taken = in->next->ops->append(in->next, lane, t, good, &theirs);
     for (size_t k = 0; taken >= 0 && k < good->n; k++)
         b->err[place[k]] = good->err[k];
-    if (!told)
-        *ret_told = first_refused(b);
+    *ret_told = first_refused(b);
+    *why = taken >= 0 && *ret_told == first ? ours : theirs;
     mem_free(good);
     return taken;
 }

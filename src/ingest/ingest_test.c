@@ -123,6 +123,21 @@ static void good_samples_go_through_untouched(void **state)
     assert_int_equal(f->refusals_n, 0);
 }
 
+static void the_reason_told_is_that_of_the_first_row_refused(void **state)
+{
+    struct fixture *f = *state;
+    row(f, 5, 1);
+    row(f, -1, 2);
+    row(f, NOW_MS + WINDOW_MS + 1, 3);
+    assert_int_equal(append(f), 1);
+    assert_string_equal(f->why.text, "before the window");
+    f->b.n = 0;
+    row(f, NOW_MS + WINDOW_MS + 1, 3);
+    row(f, -1, 2);
+    assert_int_equal(append(f), 0);
+    assert_int_equal(f->why.err, -ERR_FUTURE);
+}
+
 static void samples_from_the_future_cost_themselves_alone(void **state)
 {
     struct fixture *f = *state;
@@ -158,8 +173,16 @@ static void the_reason_goes_with_the_row_that_it_is_of(void **state)
     assert_int_equal(append(f), 0);
     refusals(f);
     assert_int_equal(f->refusals[0].err, -ERR_FUTURE);
-    assert_true(str_starts(f->refusals[0].reason, STR("dated 605 s ahead")));
-    assert_true(str_eq(f->refusals[1].reason, str_c(err_text(-ERR_OLD))));
+    assert_true(str_eq(f->refusals[0].reason, str_c(err_text(-ERR_FUTURE))));
+    assert_true(str_eq(f->refusals[1].reason, STR("before the window")));
+
+    f->b.n = 0;
+    row(f, NOW_MS + WINDOW_MS + 5000, 2);
+    row(f, -1, 1);
+    assert_int_equal(append(f), 0);
+    refusals(f);
+    assert_true(str_eq(f->refusals[0].reason, str_c(err_text(-ERR_OLD))));
+    assert_true(str_starts(f->refusals[1].reason, STR("dated 605 s ahead")));
 }
 
 static void labels_past_the_limits_are_refused(void **state)
@@ -249,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(good_samples_go_through_untouched),
+        TEST(the_reason_told_is_that_of_the_first_row_refused),
         TEST(samples_from_the_future_cost_themselves_alone),
         TEST(the_reason_goes_with_the_row_that_it_is_of),
         TEST(labels_past_the_limits_are_refused),

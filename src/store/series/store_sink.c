@@ -280,20 +280,34 @@ static void leave(struct store *s, uint32_t lane, int err)
     log_leave(s->log, lane);
 }
 
-static void refuse_old(struct store *s, struct batch *b, struct why *why)
+/* The first row that was too old, or b->n; why tells of it. */
+static size_t refuse_old(struct store *s, struct batch *b, struct why *why)
 {
+    size_t first = b->n;
     int64_t oldest = clock_wall_ms(s->config.clock) - s->settings.out_of_order_window_s * 1000;
     for (size_t i = 0; i < b->n; i++) {
         if (b->err[i] || b->ts_ms[i] >= oldest)
             continue;
         b->err[i] = -ERR_OLD;
+        if (first < b->n)
+            continue;
+        first = i;
         why_set(why, ERR_OLD,
                 "the sample is %lld s old; older than %lld s is refused "
                 "(store.out_of_order_window_s)",
                 (long long)((clock_wall_ms(s->config.clock) - b->ts_ms[i]) / 1000),
                 (long long)s->settings.out_of_order_window_s);
-        why = NULL;
     }
+    return first;
+}
+
+/* Is row i the first that was refused? */
+static bool is_first(const struct batch *b, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (b->err[k])
+            return false;
+    return i < b->n;
 }
 
 static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct batch *b,
@@ -308,9 +322,12 @@ static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct 
 
     struct store_lane *l = &s->lanes[lane];
     memset(b->err, 0, b->n * sizeof b->err[0]);
-    refuse_old(s, b, why);
+    struct why old = {0};
+    size_t first_old = refuse_old(s, b, &old);
     l->writer.sequence = atomic_fetch_add(&s->sequence, 1);
     int taken = head_append(t->head, &l->writer, b, why);
+    if (why && is_first(b, first_old))
+        *why = old; /* why tells of the first that was refused */
     if (taken) {
         struct str record = record_finish(&l->writer.record);
         err = log_append(s->log, (uint32_t)lane, RECORD_SAMPLES, record.p, record.n);
