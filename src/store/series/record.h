@@ -2,7 +2,7 @@
  *
  * A record holds samples of one tenant in the order of arrival. Ids are differences, values are
  * XORed with the last value that the same lane logged for the series in the same log segment (the
- * writer says "absolute" where there is none), equal values come in runs. docs/format/log.md.
+ * writer says "absolute" where there is none), equal values come in runs. docs/format/record.md.
  *
  * Threads: one at a time.
  */

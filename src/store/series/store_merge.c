@@ -302,6 +302,35 @@ static void parts_of_tier(const struct tenant *t, const struct tenant_part *sour
     }
 }
 
+/* ---- retention by time */
+
+static int64_t keep_s_of(struct store *s, const struct tenant *t, enum part_tier tier,
+                         const struct part_info *info)
+{
+    /* Hourly aggregates are made from those of 5 minutes, which then live as long as the samples
+     * that they would be made from again. */
+    if (tier == PART_5M && (s->settings.tier_5m_retention_s || !s->settings.tier_1h_retention_s))
+        return s->settings.tier_5m_retention_s;
+    if (tier == PART_1H)
+        return s->settings.tier_1h_retention_s;
+    for (size_t i = 1; i < s->classes_n; i++)
+        if (strcmp(s->classes[i].name, info->retention_class) == 0)
+            return s->classes[i].keep_s;
+    const struct store_tenant_limits *rows = s->settings.tenants.v;
+    for (size_t i = 0; i < s->settings.tenants.n; i++)
+        if (strcmp(rows[i].name, t->name) == 0 && rows[i].retention_s)
+            return rows[i].retention_s;
+    return s->settings.retention_s;
+}
+
+static bool is_expired(struct store *s, const struct tenant *t, enum part_tier tier,
+                       const struct part_info *info)
+{
+    return info->last_ms < clock_wall_ms(s->config.clock) - keep_s_of(s, t, tier, info) * 1000;
+}
+
+/* ---- choosing tiers */
+
 /* A finished day without its 5 minute tier, or such a tier without its hourly one. */
 static bool choose_tier(struct store *s, const struct tenant *t, struct choice *ret,
                         enum part_tier *ret_tier)
@@ -313,6 +342,7 @@ static bool choose_tier(struct store *s, const struct tenant *t, struct choice *
                           ? s->settings.tier_5m_retention_s || s->settings.tier_1h_retention_s
                           : s->settings.tier_1h_retention_s;
         if (info->tier == PART_1H || info->level != FINAL_LEVEL || !wanted ||
+            is_expired(s, t, tier, info) || /* it would be made again and again */
             has_tier(t, info, tier))
             continue;
         ret->v[0] = t->parts.v[i];
@@ -362,23 +392,7 @@ int store_merge_tenant(struct store *s, struct tenant *t, bool final, bool *ret_
     return err;
 }
 
-/* ---- retention */
-
-static int64_t keep_s_of(struct store *s, const struct tenant *t, const struct part_info *info)
-{
-    if (info->tier == PART_5M)
-        return s->settings.tier_5m_retention_s;
-    if (info->tier == PART_1H)
-        return s->settings.tier_1h_retention_s;
-    for (size_t i = 1; i < s->classes_n; i++)
-        if (strcmp(s->classes[i].name, info->retention_class) == 0)
-            return s->classes[i].keep_s;
-    const struct store_tenant_limits *rows = s->settings.tenants.v;
-    for (size_t i = 0; i < s->settings.tenants.n; i++)
-        if (strcmp(rows[i].name, t->name) == 0 && rows[i].retention_s)
-            return rows[i].retention_s;
-    return s->settings.retention_s;
-}
+/* ---- retention by size, and of all */
 
 static uint64_t bytes_max_of(struct store *s, const struct tenant *t)
 {
@@ -400,16 +414,24 @@ static int drop_parts(struct tenant *t, struct tenant_part *const *parts, size_t
     return err;
 }
 
+/* By size the oldest day goes first, and of a day the samples before what was made of them (which
+ * would be made again). */
+static bool goes_before(const struct part_info *a, const struct part_info *b)
+{
+    if (day_of(a->last_ms) != day_of(b->last_ms))
+        return a->last_ms < b->last_ms;
+    return a->tier != b->tier ? a->tier < b->tier : a->last_ms < b->last_ms;
+}
+
 static int expire(struct store *s, struct tenant *t, struct why *why)
 {
     struct tenant_part *gone[MERGE_PARTS_MAX];
     size_t n = 0;
-    int64_t now = clock_wall_ms(s->config.clock);
     uint64_t total = 0, max = bytes_max_of(s, t);
     stat_register(&stat_expired);
     for (size_t i = 0; i < t->parts.n && n < MERGE_PARTS_MAX; i++) {
         const struct part_info *info = part_info(t->parts.v[i]->part);
-        if (info->last_ms < now - keep_s_of(s, t, info) * 1000)
+        if (is_expired(s, t, info->tier, info))
             gone[n++] = t->parts.v[i];
         else
             total += info->disk_bytes;
@@ -417,7 +439,7 @@ static int expire(struct store *s, struct tenant *t, struct why *why)
     while (n == 0 && max && total > max && t->parts.n > 0) {
         struct tenant_part *oldest = t->parts.v[0];
         for (size_t i = 1; i < t->parts.n; i++)
-            if (part_info(t->parts.v[i]->part)->last_ms < part_info(oldest->part)->last_ms)
+            if (goes_before(part_info(t->parts.v[i]->part), part_info(oldest->part)))
                 oldest = t->parts.v[i];
         total -= part_info(oldest->part)->disk_bytes;
         int err = drop_parts(t, &oldest, 1, why);

@@ -253,7 +253,11 @@ static bool take_in(struct opening *o, const char *path)
     }
     vec_push(&t->parts, p);
     add_to_edit(&o->edit, p);
-    store_warn(t->store, "%s is taken in: the manifest is damaged and may have lost it", path);
+    store_warn(t->store,
+               o->doubt == MANIFEST_TORN
+                   ? "%s is taken in: its entry in the manifest was torn by a crash, or is damaged"
+                   : "%s is taken in: the manifest is damaged and may have lost it",
+               path);
     return true;
 }
 
