@@ -1,5 +1,7 @@
 #include "serve/answer.h"
 
+#include <string.h>
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -114,9 +116,9 @@ void answer_labels(struct buf *b, struct str key)
     buf_put_c(b, '}');
 }
 
-void answer_time(struct buf *b, int64_t ts_ms)
+size_t answer_time_text(int64_t ts_ms, char out[ANSWER_TIME_MAX])
 {
-    char text[32];
+    char text[ANSWER_TIME_MAX];
     size_t n = sizeof text;
     uint64_t size = ts_ms < 0 ? 0 - (uint64_t)ts_ms : (uint64_t)ts_ms;
     unsigned fraction = (unsigned)(size % 1000);
@@ -131,7 +133,14 @@ void answer_time(struct buf *b, int64_t ts_ms)
     while (whole /= 10);
     if (ts_ms < 0)
         text[--n] = '-';
-    buf_put(b, text + n, sizeof text - n);
+    memcpy(out, text + n, sizeof text - n);
+    return sizeof text - n;
+}
+
+void answer_time(struct buf *b, int64_t ts_ms)
+{
+    char text[ANSWER_TIME_MAX];
+    buf_put(b, text, answer_time_text(ts_ms, text));
 }
 
 /* ---- histograms */

@@ -24,8 +24,11 @@ void answer_end(struct job *j, const struct promql_result *r, struct str extra);
 /* {"name":"value",..} of a key. */
 void answer_labels(struct buf *b, struct str key);
 
-/* 1.500 or 1: a point's time in seconds. */
+enum { ANSWER_TIME_MAX = 32 };
+
+/* 1.500 or 1: a point's time in seconds. The other one returns its length, without a NUL. */
 void answer_time(struct buf *b, int64_t ts_ms);
+size_t answer_time_text(int64_t ts_ms, char out[ANSWER_TIME_MAX]);
 
 /* {"count":..,"sum":..,"buckets":[..]} */
 void answer_histogram(struct buf *b, const struct histogram *h);

@@ -1,9 +1,14 @@
 #include "serve/query_api.h"
 
+#include <string.h>
+
+#include "base/mem.h"
 #include "base/stat.h"
 #include "serve/param.h"
 #include "text/json.h"
 #include "text/number.h"
+
+enum { TIMES_KEPT = 1024 };
 
 static struct stat durations =
     STAT_HISTOGRAM("sonde_query_duration_seconds", "Time to evaluate a query of the HTTP API.");
@@ -49,23 +54,62 @@ static bool read_common(struct serve *s, struct http_request *r, struct query_in
     return true;
 }
 
-static void put_point(struct buf *b, const struct promql_series *one, size_t i)
+/* What a time's text was, for the next point with that time: all series of a range query have the
+ * same times, and most lie in the same place of the answer. */
+struct times {
+    struct {
+        int64_t ts_ms;
+        uint8_t n; /* 0: none yet */
+        char text[ANSWER_TIME_MAX];
+    } v[TIMES_KEPT];
+};
+
+static size_t put_time(struct times *t, size_t i, int64_t ts_ms, char *to)
 {
-    buf_put_c(b, '[');
-    answer_time(b, one->ts_ms[i]);
-    if (one->histogram && one->histogram[i]) {
-        buf_put_c(b, ',');
-        answer_histogram(b, one->histogram[i]);
-        buf_put_c(b, ']');
+    size_t at = i % TIMES_KEPT;
+    if (t == NULL)
+        return answer_time_text(ts_ms, to);
+    if (t->v[at].n == 0 || t->v[at].ts_ms != ts_ms) {
+        t->v[at].ts_ms = ts_ms;
+        t->v[at].n = (uint8_t)answer_time_text(ts_ms, t->v[at].text);
+    }
+    memcpy(to, t->v[at].text, ANSWER_TIME_MAX);
+    return t->v[at].n;
+}
+
+/* A point with a float is written in one go: an answer may have millions. */
+static void put_float(struct buf *b, struct times *times, const struct promql_series *one, size_t i)
+{
+    char *to = buf_reserve(b, ANSWER_TIME_MAX + NUMBER_MAX + sizeof "[,\"\"]");
+    if (!to)
+        return;
+    size_t n = 0;
+    to[n++] = '[';
+    n += put_time(times, i, one->ts_ms[i], to + n);
+    to[n++] = ',';
+    to[n++] = '"';
+    n += number_format_point(one->value[i], to + n);
+    to[n++] = '"';
+    to[n++] = ']';
+    buf_commit(b, n);
+}
+
+static void put_point(struct buf *b, struct times *times, const struct promql_series *one, size_t i)
+{
+    if (!one->histogram || !one->histogram[i]) {
+        put_float(b, times, one, i);
         return;
     }
-    buf_put_str(b, STR(",\""));
-    number_put_point(b, one->value[i]);
-    buf_put_str(b, STR("\"]"));
+    buf_put_c(b, '[');
+    answer_time(b, one->ts_ms[i]);
+    buf_put_c(b, ',');
+    answer_histogram(b, one->histogram[i]);
+    buf_put_c(b, ']');
 }
 
 /* "values":[..] or "histograms":[..], the points of that kind. */
-static void put_points(struct buf *b, const struct promql_series *one, bool histograms)
+static void put_points(struct buf *b, struct times *times, const struct promql_series *one,
+                       bool histograms)
 {
     size_t n = 0;
     for (size_t i = 0; i < one->n; i++) {
@@ -76,7 +120,7 @@ static void put_points(struct buf *b, const struct promql_series *one, bool hist
             buf_put_str(b, histograms ? STR(",\"histograms\":[") : STR(",\"values\":["));
         else
             buf_put_c(b, ',');
-        put_point(b, one, i);
+        put_point(b, times, one, i);
     }
     if (n)
         buf_put_c(b, ']');
@@ -85,23 +129,28 @@ static void put_points(struct buf *b, const struct promql_series *one, bool hist
 static bool put_series(struct buf *b, struct promql_result *result, bool matrix, uint64_t limit)
 {
     struct promql_series one;
+    struct times *times = matrix ? mem_new(sizeof *times) : NULL;
     uint64_t n = 0;
+    bool cut = false;
     while (promql_result_next(result, &one)) {
-        if (limit && n == limit)
-            return true;
+        cut = limit && n == limit;
+        if (cut)
+            break;
         buf_put_str(b, n++ ? STR(",{\"metric\":") : STR("{\"metric\":"));
         answer_labels(b, one.key);
         if (matrix) {
-            put_points(b, &one, false);
-            put_points(b, &one, true);
+            put_points(b, times, &one, false);
+            if (one.histogram)
+                put_points(b, times, &one, true);
         } else {
             bool is_histogram = one.histogram && one.histogram[0];
             buf_put_str(b, is_histogram ? STR(",\"histogram\":") : STR(",\"value\":"));
-            put_point(b, &one, 0);
+            put_point(b, NULL, &one, 0);
         }
         buf_put_c(b, '}');
     }
-    return false;
+    mem_free(times);
+    return cut;
 }
 
 /* [1.5,"text"]: scalars and strings print their time as a plain number. */
