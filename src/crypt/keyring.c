@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "crypt/kdf.h"
-#include "os/disk.h"
+#include "os/file.h"
 
 /* Where things stand in a wrapped key. */
 enum {
@@ -138,24 +140,19 @@ int keyring_parse(struct str text, const char *name, struct keyring **ret, struc
 
 int keyring_load(const char *path, struct keyring **ret, struct why *why)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = slash == path ? mem_text("/", 1)
-                : slash       ? mem_text(path, (size_t)(slash - path))
-                              : mem_text(".", 1);
-    struct disk *d = NULL;
-    void *p = NULL;
-    size_t n = 0;
-    int err = disk_real_open(dir, &d, NULL);
-    if (!err)
-        err = disk_slurp(d, slash ? slash + 1 : path, KEYRING_FILE_BYTES_MAX, &p, &n);
-    disk_free(d);
-    mem_free(dir);
+    struct buf text;
+    struct why own = {0};
+    buf_init(&text, KEYRING_FILE_BYTES_MAX);
+    /* All at once, so that growing leaves no copy behind. By its path alone: a confined process may
+     * open the file and not its directory. */
+    must(buf_reserve(&text, KEYRING_FILE_BYTES_MAX) != NULL);
+    int err = file_read(path, &text, &own);
     if (err)
-        return why_set(why, ERR_KEY, "cannot read the key file %s: %s", path, err_text(err));
-
-    err = keyring_parse(str_of(p, n), path, ret, why);
-    cipher_wipe(p, n);
-    mem_free(p);
+        err = why_set(why, ERR_KEY, "cannot read the key file: %s", own.text);
+    else
+        err = keyring_parse(buf_str(&text), path, ret, why);
+    cipher_wipe(text.p, text.capacity);
+    buf_done(&text);
     return err;
 }
 

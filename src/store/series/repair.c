@@ -21,6 +21,7 @@ struct state {
     struct buf note;       /* what was found */
     const char *from, *to; /* directories, while files are linked */
     struct store *store;
+    char last[WHY_MAX + PATH_BYTES]; /* warning of the store that was told */
 };
 
 PRINTF(2, 3) static void say(struct state *s, const char *format, ...)
@@ -34,9 +35,14 @@ PRINTF(2, 3) static void say(struct state *s, const char *format, ...)
         s->r->say(s->r->context, text);
 }
 
+/* Of the store; a sentence that comes again and again is told once. */
 static void warned(void *context, const char *text)
 {
-    say(context, "%s", text);
+    struct state *s = context;
+    if (strncmp(s->last, text, sizeof s->last - 1) == 0)
+        return;
+    snprintf(s->last, sizeof s->last, "%s", text);
+    say(s, "%s", text);
 }
 
 static bool is_damaged(const struct state *s, const char *path)

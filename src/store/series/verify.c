@@ -27,12 +27,17 @@ struct state {
     const struct manifest *manifest;
     struct why *why;
     uint64_t log_from;
+    char last[WHY_MAX + PATH_BYTES]; /* sentence that was told */
 };
 
+/* A sentence that comes again and again (a page with many chunks) is told once. */
 static void tell(void *context, const char *text)
 {
     struct state *s = context;
     s->result.problems++;
+    if (strncmp(s->last, text, sizeof s->last - 1) == 0)
+        return;
+    snprintf(s->last, sizeof s->last, "%s", text);
     if (s->v->problem)
         s->v->problem(s->v->context, s->path, text);
 }
