@@ -45,6 +45,14 @@ static void wake(struct log *l)
     thread_unlock(&l->lock);
 }
 
+/* Lets a commit thread that sleeps without an end see that records came. */
+static void nudge(struct log *l)
+{
+    thread_lock(&l->lock);
+    thread_wake(&l->wake);
+    thread_unlock(&l->lock);
+}
+
 int log_enter(struct log *l, uint32_t number, uint64_t *ret_segment)
 {
     must(number < l->settings.lanes);
@@ -75,8 +83,10 @@ void log_leave(struct log *l, uint32_t number)
     bool queued = lane->queue.head != NULL;
     thread_unlock(&lane->lock);
     thread_unlock(&lane->turn);
-    if (old || (queued && atomic_load(&l->parked)))
+    if (old)
         wake(l);
+    else if (queued && atomic_load(&l->parked))
+        nudge(l);
 }
 
 static int append(struct log *l, uint32_t number, bool first, uint8_t type, const void *p, size_t n)

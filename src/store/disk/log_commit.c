@@ -558,6 +558,8 @@ void log_commit_run(void *context)
             } else {
                 thread_wait(&l->wake, &l->lock);
                 atomic_store(&l->parked, false);
+                if (!l->work)
+                    continue; /* records came that nobody waits for yet: they have their time */
             }
         }
         l->work = false;
