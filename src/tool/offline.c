@@ -20,6 +20,7 @@ bool offline_init(struct offline *o, const char *command, struct arguments *a)
     *o = (struct offline){.command = command};
     const char *file = arguments_value(a, "config"), *keys = arguments_value(a, "key-file");
     o->server = arguments_value(a, "server");
+    o->server_named = o->server != NULL;
     if (!o->server)
         o->server = "http://127.0.0.1:7663";
     if (!arguments_settings(a, &o->set))
@@ -72,6 +73,13 @@ int offline_busy(struct offline *o)
     }
     int err = disk_lock(probe, "lock");
     disk_free(probe);
+    if (err == 0 && o->server_named) {
+        fprintf(stderr,
+                "%s: no daemon is using %s: name the directory of the one at %s with --data, or "
+                "leave --server out\n",
+                o->command, o->data, o->server);
+        return -1;
+    }
     if (err == 0 || err == -ERR_BUSY)
         return err == -ERR_BUSY;
     fprintf(stderr, "%s: cannot lock %s/lock: %s\n", o->command, o->data, err_text(err));

@@ -24,6 +24,7 @@ struct offline {
     struct store_settings settings;
     const char *data;     /* directory */
     const char *server;   /* URL of a daemon that may have it */
+    bool server_named;    /* by --server */
     struct disk *disk;    /* NULL until offline_disk() */
     struct keyring *ring; /* NULL: none is configured */
 };
@@ -36,7 +37,8 @@ void offline_done(struct offline *o);
 /* Opens the data directory and the keys; false after a sentence on standard error. */
 MUST_USE bool offline_disk(struct offline *o);
 
-/* 0: nobody has it; 1: a daemon has; -1 after a sentence on standard error. */
+/* 0: nobody has it; 1: a daemon has; -1 after a sentence on standard error, also where --server
+ * names a daemon, but none has this directory: what is meant for that one is not done here. */
 MUST_USE int offline_busy(struct offline *o);
 
 /* False after a sentence on standard error where a daemon has it. */

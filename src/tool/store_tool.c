@@ -279,8 +279,8 @@ static int delete (struct offline *o, struct arguments *a)
         return offline_fail(o, "name the series: sonde store delete 'up{job=\"x\"}'");
     if ((from && !parse_time(from, &d.from_ms)) || (to && !parse_time(to, &d.to_ms)))
         return offline_fail(o, "--from and --to take 2026-11-22T05:00:00Z or seconds since 1970");
-    int busy = offline_busy(o);
-    if (busy < 0 || !offline_disk(o))
+    int busy = o->server_named ? 1 : offline_busy(o);
+    if (busy < 0 || (!busy && !offline_disk(o)))
         return 1;
     int status = busy ? delete_there(o, &d) : delete_here(o, &d);
     if (status == 0)
