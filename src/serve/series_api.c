@@ -444,7 +444,8 @@ void series_api_delete(struct http_request *r, void *serve)
 {
     struct serve *s = serve;
     if (!s->config.admin_deletes) {
-        http_reply_error(r, 500, -ERR_DENIED, "admin APIs disabled");
+        http_reply_error(r, 403, -ERR_DENIED,
+                         "admin APIs disabled: deletions need admin_deletes = true in [server]");
         return;
     }
     struct series_input *in = read_input(r, true);
