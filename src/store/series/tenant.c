@@ -43,6 +43,13 @@ static int open_part(struct tenant *t, const char *dir, struct tenant_part **ret
     return 0;
 }
 
+/* "0001" of "tenants/0001/part-7". */
+static struct str tenant_number(const char *dir)
+{
+    struct str rest = str_c(dir + strlen("tenants/"));
+    return str_sub(rest, 0, str_find(rest, '/'));
+}
+
 static void drop_part(struct tenant_part *p)
 {
     if (atomic_fetch_sub(&p->uses, 1) > 1)
@@ -51,7 +58,7 @@ static void drop_part(struct tenant_part *p)
     part_free(p->part);
     if (doomed && atomic_load(&p->damaged)) {
         char kept[PATH_BYTES];
-        snprintf(kept, sizeof kept, "quarantine/%.4s-%s", p->dir + strlen("tenants/"),
+        snprintf(kept, sizeof kept, "quarantine/%.*s-%s", STR_ARG(tenant_number(p->dir)),
                  strrchr(p->dir, '/') + 1);
         /* Where it cannot be moved it is an orphan that the next start removes. */
         int ignored UNUSED = disk_make_dir(p->disk, "quarantine");
