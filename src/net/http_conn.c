@@ -11,6 +11,9 @@ enum {
     ARENA_KEPT = 64 * 1024,          /* bytes of memory that an idle connection keeps */
     BODY_STEP = HTTP_BODY_KEPT_SIZE, /* bytes that are allocated on the word of the client */
     IDLE_MS = 5000,                  /* after which it keeps none */
+    SPILL_MAX = 64 << 20,            /* bytes of a refused body that are thrown away */
+    SPILL_WAIT_MS = 1000,            /* without a byte of it */
+    SPILL_MS = 10000,                /* in all */
     BODY_TIMEOUTS = 20, /* a body may take so many body_timeout_ms, however it trickles */
 };
 
@@ -80,6 +83,16 @@ void http_conn_drop(struct http_conn *c)
     free_if_over(c);
 }
 
+/* Notes that a refused body of so many bytes is still coming. A client that is cut off while it
+ * sends never reads why, takes that for a broken connection, and sends all of it again. */
+static void spill_body(struct http_conn *c)
+{
+    const struct http_request *r = &c->request;
+    if (r->head.wants_continue)
+        return; /* it waits for our word */
+    c->spill = r->head.chunked ? SPILL_MAX : MIN(r->head.length - r->body.n, (uint64_t)SPILL_MAX);
+}
+
 /* Answers what cannot be served and closes: the rest of what the client sends is not understood. */
 static void refuse(struct http_conn *c, int status)
 {
@@ -91,7 +104,10 @@ void http_conn_answered(struct http_conn *c)
 {
     request_done(c);
     c->state = HTTP_STATE_HEAD;
-    if (!c->stream || !c->server || !c->request.keep_alive || c->server->draining) {
+    if (c->spill && c->stream && c->server && !c->ended && !c->server->draining) {
+        c->state = HTTP_STATE_SPILL;
+        c->began_ms = c->heard_ms = loop_now_ms(c->server->loop);
+    } else if (!c->stream || !c->server || !c->request.keep_alive || c->server->draining) {
         let_go(c);
     } else {
         c->heard_ms = loop_now_ms(c->server->loop);
@@ -241,6 +257,8 @@ static void begin(struct http_conn *c, const char *p, size_t n)
     status = admit(c);
     if (status) {
         c->state = HTTP_STATE_BUSY;
+        if (has_body)
+            spill_body(c);
         http_reply_plain(r, status, has_body);
         return;
     }
@@ -250,6 +268,7 @@ static void begin(struct http_conn *c, const char *p, size_t n)
     } else if (http_bodies_grow(&c->server->bodies, &r->body,
                                 MIN((size_t)r->head.length, (size_t)BODY_STEP))) {
         http_server_refused(HTTP_REFUSAL_BODY_BUDGET);
+        spill_body(c);
         refuse(c, 503);
     }
 }
@@ -298,8 +317,10 @@ static void body_came(struct http_conn *c, size_t n)
     }
     /* Only a full buffer grows, so that reading goes straight into it. */
     int status = r->body.n == r->body.capacity ? grow_body(c, r->body.n + 1) : 0;
-    if (status)
+    if (status) {
+        spill_body(c);
         refuse(c, status);
+    }
 }
 
 static void greet_body(struct http_conn *c)
@@ -342,12 +363,18 @@ static size_t consume(struct http_conn *c, const char *p, size_t n)
     size_t used = n;
     if (c->state == HTTP_STATE_HEAD)
         return consume_head(c, p, n);
-    if (c->state == HTTP_STATE_BODY) {
+    if (c->state == HTTP_STATE_SPILL) {
+        c->spill -= MIN(c->spill, (uint64_t)n);
+        if (c->spill == 0)
+            let_go(c);
+    } else if (c->state == HTTP_STATE_BODY) {
         used = MIN(n, MIN(r->body.capacity, (size_t)r->head.length) - r->body.n);
         memcpy(r->body.p + r->body.n, p, used);
         body_came(c, used);
     } else if (c->state == HTTP_STATE_CHUNKS) {
         int status = http_parse_chunks(&r->head, p, n, take_chunk, c, &used);
+        if (status == 413 || status == 503)
+            spill_body(c);
         if (status)
             refuse(c, status);
         else if (r->head.body_done)
@@ -395,7 +422,7 @@ static void dispatch(struct http_conn *c)
 static bool is_reading(const struct http_conn *c)
 {
     return c->state == HTTP_STATE_HEAD || c->state == HTTP_STATE_BODY ||
-           c->state == HTTP_STATE_CHUNKS;
+           c->state == HTTP_STATE_CHUNKS || c->state == HTTP_STATE_SPILL;
 }
 
 void http_conn_run(struct http_conn *c)
@@ -449,7 +476,8 @@ static char *on_room(void *context, size_t *ret_size)
     }
     if (c->state == HTTP_STATE_CLOSED || c->pending.n > PENDING_MAX - HTTP_READ_SIZE)
         return NULL;
-    *ret_size = c->state == HTTP_STATE_CHUNKS ? HTTP_READ_SIZE : HTTP_READ_HEAD;
+    bool body = c->state == HTTP_STATE_CHUNKS || c->state == HTTP_STATE_SPILL;
+    *ret_size = body ? HTTP_READ_SIZE : HTTP_READ_HEAD;
     return c->server->room;
 }
 
@@ -534,6 +562,8 @@ void http_conn_look(struct http_conn *c, int64_t now_ms)
         if (c->began_ms == 0 && waited > IDLE_MS)
             arena_done(&c->request.arena);
         late = c->began_ms != 0 && age > limits->header_timeout_ms;
+    } else if (c->state == HTTP_STATE_SPILL) {
+        idle = waited > SPILL_WAIT_MS || age > SPILL_MS;
     } else if (is_reading(c)) {
         late = waited > limits->body_timeout_ms || age > BODY_TIMEOUTS * limits->body_timeout_ms;
     }

@@ -26,6 +26,7 @@ enum http_state {
     HTTP_STATE_CHUNKS,
     HTTP_STATE_READY,  /* whole, the handler is to be called */
     HTTP_STATE_BUSY,   /* the handler has it */
+    HTTP_STATE_SPILL,  /* the body of a refused request is thrown away, so that its answer is read */
     HTTP_STATE_CLOSED, /* nothing is read any more */
 };
 
@@ -65,6 +66,7 @@ struct http_conn {
     bool ended;            /* the client sends no more */
     struct buf pending;    /* read, but not used yet */
     struct http_find find; /* in pending */
+    uint64_t spill;        /* bytes to throw away after a refusal */
     int64_t began_ms;      /* the first byte of the head or body, 0: none yet */
     int64_t heard_ms;      /* the last byte, or the last answer */
     size_t queued_before;  /* at the last look, for slow readers */

@@ -176,7 +176,8 @@ void http_server_drain(struct http_server *s, void (*done)(void *context), void 
     s->listeners_n = 0;
     for (struct http_conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        if (c->state == HTTP_STATE_HEAD && c->pending.n == 0 && !c->running)
+        bool waits = c->state == HTTP_STATE_HEAD || c->state == HTTP_STATE_SPILL;
+        if (waits && c->pending.n == 0 && !c->running)
             http_conn_drop(c);
     }
     for (struct http_upgraded *u = s->upgraded, *next; u; u = next) {

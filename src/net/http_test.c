@@ -410,8 +410,15 @@ static void long_bodies_are_refused_before_they_are_read(void **state)
     assert_int_equal(status_of(hear_all(fd)), 413);
     assert_int_equal(status_of(ASK("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")),
                      413);
-    /* A chunked one when it gets there. */
+    /* Who has begun to send may go on, and then reads why it was in vain. */
     struct buf b;
+    buf_init(&b, 6 << 20);
+    buf_put_str(&b, STR("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4194305\r\n\r\n"));
+    for (int i = 0; i < 4194305; i++)
+        buf_put_c(&b, 'x');
+    assert_int_equal(status_of(ask(buf_str(&b))), 413);
+    buf_done(&b);
+    /* A chunked one when it gets there. */
     buf_init(&b, 2 * BODY_MAX);
     buf_put_str(&b, STR("POST /show HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"));
     for (int i = 0; i < 70; i++) {
