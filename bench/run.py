@@ -86,6 +86,15 @@ def merge_results(path, results):
     return sorted(known.values(), key=lambda r: order.get(r["row"], len(order)))
 
 
+def save(args, note, bench):
+    """Writes the JSON file after each row; all figures that are known now."""
+    results = bench.results if args.quick else merge_results(args.json, bench.results)
+    os.makedirs(os.path.dirname(args.json), exist_ok=True)
+    with open(args.json + (".quick" if args.quick else ""), "w", encoding="utf-8") as f:
+        json.dump({"note": note, "results": results}, f, indent=1)
+    return results
+
+
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--quick", action="store_true")
@@ -102,6 +111,8 @@ def main():
     bench = Bench(folder, daemon(), args.quick)
     failed = []
     begin = time.monotonic()
+    note = (f"Measured {time.strftime('%Y-%m-%d', time.gmtime())}"
+            f"{' with --quick' if args.quick else ''} on {machine()}.")
     try:
         for name in args.rows or ROWS:
             since = time.monotonic()
@@ -112,16 +123,12 @@ def main():
             except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as e:
                 traceback.print_exc()
                 failed.append(f"{name}: {e}")
+            save(args, note, bench)
             print(f"   {time.monotonic() - since:.0f} s", flush=True)
     finally:
         bench.close()
         shutil.rmtree(folder, ignore_errors=True)
-    note = (f"Measured {time.strftime('%Y-%m-%d', time.gmtime())}"
-            f"{' with --quick' if args.quick else ''} on {machine()}.")
-    results = bench.results if args.quick else merge_results(args.json, bench.results)
-    os.makedirs(os.path.dirname(args.json), exist_ok=True)
-    with open(args.json if not args.quick else args.json + ".quick", "w", encoding="utf-8") as f:
-        json.dump({"note": note, "results": results}, f, indent=1)
+    results = save(args, note, bench)
     text = table(results)
     print("\n" + note + "\n" + text)
     if args.write and not args.quick:
