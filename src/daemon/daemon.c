@@ -18,7 +18,7 @@
 
 enum {
     PATH_BYTES = 4200,
-    WORDS_MAX = 8, /* of the worker's command line */
+    WORDS_MAX = 8,           /* of the worker's command line */
     PORT_PATIENCE_MS = 3000, /* for the last threads of a worker that was killed before */
     PORT_PAUSE_MS = 20,
 };
@@ -188,9 +188,13 @@ static int open_parent(struct parent *p)
 
 static void put_address(const struct parent *p)
 {
-    const char *bound = p->sockets.v[0].bound;
+    const char *bound = p->sockets.v[0].bound, *port = strrchr(bound, ':');
     bool path = strncmp(bound, "unix:", 5) == 0;
-    printf("Sonde is at %s%s%s\n", path ? "" : "http://", bound, path ? "" : "/");
+    bool every = strncmp(bound, "[::]:", 5) == 0 || strncmp(bound, "0.0.0.0:", 8) == 0;
+    if (every && port)
+        printf("Sonde is at http://localhost%s/ and at this machine's other addresses\n", port);
+    else
+        printf("Sonde is at %s%s%s\n", path ? "" : "http://", bound, path ? "" : "/");
     fflush(stdout);
 }
 
