@@ -26,7 +26,7 @@ enum http_state {
     HTTP_STATE_CHUNKS,
     HTTP_STATE_READY,  /* whole, the handler is to be called */
     HTTP_STATE_BUSY,   /* the handler has it */
-    HTTP_STATE_SPILL,  /* the body of a refused request is thrown away, so that its answer is read */
+    HTTP_STATE_SPILL,  /* the body of a refused request is thrown away: its answer is to be read */
     HTTP_STATE_CLOSED, /* nothing is read any more */
 };
 

@@ -243,6 +243,12 @@ void head_reserve(struct head *h, uint32_t id)
         ((struct head_series *)slab_grow(&h->series))->group = HEAD_NO_GROUP;
 }
 
+void head_reserve_orphans(struct head *h)
+{
+    while (h->series.n < h->orphan_end)
+        ((struct head_series *)slab_grow(&h->series))->group = HEAD_NO_GROUP;
+}
+
 void head_free_holes(struct head *h)
 {
     for (uint32_t id = 0; id < h->series.n; id++) {

@@ -136,17 +136,18 @@ struct head {
     pthread_mutex_t group_lock; /* making groups */
     uint32_t *free_ids;
     uint32_t free_n, free_capacity;
-    uint64_t alive; /* series */
-    bool opening;   /* definitions go into neither lookup nor postings: head_index_all() will */
+    uint64_t alive;      /* series */
+    uint64_t orphan_end; /* behind the largest id that the log's samples name without a series */
+    bool opening; /* definitions go into neither lookup nor postings: head_index_all() will */
     struct head_limits limits;
     struct head_excess excess[HEAD_EXCESS_MAX];
     size_t excess_n;
     uint64_t excess_other;
-    struct head_span spans[2]; /* what was appended before and after the newest flush began */
-    atomic_uint span;          /* the one that appends are noted in; index_lock to change it */
-    atomic_ullong bytes_values;     /* of open blocks, chunks and late entries */
-    _Atomic uint32_t minute;        /* of the clock, kept by the owner */
-    uint32_t *order;                /* [order_n] ids in key order, for flush and select */
+    struct head_span spans[2];  /* what was appended before and after the newest flush began */
+    atomic_uint span;           /* the one that appends are noted in; index_lock to change it */
+    atomic_ullong bytes_values; /* of open blocks, chunks and late entries */
+    _Atomic uint32_t minute;    /* of the clock, kept by the owner */
+    uint32_t *order;            /* [order_n] ids in key order, for flush and select */
     uint32_t order_n, order_capacity;
     uint32_t *fresh; /* [fresh_n] series made since order was last brought up to date */
     uint32_t fresh_n, fresh_capacity;
@@ -198,6 +199,10 @@ void head_define_pairs(struct head *h, uint32_t id, const uint32_t *pairs, uint8
 /* Never gives this id to a new series: something on disk stands under it whose series is not known
  * any more. An id that is out of all proportion is left alone. */
 void head_reserve(struct head *h, uint32_t id);
+
+/* head_reserve() for all that head_apply() met: head_index_all() may run beside that one, so
+ * nothing grows before both are over. */
+void head_reserve_orphans(struct head *h);
 
 /* Lets all ids without a series be used again: when nothing on disk names them. */
 void head_free_holes(struct head *h);

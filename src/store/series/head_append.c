@@ -309,7 +309,8 @@ int head_apply(struct head *h, struct head_replay *r, uint32_t segment,
             break;
         if (e.id >= h->series.n || !head_series_at(h, e.id)->pairs) {
             ++*ret_orphans;
-            head_reserve(h, e.id);
+            if (e.id <= MAX(h->series.n, h->orphan_end) + HEAD_ID_JUMP_MAX)
+                h->orphan_end = MAX(h->orphan_end, e.id + 1ull);
             continue;
         }
         struct head_series *s = head_series_at(h, e.id);

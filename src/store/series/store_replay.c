@@ -204,6 +204,8 @@ int store_replay(struct store *s, uint64_t *ret_last_segment, struct why *why)
     thread_start(&indexer, "index", index_all, s);
     apply_kept(&r);
     thread_join(&indexer);
+    for (size_t i = 0; i < s->tenants.n; i++)
+        head_reserve_orphans(s->tenants.v[i]->head);
     for (size_t i = 0; i < LOG_LANES_MAX * (r.tenants + 1); i++)
         head_replay_done(&r.states[i]);
     mem_free(r.states);
