@@ -121,8 +121,10 @@ def queries(b):
         same = "" if theirs is None else (
             "" if not differ(ours["data"], theirs["data"], name in SAME) else " (answers differ)")
         gate = name == "q03"
-        b.add(f"{name} `{query}`", f"{ours['ms']:.2f} ms (CPU {ours['cpu_ms']:.1f})",
+        shown = query.replace("{{", "{").replace("}}", "}") if kind == EACH_NAME else query
+        b.add(f"{name} `{shown}`", f"{ours['ms']:.2f} ms (CPU {ours['cpu_ms']:.1f})",
               f"VictoriaMetrics {theirs['ms']:.2f} ms (CPU {theirs['cpu_ms']:.1f}){same}" if theirs else "",
-              f"{ratio:.1f} x" if theirs else "", "2 x" if gate else "", "5 x" if gate else "",
+              f"{ratio:.1f} x (CPU {theirs['cpu_ms'] / max(ours['cpu_ms'], 0.001):.1f} x)"
+              if theirs else "", "2 x" if gate else "", "5 x" if gate else "",
               ratio >= 2 if gate and theirs else None, ratio >= 5 if gate and theirs else None,
               ours_ms=ours["ms"], peer_ms=theirs and theirs["ms"])
