@@ -171,8 +171,11 @@ def abuse(b):
         if r["seconds"] > 0.05 and "timeout" not in str(r["result"]):
             slow.append(f"{r['case']} {r['seconds']:.2f} s")
         b.say(f"{r['case']}: {r['result']} {r['seconds']} s")
-    good = not dead and watched["mb"] <= 16
+    # A dead connection where a 4xx belongs counts as missed.
+    mute = [r["case"] for r in rows if isinstance(r["result"], list) and r["result"][0] == 0]
+    good = not dead and not mute and watched["mb"] <= 16
     b.add(f"{len(rows)} hostile requests", f"{'alive' if not dead else 'DEAD: ' + ', '.join(dead)}, peak "
-          f"of the worker's RSS +{watched['mb']:.1f} MB; over 50 ms, client included: "
+          f"of the worker's RSS +{watched['mb']:.1f} MB; without an answer: {', '.join(mute) or 'none'}; "
+          "over 50 ms, client included: "
           f"{', '.join(slow) or 'none'}", "", "", "alive, RSS + 16 MB", "same, in 50 ms", good,
           good and not slow, rows=rows, **watched)
