@@ -5,8 +5,9 @@ Starts the exporter on a free port of loopback, takes its /metrics before and af
 of ours, and looks at every node_* series: name, labels, type, and value. Ours has to lie between
 the exporter's two readings, widened by a tolerance for what moves by itself.
 
-usage: tests/collect/compare_node_exporter.py [BENCH] [EXPORTER]
+usage: tests/collect/compare_node_exporter.py [BENCH | URL] [EXPORTER]
        BENCH     the program that prints our metrics (build/bench.collect.collect)
+       URL       the running daemon's /metrics, which collects every second
        EXPORTER  the program to compare with (prometheus-node-exporter)
 """
 import math
@@ -90,8 +91,18 @@ def free_port():
         return s.getsockname()[1]
 
 
-def fetch(port):
-    url = "http://127.0.0.1:%d/metrics" % port
+COLLECTED_S = 2.5  # after which the daemon's slowest reading is newer than the exporter's first
+
+
+def ours_of(bench):
+    if not bench.startswith("http://"):
+        return subprocess.run([bench, "--dump"], check=True, capture_output=True, text=True,
+                              timeout=60).stdout
+    time.sleep(COLLECTED_S)
+    return fetch(bench)
+
+
+def fetch(url):
     for _ in range(50):
         try:
             with urllib.request.urlopen(url, timeout=10) as r:
@@ -132,15 +143,15 @@ def main():
         print("0 passed, 0 failed, 1 skipped: there is no " + exporter)
         return 0
     port = free_port()
+    exporter_url = "http://127.0.0.1:%d/metrics" % port
     process = subprocess.Popen(
         [exporter, "--web.listen-address=127.0.0.1:%d" % port, "--collector.processes",
          "--no-collector.systemd", "--log.level=error"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        types, before = parse(fetch(port))
-        ours_text = subprocess.run([bench, "--dump"], check=True, capture_output=True, text=True,
-                                   timeout=60).stdout
-        _, after = parse(fetch(port))
+        types, before = parse(fetch(exporter_url))
+        ours_text = ours_of(bench)
+        _, after = parse(fetch(exporter_url))
     finally:
         process.terminate()
         process.wait(10)

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Every collector of the running daemon against Debian's prometheus-node-exporter."""
+# timeout: 90
+import os
+import re
+import subprocess
+import sys
+
+from _daemon import ROOT, Daemon, run, wait
+from _peers import needs
+
+
+def metrics_are_those_of_node_exporter_on_the_same_machine():
+    needs("prometheus-node-exporter")
+    with Daemon() as d:
+        d.start()
+        wait("collected", lambda: d.query("node_load1"))
+        script = os.path.join(ROOT, "tests", "collect", "compare_node_exporter.py")
+        done = subprocess.run([sys.executable, script, d.url + "/metrics"], capture_output=True,
+                              text=True, timeout=60)
+        closing = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) excluded$", done.stdout, re.M)
+        faults = [x for x in done.stdout.splitlines() if not x.startswith("excluded")]
+        assert done.returncode == 0 and closing, "\n".join(faults[:20]) + done.stderr[-2000:]
+        passed, failed, excluded = map(int, closing[-1])
+        print(f"  {passed} series and types agree, {excluded} are on one side for a reason")
+        assert failed == 0 and passed > 200, closing
+
+
+run(globals())
