@@ -91,7 +91,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-COLLECTED_S = 2.5  # after which the daemon's slowest reading is newer than the exporter's first
+COLLECTED_S = 2.5  # after which a collector of every second is ahead of the exporter's first
 
 
 def ours_of(bench):

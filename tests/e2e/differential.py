@@ -111,6 +111,12 @@ REQUESTS = [
     ("query_range", {"query": "up[5m]", "start": "0", "end": "1", "step": "1"}),
     ("query_range", {"query": '"a"', "start": "0", "end": "1", "step": "1"}),
     ("query_range", {"query": "1", "start": "1970-01-01T00:00:01Z", "end": "2", "step": "500ms"}),
+    ("query_range", {"query": '{__name__=~"up|demo_num_cpus|demo_is_holiday|demo_nan"}', "step": "600"}),
+    ("query_range", {"query": "max by (mode, path) ({job='demo'})", "step": "900"}),
+    ("query_range", {"query": "demo_sparse or demo_inf or demo_intermittent_metric", "step": "300"}),
+    ("query", {"query": "sort(demo_disk_usage_bytes)"}), ("query", {"query": "sort_desc(demo_num_cpus)"}),
+    ("query", {"query": "up[1m]"}), ("query", {"query": "demo_intermittent_metric[10m]"}),
+    ("query", {"query": "scalar(demo_num_cpus)"}), ("query", {"query": "sum(demo_num_cpus)"}),
     ("series", {}), ("series", {"match[]": "{}"}), ("series", {"match[]": "up{"}),
     ("series", {"match[]": 'demo_num_cpus{instance=~".*0"}'}),
     ("series", {"match[]": ["demo_num_cpus", 'up{instance=~".*1"}']}),
@@ -132,9 +138,11 @@ GET_ONLY = ("label/", "metadata")
 
 def asked(server, path, parameters, start):
     """(status, answer) with the same words for both."""
-    text = urllib.parse.urlencode({"start": start, "end": start + HOURS * 3600, **parameters}
-                                  if path in ("series", "labels") or path.startswith("label/")
-                                  else parameters, doseq=True)
+    if path in ("series", "labels") or path.startswith("label/") or set(parameters) == {"query", "step"}:
+        parameters = {"start": start, "end": start + HOURS * 3600, **parameters}
+    elif path == "query" and "time" not in parameters:
+        parameters = {"time": start + 3600, **parameters}
+    text = urllib.parse.urlencode(parameters, doseq=True)
     url = f"{server.url}/api/v1/{path}"
     status, body = (fetch(url + "?" + text) if path.startswith(GET_ONLY) else
                     fetch(url, text.encode(), {"Content-Type": "application/x-www-form-urlencoded"}))

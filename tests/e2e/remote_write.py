@@ -64,22 +64,25 @@ def the_counts_of_what_was_written_are_told():
         assert status == 204 and written(headers) == (None, None, None), headers
 
 
-def an_increase_counts_from_the_created_timestamp():
-    """Two samples and a start before them: the start is stored as what begins the series."""
+def samples_with_created_timestamps_lose_nothing():
+    """Also where the timestamp is odd: it is no reason to lose the sample."""
     with daemon() as d:
         d.start()
         t = now_ms() // 60000 * 60000 - 600000
         w = wire.WriteV2()
-        start = t - 30000
-        w.add({"__name__": "born_total"}, [(t + 15000 * i, 5.0 + i, start) for i in range(5)],
+        w.add({"__name__": "born_total"}, [(t + 15000 * i, 5.0 + i, t - 30000) for i in range(5)],
               kind=wire.COUNTER)
+        w.add({"__name__": "odd_total"}, [(t, 1.0, t + 5000)])
+        h = {"count": 1, "sum": 1.0, "positive": {0: 1}}
+        w.add({"__name__": "born_h"}, [(t, h, t - 30000)])
         status, headers, text = post(d, w.bytes(), wire.headers(v2=True))
-        assert status == 204 and written(headers)[0] == "5", (status, text)
-        assert raw(d, "born_total", t + 60000) == [[t + 15000 * i, str(5 + i)] for i in range(5)]
-        # A start may not lie behind its sample; such a start is no reason to lose the sample.
-        w = wire.WriteV2().add({"__name__": "odd_total"}, [(t, 1.0, t + 5000)])
-        status, headers, text = post(d, w.bytes(), wire.headers(v2=True))
-        assert status in (204, 400), (status, text)
+        assert status == 204 and written(headers) == ("6", "1", "0"), (status, text)
+        for _ in range(2):
+            assert raw(d, "born_total", t + 60000) == [[t + 15000 * i, str(5 + i)] for i in range(5)]
+            assert raw(d, "odd_total", t) == [[t, "1"]]
+            assert raw(d, "born_h", t)[0][1]["count"] == "1"
+            assert d.stop() == 0
+            d.start()
 
 
 def native_histograms_are_given_back_bucket_by_bucket():
