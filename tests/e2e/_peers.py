@@ -130,7 +130,8 @@ def differences(one, other):
             lines.append(f"only in the {'second' if a is None else 'first'}: {key}")
             continue
         lines.append(f"{key}: {len(a)} against {len(b)} samples; only in the first "
-                     f"{sorted(set(a) - set(b))[:3]}, only in the second {sorted(set(b) - set(a))[:3]}")
+                     f"{sorted(set(a) - set(b))[:3]}, only in the second "
+                     f"{sorted(set(b) - set(a))[:3]}")
     return lines[:20]
 
 

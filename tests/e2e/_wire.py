@@ -109,13 +109,15 @@ class WriteV2:
         return b"".join(varint(self.ref(x)) for kv in sorted(labels.items()) for x in kv)
 
     def add(self, labels, samples, exemplars=(), kind=None, text="", unit=""):
-        """samples: [(ts_ms, value or histogram[, start_ms])]; exemplars: [(labels, ts_ms, value)]."""
+        """samples: [(ts_ms, value or histogram[, start_ms])];
+        exemplars: [(labels, ts_ms, value)]."""
         one = block(1, self.refs(labels))
         for ts, v, *start in samples:
             if isinstance(v, dict):
                 one += block(3, histogram(v, 15, ts) + (number(17, start[0]) if start else b""))
             else:
-                one += block(2, double(1, v) + number(2, ts) + (number(3, start[0]) if start else b""))
+                one += block(2, double(1, v) + number(2, ts) +
+                             (number(3, start[0]) if start else b""))
         for ex_labels, ts, v in exemplars:
             one += block(4, block(1, self.refs(ex_labels)) + double(2, v) + number(3, ts))
         if kind is not None:

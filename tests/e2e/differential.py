@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The same made-up data in prometheus 2.42 and in the daemon: the same answers to the queries of
-the PromQL compliance list that both know. Samples lie 3.217 s off the grid of the query times, since
+the PromQL compliance list that both know. Samples lie 3.217 s off the grid of query times, since
 prometheus 2 counts the left edge of a window in and we do not (as prometheus 3).
 """
 # timeout: 180
@@ -26,8 +26,10 @@ def tool(name):
 
 def load(servers, start, *more):
     urls = [s.url + "/api/v1/write" for s in servers]
-    done = subprocess.run([sys.executable, tool("rwload.py"), f"--start={start}", f"--hours={HOURS}",
-                           f"--step={STEP_S}", *more, *urls], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, tool("rwload.py"), f"--start={start}",
+                           f"--hours={HOURS}",
+                           f"--step={STEP_S}", *more, *urls], capture_output=True, text=True,
+                          timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -35,9 +37,11 @@ def load(servers, start, *more):
 def outcomes(p, d, queries, start, end, step, folder, *more):
     """Rows of the comparison."""
     report = os.path.join(folder, "report.jsonl")
-    done = subprocess.run([sys.executable, tool("diffquery.py"), "-a", p.url, "-b", d.url, "-q", queries,
+    done = subprocess.run([sys.executable, tool("diffquery.py"), "-a", p.url, "-b", d.url, "-q",
+                           queries,
                            f"--start={start}", f"--end={end}", f"--step={step}", "--workers=2",
-                           f"--report={report}", *more], capture_output=True, text=True, timeout=150)
+                           f"--report={report}", *more], capture_output=True, text=True,
+                          timeout=150)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     with open(report, encoding="utf-8") as f:
         return [json.loads(line) for line in f]
@@ -91,14 +95,18 @@ def queries_of_dashboards_in_the_wild_are_answered_as_prometheus_does():
 
 # What both are asked beside queries: path, parameters.
 REQUESTS = [
-    ("query", {}), ("query", {"query": ""}), ("query", {"query": "sum("}), ("query", {"query": "x{"}),
+    ("query", {}), ("query", {"query": ""}), ("query", {"query": "sum("}),
+    ("query", {"query": "x{"}),
     ("query", {"query": "rate(x)"}), ("query", {"query": "nosuch(x)"}), ("query", {"query": "1 +"}),
-    ("query", {"query": '{job=~".*"}'}), ("query", {"query": "x[5m"}), ("query", {"query": 'x{a="b"'}),
+    ("query", {"query": '{job=~".*"}'}), ("query", {"query": "x[5m"}),
+    ("query", {"query": 'x{a="b"'}),
     ("query", {"query": "sum by (a x"}), ("query", {"query": "up", "time": "x"}),
     ("query", {"query": "up", "timeout": "x"}), ("query", {"query": 'x{a=~"("}'}),
-    ("query", {"query": "1 > 2"}), ("query", {"query": "a and 1"}), ("query", {"query": "topk(x, y)"}),
+    ("query", {"query": "1 > 2"}), ("query", {"query": "a and 1"}),
+    ("query", {"query": "topk(x, y)"}),
     ("query", {"query": '"text"', "time": "1"}), ("query", {"query": "1.5", "time": "1.5"}),
-    ("query", {"query": "vector(1e21)", "time": "1"}), ("query", {"query": "vector(1e-7)", "time": "1"}),
+    ("query", {"query": "vector(1e21)", "time": "1"}),
+    ("query", {"query": "vector(1e-7)", "time": "1"}),
     ("query", {"query": "1e21", "time": "1"}), ("query", {"query": "-0", "time": "1"}),
     ("query", {"query": "vector(NaN)", "time": "1"}), ("query", {"query": "-1/0", "time": "1"}),
     ("query_range", {"query": "up"}), ("query_range", {"query": "up", "start": "1"}),
@@ -111,10 +119,13 @@ REQUESTS = [
     ("query_range", {"query": "up[5m]", "start": "0", "end": "1", "step": "1"}),
     ("query_range", {"query": '"a"', "start": "0", "end": "1", "step": "1"}),
     ("query_range", {"query": "1", "start": "1970-01-01T00:00:01Z", "end": "2", "step": "500ms"}),
-    ("query_range", {"query": '{__name__=~"up|demo_num_cpus|demo_is_holiday|demo_nan"}', "step": "600"}),
+    ("query_range", {"query": '{__name__=~"up|demo_num_cpus|demo_is_holiday|demo_nan"}',
+                     "step": "600"}),
     ("query_range", {"query": "max by (mode, path) ({job='demo'})", "step": "900"}),
-    ("query_range", {"query": "demo_sparse or demo_inf or demo_intermittent_metric", "step": "300"}),
-    ("query", {"query": "sort(demo_disk_usage_bytes)"}), ("query", {"query": "sort_desc(demo_num_cpus)"}),
+    ("query_range", {"query": "demo_sparse or demo_inf or demo_intermittent_metric",
+                     "step": "300"}),
+    ("query", {"query": "sort(demo_disk_usage_bytes)"}),
+    ("query", {"query": "sort_desc(demo_num_cpus)"}),
     ("query", {"query": "up[1m]"}), ("query", {"query": "demo_intermittent_metric[10m]"}),
     ("query", {"query": "scalar(demo_num_cpus)"}), ("query", {"query": "sum(demo_num_cpus)"}),
     ("series", {}), ("series", {"match[]": "{}"}), ("series", {"match[]": "up{"}),
@@ -138,14 +149,16 @@ GET_ONLY = ("label/", "metadata")
 
 def asked(server, path, parameters, start):
     """(status, answer) with the same words for both."""
-    if path in ("series", "labels") or path.startswith("label/") or set(parameters) == {"query", "step"}:
+    if (path in ("series", "labels") or path.startswith("label/") or
+            set(parameters) == {"query", "step"}):
         parameters = {"start": start, "end": start + HOURS * 3600, **parameters}
     elif path == "query" and "time" not in parameters:
         parameters = {"time": start + 3600, **parameters}
     text = urllib.parse.urlencode(parameters, doseq=True)
     url = f"{server.url}/api/v1/{path}"
     status, body = (fetch(url + "?" + text) if path.startswith(GET_ONLY) else
-                    fetch(url, text.encode(), {"Content-Type": "application/x-www-form-urlencoded"}))
+                    fetch(url, text.encode(),
+                          {"Content-Type": "application/x-www-form-urlencoded"}))
     return status, json.loads(body) if body[:1] == b"{" else body.decode()
 
 
@@ -164,8 +177,8 @@ def the_api_answers_and_refuses_in_the_same_words():
                     told += 1
                     continue
                 lines.append(f"{path} {parameters}:\n  prometheus {ref}\n  sonde      {ours}")
-            print(f"{len(REQUESTS) - len(lines) - told} of {len(REQUESTS)} answers are equal, {told} differ "
-                  "for a known reason")
+            print(f"{len(REQUESTS) - len(lines) - told} of {len(REQUESTS)} answers are equal, "
+                  f"{told} differ for a known reason")
             print("\n".join(line[:1200] for line in lines))
             assert not lines, f"{len(lines)} answers differ"
 
@@ -188,19 +201,23 @@ API_DIFFERENCES = [
     # The parser refuses it already.
     ("series", {"match[]": "{}"}),
     # A window that ends before it begins is refused everywhere, in the same words.
-    ("labels", {"start": "2", "end": "1"}), ("query_exemplars", {"query": "up", "start": "2", "end": "1"}),
+    ("labels", {"start": "2", "end": "1"}),
+    ("query_exemplars", {"query": "up", "start": "2", "end": "1"}),
     ("metadata", {"limit": "x"}),
 ]
 DIFFERENCES = [
     (lambda r: r["outcome"] == "error_only_a" and "invalid destination label name" in r["why"],
      "any UTF-8 is a label's name, as in prometheus 3"),
-    (lambda r: r["kind"] == "range" and r["query"].startswith("bottomk") and "points against" in r["why"],
+    (lambda r: r["kind"] == "range" and r["query"].startswith("bottomk") and
+     "points against" in r["why"],
      "of equal values at the k-th place either may be chosen"),
-    (lambda r: r["outcome"] == "different" and "increase(demo_cpu_usage_seconds_total[1h])" in r["query"],
+    (lambda r: r["outcome"] == "different" and
+     "increase(demo_cpu_usage_seconds_total[1h])" in r["query"],
      "a counter that begins within the window: prometheus 3 limits the way to its zero anew"),
 ]
 WILD_DIFFERENCES = [
-    (lambda r: r["outcome"] == "error_text" and r["why"].count("found duplicate series for the match") == 2,
+    (lambda r: r["outcome"] == "error_text" and
+     r["why"].count("found duplicate series for the match") == 2,
      "which of several duplicates is named"),
     (lambda r: r["outcome"] == "different" and "[5m:]" in r["query"],
      "points of a subquery lie on the left edge of its window, which prometheus 2 counts in"),

@@ -76,7 +76,8 @@ class Client(threading.Thread):
         while not self.stop_asked.wait(0.05):
             begin = time.monotonic()
             try:
-                url = f"http://127.0.0.1:{self.port}/api/v1/query?query=fault_test%7Bseries%3D%2200000001%22%7D"
+                url = (f"http://127.0.0.1:{self.port}/api/v1/query?"
+                       "query=fault_test%7Bseries%3D%2200000001%22%7D")
                 urllib.request.urlopen(url, timeout=10).read()
                 self.failed += self.last_failures  # those at the very end are the tool's own kill
                 self.last_failures = []
@@ -104,7 +105,8 @@ def run_tool(call, *words, patience_s=150):
     """The tool's JSON lines, and what the other client saw."""
     path, port = fault_tools(), free_port()
     folder = tempfile.mkdtemp(prefix="sonde-faults-")
-    command = f"{SONDE} serve --data {{dir}} --listen 127.0.0.1:{{port}} --set collect.enabled=false"
+    command = f"{SONDE} serve --data {{dir}} --listen 127.0.0.1:{{port}} "
+    command += "--set collect.enabled=false"
     try:
         p = subprocess.Popen([sys.executable, "-c", START, path, str(port), call, command, *words],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -155,8 +157,8 @@ def hostile_requests_cost_their_sender_alone():
         if not good:
             wrong.append(f"{r['case']}: {text}")
         print(f"  {r['case']}: {text[:90]} in {r['seconds']} s")
-    print(f"  worker's memory +{client.peak_mb:.1f} MB at most; another client asked {client.asked} times, "
-          f"waited {client.slow_s:.2f} s at most")
+    print(f"  worker's memory +{client.peak_mb:.1f} MB at most; another client asked "
+          f"{client.asked} times, waited {client.slow_s:.2f} s at most")
     assert not wrong, "\n".join(wrong)
     assert client.peak_mb < GROWTH_MAX_MB, f"the worker grew by {client.peak_mb:.1f} MB"
     assert client.asked > 20 and len(client.workers) == 1, (client.asked, client.workers)

@@ -13,12 +13,14 @@ from _daemon import Daemon, Skip, run, wait
 from _peers import (Peer, Target, api, differences, fetch, key_of, needs, prometheus, raw_samples,
                     settle)
 
-AWKWARD = ['quote\\"s', "back\\\\slash", "new\\nline", "Grüße 世界 🙂", "a,b={}", " blanks ", "%41&x=1"]
+AWKWARD = ['quote\\"s', "back\\\\slash", "new\\nline", "Grüße 世界 🙂", "a,b={}", " blanks ",
+           "%41&x=1"]
 
 
 def text_page(n, _):
     """What a program exposes on its n-th scrape: every kind of metric, every kind of value."""
-    lines = ["# HELP made_requests_total All \\\\ requests\\nin two lines.", "# TYPE made_requests_total counter"]
+    lines = ["# HELP made_requests_total All \\\\ requests\\nin two lines.",
+             "# TYPE made_requests_total counter"]
     for i, label in enumerate(AWKWARD):
         lines.append(f'made_requests_total{{path="{label}",n="{i}"}} {(n * (i + 1)) % 40}')
     lines += ["# HELP made_gauge A gauge.", "# TYPE made_gauge gauge"]
@@ -41,7 +43,8 @@ def open_page(n, _):
         f'open_requests_total{{code="200"}} {n} # {{trace_id="t{n}"}} 0.5\n'
         "# TYPE open_seconds histogram\n"
         f'open_seconds_bucket{{le="1.0"}} {n} # {{trace_id="b{n}",span="s"}} 0.25\n'
-        f'open_seconds_bucket{{le="+Inf"}} {2 * n}\nopen_seconds_sum {n}\nopen_seconds_count {2 * n}\n'
+        f'open_seconds_bucket{{le="+Inf"}} {2 * n}\nopen_seconds_sum {n}\n'
+        f"open_seconds_count {2 * n}\n"
         "# EOF\n").encode()
 
 
@@ -157,7 +160,8 @@ def a_target_that_goes_away_ends_its_series_at_the_same_millisecond():
                 # Milliseconds, a few seconds at a time: points are limited.
                 for url in (p.url, d.url):
                     answers.append([api(url, "query_range", query=query, step="0.001",
-                                        start=f"{at - 9 + k:.3f}", end=f"{at - 6 + k:.3f}")["result"]
+                                        start=f"{at - 9 + k:.3f}",
+                                        end=f"{at - 6 + k:.3f}")["result"]
                                     for k in (0, 3, 6)])
                 assert answers[0] == answers[1], query
             gone = api(d.url, "query", query='count({__name__=~"made_.+"})', time=f"{at:.3f}")
@@ -204,9 +208,11 @@ def prometheus_scrapes_our_own_metrics_in_both_formats():
     with Daemon() as d:
         d.start()
         wait("collected", lambda: d.query("node_load1"))
-        with prometheus([{"job_name": "open", "static_configs": [{"targets": [f"127.0.0.1:{d.port}"]}]}],
+        with prometheus([{"job_name": "open",
+                          "static_configs": [{"targets": [f"127.0.0.1:{d.port}"]}]}],
                         flags=FLAGS) as p:
-            wait("scraped", lambda: [r["value"][1] for r in api(p.url, "query", query="up")["result"]]
+            wait("scraped", lambda: [r["value"][1] for r in api(p.url, "query",
+                                                                query="up")["result"]]
                  == ["1"], 20)
             target = api(p.url, "targets")["activeTargets"][0]
             assert target["lastError"] == "" and target["health"] == "up", target
@@ -224,7 +230,8 @@ def prometheus_scrapes_our_own_metrics_in_both_formats():
             return "text/plain; version=0.0.4; charset=utf-8", body
 
         with Target(proxied) as plain, prometheus([scrape("plain", plain)]) as p:
-            wait("scraped", lambda: [r["value"][1] for r in api(p.url, "query", query="up")["result"]]
+            wait("scraped", lambda: [r["value"][1] for r in api(p.url, "query",
+                                                                query="up")["result"]]
                  == ["1"], 20)
             assert api(p.url, "targets")["activeTargets"][0]["lastError"] == ""
 
@@ -262,7 +269,8 @@ def promtool_asks_queries_series_and_labels():
         got = promtool("query", "range", d.url, "asked", f"--start={now - 60}", f"--end={now}",
                        "--step=15s")
         assert got.returncode == 0 and f"1 @[{now - 45}" in got.stdout, got
-        got = promtool("query", "series", d.url, "--match=asked", f"--start={now - 60}", f"--end={now}")
+        got = promtool("query", "series", d.url, "--match=asked", f"--start={now - 60}",
+                       f"--end={now}")
         assert got.returncode == 0 and "asked" in got.stdout and "a b" in got.stdout, got
         got = promtool("query", "labels", d.url, "host", f"--start={now - 60}", f"--end={now}")
         assert got.returncode == 0 and got.stdout.strip() == "a b", got

@@ -25,7 +25,8 @@ def page(n, _):
 
 
 def vmagent(scrapes, urls):
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": scrapes}
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+              "scrape_configs": scrapes}
     return Peer("vmagent", "/health",
                 ["-promscrape.config={dir}/scrape.yml", "-httpListenAddr=127.0.0.1:{port}",
                  "-remoteWrite.tmpDataPath={dir}/queue", "-remoteWrite.flushInterval=500ms",
@@ -45,7 +46,8 @@ def exported(url):
 def number(v):
     if v is None:
         return None
-    return {"Infinity": math.inf, "-Infinity": -math.inf}.get(v, v) if isinstance(v, str) else float(v)
+    return {"Infinity": math.inf, "-Infinity": -math.inf}.get(v, v) if isinstance(v,
+                                                                                  str) else float(v)
 
 
 def same(vm, d, at):
@@ -60,7 +62,8 @@ def same(vm, d, at):
         if ref.get(key) != ours.get(key):
             a, b = ref.get(key, {}), ours.get(key, {})
             found.append(f"{key}: {sorted(set(a.items()) - set(b.items()))[:3]} only in "
-                         f"victoria-metrics, {sorted(set(b.items()) - set(a.items()))[:3]} only in sonde")
+                         f"victoria-metrics, {sorted(set(b.items()) - set(a.items()))[:3]} "
+                         "only in sonde")
     return found, ref
 
 
@@ -89,14 +92,16 @@ def every_sample_of_vmagent_arrives_and_its_series_end():
             at = time.time() - 1
             samples = equal_at(vm, d, at)
             assert sum(len(s) for s in samples.values()) > 100
-            assert {"Grüße 世界 🙂", 'quote"s', "new\nline"} <= {dict(k).get("l") for k in samples}
+            seen = {dict(k).get("l") for k in samples}
+            assert {"Grüße 世界 🙂", 'quote"s', "new\nline"} <= seen, seen
             stale_markers_end_series(vm, d, at)
 
 
 def stale_markers_end_series(vm, d, at):
     """agent_flapping was away now and then: at its markers there is no value."""
     key, marks = next((k, [t for t, v in s.items() if v is None and t <= at * 1000])
-                      for k, s in exported(vm.url).items() if dict(k)["__name__"] == "agent_flapping")
+                      for k, s in exported(vm.url).items()
+                      if dict(k)["__name__"] == "agent_flapping")
     assert marks, key
     for t in marks:
         for ms, wanted in ((t - 1, 1), (t, 0)):

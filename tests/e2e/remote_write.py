@@ -38,7 +38,8 @@ def written(headers):
 
 def raw(d, selector, at_ms, seconds=3600):
     """[[time in ms, text or histogram]] of the one series that selector finds."""
-    result = api(d.url, "query", query=f"{selector}[{seconds}s]", time=f"{at_ms / 1000:.3f}")["result"]
+    result = api(d.url, "query", query=f"{selector}[{seconds}s]",
+                 time=f"{at_ms / 1000:.3f}")["result"]
     assert len(result) == 1, (selector, result)
     return [[round(t * 1000), v] for t, v in
             result[0].get("values", []) + result[0].get("histograms", [])]
@@ -50,8 +51,10 @@ def the_counts_of_what_was_written_are_told():
         t = now_ms()
         w = wire.WriteV2()
         w.add({"__name__": "told", "a": "1"}, [(t - 1000, 1.0), (t, 2.0)],
-              exemplars=[({"trace_id": "x"}, t, 2.0)], kind=wire.COUNTER, text="Told.", unit="things")
-        w.add({"__name__": "told_h"}, [(t, {"count": 3, "sum": 1.5, "zero": 1, "positive": {0: 2}})])
+              exemplars=[({"trace_id": "x"}, t, 2.0)], kind=wire.COUNTER, text="Told.",
+              unit="things")
+        w.add({"__name__": "told_h"}, [(t,
+                                        {"count": 3, "sum": 1.5, "zero": 1, "positive": {0: 2}})])
         status, headers, text = post(d, w.bytes(), wire.headers(v2=True))
         assert (status, text) == (204, ""), (status, text)
         assert written(headers) == ("2", "1", "1"), headers
@@ -60,7 +63,8 @@ def the_counts_of_what_was_written_are_told():
             "told": [{"type": "counter", "help": "Told.", "unit": "things"}]}
         status, headers, text = post(d, wire.WriteV2().bytes(), wire.headers(v2=True))
         assert status == 204 and written(headers) == ("0", "0", "0"), (status, headers)
-        status, headers, _ = post(d, wire.write_v1([({"__name__": "old"}, [(t, 1.0)])]), wire.headers())
+        status, headers, _ = post(d, wire.write_v1([({"__name__": "old"}, [(t, 1.0)])]),
+                                  wire.headers())
         assert status == 204 and written(headers) == (None, None, None), headers
 
 
@@ -78,7 +82,8 @@ def samples_with_created_timestamps_lose_nothing():
         status, headers, text = post(d, w.bytes(), wire.headers(v2=True))
         assert status == 204 and written(headers) == ("6", "1", "0"), (status, text)
         for _ in range(2):
-            assert raw(d, "born_total", t + 60000) == [[t + 15000 * i, str(5 + i)] for i in range(5)]
+            assert raw(d, "born_total", t + 60000) == [[t + 15000 * i,
+                                                        str(5 + i)] for i in range(5)]
             assert raw(d, "odd_total", t) == [[t, "1"]]
             assert raw(d, "born_h", t)[0][1]["count"] == "1"
             assert d.stop() == 0
@@ -91,11 +96,13 @@ def native_histograms_are_given_back_bucket_by_bucket():
         t = now_ms()
         h = {"count": 21, "sum": -2.25, "schema": 0, "zero": 2, "zero_threshold": 0.5,
              "positive": {1: 3, 2: 4, 7: 1}, "negative": {1: 5, 4: 6}, "hint": 2}
-        f = {"count": 7.5, "sum": math.pi, "schema": 3, "zero": 0.5, "positive": {-5: 3.25, -4: 3.75},
+        f = {"count": 7.5, "sum": math.pi, "schema": 3, "zero": 0.5,
+             "positive": {-5: 3.25, -4: 3.75},
              "hint": 3}
         w = wire.WriteV2().add({"__name__": "whole"}, [(t - 15000, h), (t, h)])
         w.add({"__name__": "floats"}, [(t, f)])
-        w.add({"__name__": "custom"}, [(t, {"count": 10, "sum": 12.0, "schema": -53, "zero_threshold": 0.0,
+        w.add({"__name__": "custom"}, [(t, {"count": 10, "sum": 12.0, "schema": -53,
+                                            "zero_threshold": 0.0,
                                             "positive": {0: 4, 1: 5, 2: 1}, "bounds": [0.5, 2.0]})])
         status, headers, text = post(d, w.bytes(), wire.headers(v2=True))
         assert status == 204 and written(headers) == ("0", "4", "0"), (status, text, headers)
@@ -114,7 +121,8 @@ def native_histograms_are_given_back_bucket_by_bucket():
         assert [round(v, 9) for _, v in d.query("histogram_count(whole)")] == [21]
         assert [round(v, 9) for _, v in d.query("histogram_sum(floats)")] == [round(math.pi, 9)]
         # 1.0 carries the same histograms.
-        status, _, text = post(d, wire.write_v1([({"__name__": "whole_v1"}, [(t, h)])]), wire.headers())
+        status, _, text = post(d, wire.write_v1([({"__name__": "whole_v1"}, [(t, h)])]),
+                               wire.headers())
         assert status == 204, text
         assert raw(d, "whole_v1", t)[0][1] == got[0][1]
         # What contradicts itself is refused by itself.
@@ -155,25 +163,30 @@ def exemplars_are_found_by_their_series():
         assert found == [{"seriesLabels": {"__name__": "ex_total", "code": "500"}, "exemplars": [
             {"labels": {"trace_id": "EpTxMJ40fUus7aGY", "note": "ü\n"}, "value": "6",
              "timestamp": (t - 9000) / 1000},
-            {"labels": {"trace_id": "second"}, "value": "0.25", "timestamp": (t - 3000) / 1000}]}], found
+            {"labels": {"trace_id": "second"}, "value": "0.25",
+             "timestamp": (t - 3000) / 1000}]}], found
         assert len(api(d.url, "query_exemplars", query="ex_total", **span)) == 2
         span["end"] = f"{t / 1000 - 5:.3f}"
         found = api(d.url, "query_exemplars", query="ex_total", **span)
-        assert [e["labels"]["trace_id"] for s in found for e in s["exemplars"]] == ["EpTxMJ40fUus7aGY"]
+        traces = [e["labels"]["trace_id"] for s in found for e in s["exemplars"]]
+        assert traces == ["EpTxMJ40fUus7aGY"], found
 
 
 def samples_may_come_in_any_order_up_to_23_hours_late():
     with daemon() as d:
         d.start()
         t = now_ms()
-        times = [t, t - 5000, t - 60000, t - 23 * HOUR_MS, t - 30000, t - 23 * HOUR_MS + 15000, t - 1]
+        times = [t, t - 5000, t - 60000, t - 23 * HOUR_MS, t - 30000, t - 23 * HOUR_MS + 15000,
+                 t - 1]
         for i, ts in enumerate(times):
-            body = wire.write_v1([({"__name__": "late", "job": "j", "instance": "i"}, [(ts, float(i))])])
+            body = wire.write_v1([({"__name__": "late", "job": "j", "instance": "i"},
+                                   [(ts, float(i))])])
             assert post(d, body, wire.headers())[0] == 204, ts
         want = sorted([ts, str(i)] for i, ts in enumerate(times))
         assert raw(d, "late", t, 86400) == want
         # The same in one message, and backwards.
-        body = wire.write_v1([({"__name__": "late_too"}, [(ts, float(i)) for i, ts in enumerate(times)])])
+        body = wire.write_v1([({"__name__": "late_too"},
+                               [(ts, float(i)) for i, ts in enumerate(times)])])
         assert post(d, body, wire.headers())[0] == 204
         assert raw(d, "late_too", t, 86400) == want
         assert d.stop() == 0
@@ -204,7 +217,8 @@ def too_old_and_too_new_samples_alone_are_refused():
         d.start()
         t = now_ms()
         series = [({"__name__": "aged", "is": name}, [(ts, 1.0)]) for name, ts in (
-            ("old", t - 25 * HOUR_MS), ("good", t), ("ahead", t + 11 * 60000), ("near", t + 9 * 60000),
+            ("old", t - 25 * HOUR_MS), ("good", t), ("ahead", t + 11 * 60000), ("near",
+                                                                                t + 9 * 60000),
             ("far", 1 << 62), ("edge", t - 24 * HOUR_MS + 60000))]
         for v2 in (False, True):
             if v2:
@@ -220,7 +234,8 @@ def too_old_and_too_new_samples_alone_are_refused():
             lines = text.splitlines()[1:]
             assert len(lines) == 3, text
             # The first is told in numbers.
-            for line, name, reason in ((lines[0], "old", "s is refused (store.out_of_order_window_s)"),
+            for line, name, reason in ((lines[0], "old",
+                                        "s is refused (store.out_of_order_window_s)"),
                                        (lines[1], "ahead", "future"), (lines[2], "far", "future")):
                 assert f'is="{name}"' in line and reason in line.split(": ", 1)[1], text
             assert (written(headers) == ("3", "0", "0")) == v2, headers
@@ -229,7 +244,8 @@ def too_old_and_too_new_samples_alone_are_refused():
         assert sorted((s["is"], s.get("v", "1")) for s in got) == [
             (name, v) for name in ("edge", "good", "near") for v in ("1", "2")], got
         # The place of a refused sample takes a good one in the next request.
-        status, _, text = post(d, wire.write_v1([({"__name__": "after"}, [(t, 1.0)])]), wire.headers())
+        status, _, text = post(d, wire.write_v1([({"__name__": "after"}, [(t, 1.0)])]),
+                               wire.headers())
         assert status == 204, text
 
 
@@ -252,7 +268,7 @@ def bad_series_alone_are_refused_and_named():
         broken = twice.replace(wire.block(2, b"b"), wire.block(2, b"\xff"))
         status, _, text = post(d, wire.snappy(broken), wire.headers())
         assert status == 400 and "UTF-8" in text, text
-        # 2.0: a reference that leads nowhere, nothing in a series, symbols that do not begin with "".
+        # 2.0: a reference that leads nowhere, nothing in a series, no message at all.
         w = wire.WriteV2().add({"__name__": "good2"}, one).add({"__name__": "nothing"}, [])
         w.series.append(wire.block(1, wire.varint(1) + wire.varint(99)) +
                         wire.block(2, wire.double(1, 1.0) + wire.number(2, t)))
@@ -271,20 +287,24 @@ def labels_of_a_refused_series_leave_nothing_behind():
         body = wire.write_v1([({"__name__": "never", "left": "behind"}, [(t - 48 * HOUR_MS, 1.0)]),
                               ({"__name__": "kept"}, [(t, 1.0)])])
         assert post(d, body, wire.headers())[0] == 400
-        assert "left" not in api(d.url, "labels") and "never" not in api(d.url, "label/__name__/values")
+        assert "left" not in api(d.url, "labels") and "never" not in api(d.url,
+                                                                         "label/__name__/values")
 
 
 def values_keep_their_bits():
     with daemon() as d:
         d.start()
         t = now_ms() - 100000
-        values = [-0.0, 0.0, 5e-324, 1.7976931348623157e308, 0.1, 1e21, 1e-7, 123456789.125, math.nan,
+        values = [-0.0, 0.0, 5e-324, 1.7976931348623157e308, 0.1, 1e21, 1e-7, 123456789.125,
+                  math.nan,
                   math.inf, -math.inf, 2.0 ** 53 + 2]
-        assert post(d, wire.write_v1([({"__name__": "bits"}, [(t + i, v) for i, v in enumerate(values)])]),
+        assert post(d, wire.write_v1([({"__name__": "bits"},
+                                       [(t + i, v) for i, v in enumerate(values)])]),
                     wire.headers())[0] == 204
         assert post(d, wire.write_v1([({"__name__": "minus"}, [(t + i, -0.0) for i in range(5)])]),
                     wire.headers())[0] == 204
-        want = ["-0", "0", "5e-324", "1.7976931348623157e+308", "0.1", "1e+21", "1e-07", "123456789.125",
+        want = ["-0", "0", "5e-324", "1.7976931348623157e+308", "0.1", "1e+21", "1e-07",
+                "123456789.125",
                 "NaN", "+Inf", "-Inf", "9007199254740994"]
         for _ in range(2):
             assert [v for _, v in raw(d, "bits", t + 1000)] == want
@@ -311,13 +331,15 @@ def other_types_and_encodings_are_answered_415():
         body = wire.write_v1([({"__name__": "typed"}, [(now_ms(), 1.0)])])
         good = wire.headers()
         for name, value in (("Content-Type", "application/json"), ("Content-Type", "text/plain"),
-                            ("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v3.Request"),
+                            ("Content-Type",
+                             "application/x-protobuf;proto=io.prometheus.write.v3.Request"),
                             ("Content-Type", "application/protobuf"),
                             ("Content-Encoding", "gzip"), ("Content-Encoding", "br")):
             status, _, text = post(d, body, {**good, name: value})
             assert status == 415 and "send" in text, (name, value, status, text)
         for value in ("application/x-protobuf;proto=prometheus.WriteRequest",
-                      'application/x-protobuf; proto="prometheus.WriteRequest"', "Application/X-Protobuf"):
+                      'application/x-protobuf; proto="prometheus.WriteRequest"',
+                      "Application/X-Protobuf"):
             assert post(d, body, {**good, "Content-Type": value})[0] == 204, value
         status, _, text = post(d, body[:-3], good)
         assert status == 400 and "snappy" in text, (status, text)
@@ -345,7 +367,8 @@ def what_was_acknowledged_outlives_a_kill():
         assert d.query("count(many)")[0][1] == 300
         assert d.query("sum(many)")[0][1] == sum(range(300)) + 150
         assert api(d.url, "metadata", metric="many")["many"][0]["help"] == "Many."
-        found = api(d.url, "query_exemplars", query="many", start=str(t / 1000 - 60), end=str(t / 1000))
+        found = api(d.url, "query_exemplars", query="many", start=str(t / 1000 - 60),
+                    end=str(t / 1000))
         assert len(found) == 5, found
 
 
