@@ -182,7 +182,7 @@ MUST_USE int part_cursor_times(struct part_cursor *c, uint32_t ref, uint32_t fir
                                const int64_t **ret);
 
 /* Calls f with each label name (value of name) of the series that match and have a chunk in the
- * range, sorted. how NULL: all series. */
+ * range, sorted. how NULL or without matchers: those of the whole part where it meets the range. */
 MUST_USE int part_label_names(struct part *p, const struct index_matchers *how, int64_t from_ms,
                               int64_t to_ms, void (*f)(void *context, struct str), void *context);
 MUST_USE int part_label_values(struct part *p, struct str name, const struct index_matchers *how,

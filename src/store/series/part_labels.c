@@ -48,18 +48,20 @@ static int mark_all(struct part *p, const struct index_matchers *how, int64_t fr
     return err;
 }
 
-static bool covers(const struct part *p, const struct index_matchers *how, int64_t from_ms,
-                   int64_t to_ms)
+/* Without matchers the tables answer as a whole where the part meets the range at all: which of its
+ * values had a sample in just that hour would need every series. Prometheus answers by block too. */
+static bool whole(const struct part *p, const struct index_matchers *how, int64_t from_ms,
+                  int64_t to_ms)
 {
-    return (!how || index_matchers_n(how) == 0) && from_ms <= p->info.first_ms &&
-           to_ms >= p->info.last_ms;
+    return (!how || index_matchers_n(how) == 0) && from_ms <= p->info.last_ms &&
+           to_ms >= p->info.first_ms;
 }
 
 int part_label_names(struct part *p, const struct index_matchers *how, int64_t from_ms,
                      int64_t to_ms, void (*f)(void *context, struct str), void *context)
 {
     size_t n = index_names(p->index);
-    bool all = covers(p, how, from_ms, to_ms);
+    bool all = whole(p, how, from_ms, to_ms);
     uint64_t *bits = mem_array(n / 64 + 1, sizeof *bits);
     int err = all ? 0 : mark_all(p, how, from_ms, to_ms, SIZE_MAX, bits);
     for (size_t i = 0; i < n && !err; i++)
@@ -87,7 +89,7 @@ int part_label_values(struct part *p, struct str name, const struct index_matche
     struct marks m = {.f = f, .context = context};
     if (!index_name_find(p->index, name, &at))
         return 0;
-    if (!covers(p, how, from_ms, to_ms)) {
+    if (!whole(p, how, from_ms, to_ms)) {
         m.bits = mem_array(index_name_values(p->index, at) / 64 + 1, sizeof *m.bits);
         err = mark_all(p, how, from_ms, to_ms, at, m.bits);
     }
