@@ -10,6 +10,7 @@
 #define NORETURN     __attribute__((noreturn))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define HOT          __attribute__((hot))
+#define RACY         __attribute__((no_sanitize("thread"))) /* reads that only guess */
 #define COLD         __attribute__((cold))
 #define ALIGNED(n)   __attribute__((aligned(n)))
 #define PACKED       __attribute__((packed))

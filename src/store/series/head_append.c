@@ -160,6 +160,17 @@ static void append_one(struct head *h, struct head_writer *w, struct head_group 
     }
 }
 
+enum { AHEAD = 8 }; /* samples whose memory is asked for in time */
+
+/* Asks for the cache line of the next value. Read without the group's lock: what comes of a pointer
+ * that changes meanwhile is a prefetch in vain. */
+RACY static void prefetch_value(const struct head_series *s)
+{
+    const double *values = __atomic_load_n(&s->values, __ATOMIC_RELAXED);
+    if (values)
+        __builtin_prefetch(values + __atomic_load_n(&s->n, __ATOMIC_RELAXED), 1);
+}
+
 /* Appends all that have an id. The group's lock is kept over a run of its series. */
 static int append_all(struct head *h, struct head_writer *w, struct batch *b, const uint32_t *ids)
 {
@@ -167,10 +178,8 @@ static int append_all(struct head *h, struct head_writer *w, struct batch *b, co
     int taken = 0;
 
     for (size_t i = 0; i < b->n; i++) {
-        if (i + 8 < b->n && ids[i + 8] != LOOKUP_NONE) {
-            const struct head_series *ahead = head_series_at(h, ids[i + 8]);
-            __builtin_prefetch(ahead->values + (ahead->values ? ahead->n : 0), 1);
-        }
+        if (i + AHEAD < b->n && ids[i + AHEAD] != LOOKUP_NONE)
+            prefetch_value(head_series_at(h, ids[i + AHEAD]));
         if (b->err[i])
             continue;
         struct head_series *s = head_series_at(h, ids[i]);

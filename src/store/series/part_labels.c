@@ -49,7 +49,8 @@ static int mark_all(struct part *p, const struct index_matchers *how, int64_t fr
 }
 
 /* Without matchers the tables answer as a whole where the part meets the range at all: which of its
- * values had a sample in just that hour would need every series. Prometheus answers by block too. */
+ * values had a sample in just that hour would need every series. Prometheus answers by block too.
+ */
 static bool whole(const struct part *p, const struct index_matchers *how, int64_t from_ms,
                   int64_t to_ms)
 {
