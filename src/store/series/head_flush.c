@@ -155,7 +155,9 @@ static void drop_late(struct head *h, struct head_series *s)
                      (x->late[i].histogram->positive_n + x->late[i].histogram->negative_n) * 8u;
         mem_free(x->late[i].histogram);
     }
-    memmove(x->late, x->late + x->late_flushed, (x->late_n - x->late_flushed) * sizeof *x->late);
+    if (x->late_flushed) /* a series with created timestamps alone has no list */
+        memmove(x->late, x->late + x->late_flushed,
+                (x->late_n - x->late_flushed) * sizeof *x->late);
     x->late_n -= x->late_flushed;
     x->late_flushed = 0;
     if (x->starts_n > 1) { /* only the last one speaks of what comes */
