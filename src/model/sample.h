@@ -10,6 +10,7 @@
 #define MODEL_SAMPLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bits.h"
@@ -33,6 +34,20 @@ static inline double sample_stale(void)
 static inline bool sample_is_stale(double value)
 {
     return double_bits(value) == SAMPLE_STALE_BITS;
+}
+
+/* The first of ascending times ts[n] that is at least wanted, or n. */
+static inline size_t sample_at_least(const int64_t *ts, size_t n, int64_t wanted)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ts[middle] < wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 #endif

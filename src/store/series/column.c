@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "model/sample.h"
 
 void column_join_init(struct column_join *j)
 {
@@ -42,20 +43,6 @@ static void reserve(struct column_arrays *a, size_t n)
     vec_reserve(&a->histograms, n);
 }
 
-/* First index whose time is at least wanted. */
-static size_t at_least(const int64_t *ts, size_t n, int64_t wanted)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ts[middle] < wanted)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Histograms and created timestamps are rare: their arrays are filled from the first one on. */
 static void add_rest(struct column_join *j, const struct column *c, size_t from, size_t n)
 {
@@ -80,8 +67,8 @@ void column_join_add(struct column_join *j, const struct column *c, int64_t from
 {
     if (c->n == 0)
         return;
-    size_t from = c->ts_ms[0] >= from_ms ? 0 : at_least(c->ts_ms, c->n, from_ms);
-    size_t to = c->ts_ms[c->n - 1] <= to_ms ? c->n : at_least(c->ts_ms, c->n, to_ms + 1);
+    size_t from = c->ts_ms[0] >= from_ms ? 0 : sample_at_least(c->ts_ms, c->n, from_ms);
+    size_t to = c->ts_ms[c->n - 1] <= to_ms ? c->n : sample_at_least(c->ts_ms, c->n, to_ms + 1);
     if (from >= to)
         return;
 

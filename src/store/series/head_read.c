@@ -5,6 +5,7 @@
 
 #include "base/vec.h"
 #include "base/hash.h"
+#include "model/sample.h"
 #include "store/series/chunk.h"
 
 /* ---- selecting */
@@ -197,19 +198,6 @@ bool head_reader_key(struct head_reader *r, uint32_t id, struct buf *out)
     return alive;
 }
 
-static uint32_t first_at_least(const int64_t *ts, uint32_t n, int64_t wanted)
-{
-    uint32_t low = 0, high = n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (ts[middle] < wanted)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The group's lock is held. */
 static const struct head_column *column_of(struct head_reader *r, uint32_t group,
                                            const struct head_group *g)
@@ -219,7 +207,7 @@ static const struct head_column *column_of(struct head_reader *r, uint32_t group
     if (!is_new)
         return v->p;
 
-    uint32_t from = first_at_least(g->ts_ms, g->n, r->from_ms), to = from;
+    uint32_t from = (uint32_t)sample_at_least(g->ts_ms, g->n, r->from_ms), to = from;
     while (to < g->n && g->ts_ms[to] <= r->to_ms)
         to++;
     struct head_column *c = arena_new(&r->arena, sizeof *c + (to - from) * sizeof *c->ts_ms);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/sample.h"
 #include "os/thread.h"
 #include "store/series/chunk.h"
 
@@ -150,16 +151,10 @@ static bool find_slot(struct head_group *g, int64_t ts_ms, uint32_t *ret)
         *ret = g->base + g->n - 1;
         return true;
     }
-    uint32_t low = 0, high = g->n;
-    if (g->n && g->ts_ms[g->n - 1] == ts_ms)
-        low = g->n - 1; /* the usual case: the second and later series of a scrape */
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (g->ts_ms[middle] < ts_ms)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    /* The usual case: the second and later series of a scrape. */
+    uint32_t low = g->n && g->ts_ms[g->n - 1] == ts_ms
+                       ? g->n - 1
+                       : (uint32_t)sample_at_least(g->ts_ms, g->n, ts_ms);
     *ret = g->base + low;
     return low < g->n && g->ts_ms[low] == ts_ms;
 }

@@ -316,24 +316,19 @@ static void end(struct flush *f)
     mem_free(f->order);
 }
 
-static int64_t day_of(int64_t ts_ms)
-{
-    return ts_ms >= 0 ? ts_ms / STORE_DAY_MS : (ts_ms + 1) / STORE_DAY_MS - 1;
-}
-
 static int write_days(struct flush *f)
 {
     int64_t first = head_first_ms(f->t->head), last = head_last_ms(f->t->head);
     int err = 0;
     if (first > last)
         return 0;
-    if (day_of(last) - day_of(first) > FLUSH_DAYS_MAX)
+    if (store_day(last) - store_day(first) > FLUSH_DAYS_MAX)
         return why_set(f->why, ERR_RANGE, "the samples in memory span %" PRId64 " days",
-                       day_of(last) - day_of(first));
-    for (int64_t day = day_of(first); day <= day_of(last) && !err; day++) {
+                       store_day(last) - store_day(first));
+    for (int64_t day = store_day(first); day <= store_day(last) && !err; day++) {
         f->from_ms = day * STORE_DAY_MS;
         f->to_ms = f->from_ms + STORE_DAY_MS - 1;
-        f->first_day = day == day_of(first);
+        f->first_day = day == store_day(first);
         err = write_day(f);
     }
     return err;

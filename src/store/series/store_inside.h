@@ -69,6 +69,12 @@ struct store {
     int64_t replay_ns;
 };
 
+/* The day (UTC, since 1970) that a time lies in. */
+static inline int64_t store_day(int64_t ts_ms)
+{
+    return ts_ms >= 0 ? ts_ms / STORE_DAY_MS : (ts_ms + 1) / STORE_DAY_MS - 1;
+}
+
 struct part_place store_place(struct store *s);
 void store_warn(struct store *s, const char *format, ...) PRINTF(2, 3);
 struct head_limits store_limits(struct store *s, const struct tenant *t);

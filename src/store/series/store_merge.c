@@ -23,11 +23,6 @@ static struct stat stat_bytes =
 static struct stat stat_expired =
     STAT_COUNTER("sonde_store_parts_expired_total", "Parts that retention removed.");
 
-static int64_t day_of(int64_t ts_ms)
-{
-    return ts_ms >= 0 ? ts_ms / STORE_DAY_MS : (ts_ms + 1) / STORE_DAY_MS - 1;
-}
-
 /* ---- running one merge */
 
 struct job {
@@ -181,8 +176,8 @@ static void parts_of_day(const struct tenant *t, const struct tenant_part *sampl
     ret->n = 0;
     for (size_t i = 0; i < t->parts.n && ret->n < MERGE_PARTS_MAX; i++) {
         const struct part_info *info = part_info(t->parts.v[i]->part);
-        if (info->tier == PART_RAW && info->level < MONTH_LEVEL && day_of(info->first_ms) == day &&
-            same_class(sample, info))
+        if (info->tier == PART_RAW && info->level < MONTH_LEVEL &&
+            store_day(info->first_ms) == day && same_class(sample, info))
             ret->v[ret->n++] = t->parts.v[i];
     }
 }
@@ -225,7 +220,7 @@ static bool choose_day(struct store *s, const struct tenant *t, bool final, stru
         struct choice day;
         if (info->tier != PART_RAW || info->level >= MONTH_LEVEL)
             continue;
-        int64_t number = day_of(info->first_ms);
+        int64_t number = store_day(info->first_ms);
         parts_of_day(t, t->parts.v[i], number, &day);
         bool over = now > (number + 1) * STORE_DAY_MS + SETTLE_MS;
         bool settled = day.n == 1 && info->level >= FINAL_LEVEL;
@@ -243,10 +238,10 @@ static bool choose_day(struct store *s, const struct tenant *t, bool final, stru
 /* Days that are put together each, of a range of 32 days that is over. */
 static bool choose_month(struct store *s, const struct tenant *t, struct choice *ret)
 {
-    int64_t today = day_of(clock_wall_ms(s->config.clock));
+    int64_t today = store_day(clock_wall_ms(s->config.clock));
     for (size_t i = 0; i < t->parts.n; i++) {
         const struct part_info *info = part_info(t->parts.v[i]->part);
-        int64_t month = day_of(info->first_ms) / MONTH_DAYS;
+        int64_t month = store_day(info->first_ms) / MONTH_DAYS;
         if (info->tier != PART_RAW || info->level != FINAL_LEVEL ||
             month >= (today - 2) / MONTH_DAYS)
             continue;
@@ -254,7 +249,7 @@ static bool choose_month(struct store *s, const struct tenant *t, struct choice 
         ret->level = MONTH_LEVEL;
         for (size_t k = 0; k < t->parts.n && ret->n < MERGE_PARTS_MAX; k++) {
             const struct part_info *other = part_info(t->parts.v[k]->part);
-            if (other->tier == PART_RAW && day_of(other->first_ms) / MONTH_DAYS == month &&
+            if (other->tier == PART_RAW && store_day(other->first_ms) / MONTH_DAYS == month &&
                 other->level >= FINAL_LEVEL && same_class(t->parts.v[i], other))
                 ret->v[ret->n++] = t->parts.v[k];
         }
@@ -297,7 +292,7 @@ static void parts_of_tier(const struct tenant *t, const struct tenant_part *sour
     for (size_t i = 0; i < t->parts.n && ret->n < MERGE_PARTS_MAX; i++) {
         const struct part_info *info = part_info(t->parts.v[i]->part);
         if (info->tier == tier && same_class(source, info) &&
-            day_of(info->first_ms) == day_of(part_info(source->part)->first_ms))
+            store_day(info->first_ms) == store_day(part_info(source->part)->first_ms))
             ret->v[ret->n++] = t->parts.v[i];
     }
 }
@@ -418,7 +413,7 @@ static int drop_parts(struct tenant *t, struct tenant_part *const *parts, size_t
  * would be made again). */
 static bool goes_before(const struct part_info *a, const struct part_info *b)
 {
-    if (day_of(a->last_ms) != day_of(b->last_ms))
+    if (store_day(a->last_ms) != store_day(b->last_ms))
         return a->last_ms < b->last_ms;
     return a->tier != b->tier ? a->tier < b->tier : a->last_ms < b->last_ms;
 }

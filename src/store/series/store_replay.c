@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/hash.h"
 #include "base/vec.h"
+#include "store/series/fields.h"
 #include "store/series/store_inside.h"
 
 /* Lanes' states by lane and tenant. */
@@ -30,34 +31,21 @@ static struct tenant *tenant_at(struct replay *r, uint64_t number)
     return number && number <= r->s->tenants.n ? r->s->tenants.v[number - 1] : NULL;
 }
 
-static bool get(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+static struct str bytes_of(const struct log_record *rec)
 {
-    const uint8_t *next = varint_get(*p, end, ret);
-    if (next)
-        *p = next;
-    return next != NULL;
-}
-
-static bool get_text(const uint8_t **p, const uint8_t *end, struct str *ret)
-{
-    uint64_t n;
-    if (!get(p, end, &n) || n > (size_t)(end - *p))
-        return false;
-    *ret = str_of((const char *)*p, n);
-    *p += n;
-    return true;
+    return str_of((const char *)rec->p, rec->n);
 }
 
 static bool apply_series(struct replay *r, const struct log_record *rec)
 {
-    const uint8_t *p = rec->p, *end = p + rec->n;
+    struct str in = bytes_of(rec);
     uint64_t number, id;
-    if (!get(&p, end, &number) || !get(&p, end, &id) || id > UINT32_MAX)
+    if (!fields_take_number(&in, &number) || !fields_take_number(&in, &id) || id > UINT32_MAX)
         return false;
     struct tenant *t = tenant_at(r, number);
     if (!t)
         return false;
-    return head_define(t->head, (uint32_t)id, str_of((const char *)p, (size_t)(end - p))) == 0;
+    return head_define(t->head, (uint32_t)id, in) == 0;
 }
 
 /* Lookup and postings of all heads, made while the samples are applied. */
@@ -70,11 +58,12 @@ static void index_all(void *context)
 
 static bool apply_exemplar(struct replay *r, const struct log_record *rec)
 {
-    const uint8_t *p = rec->p, *end = p + rec->n;
+    struct str in = bytes_of(rec);
     uint64_t number, ts, bits;
     struct exemplar e;
-    if (!get(&p, end, &number) || !get_text(&p, end, &e.key) || !get_text(&p, end, &e.labels) ||
-        !get(&p, end, &ts) || !get(&p, end, &bits) || !tenant_at(r, number))
+    if (!fields_take_number(&in, &number) || !fields_take_text(&in, &e.key) ||
+        !fields_take_text(&in, &e.labels) || !fields_take_number(&in, &ts) ||
+        !fields_take_number(&in, &bits) || !tenant_at(r, number))
         return false;
     e.ts_ms = unzigzag(ts);
     e.value = bits_double(bits);
@@ -84,13 +73,13 @@ static bool apply_exemplar(struct replay *r, const struct log_record *rec)
 
 static bool apply_metadata(struct replay *r, const struct log_record *rec)
 {
-    const uint8_t *p = rec->p, *end = p + rec->n;
+    struct str in = bytes_of(rec);
     uint64_t number, type;
     struct metadata m;
     bool is_new;
-    if (!get(&p, end, &number) || !get(&p, end, &type) || type > METRIC_STATESET ||
-        !get_text(&p, end, &m.metric) || !get_text(&p, end, &m.help) ||
-        !get_text(&p, end, &m.unit) || !tenant_at(r, number))
+    if (!fields_take_number(&in, &number) || !fields_take_number(&in, &type) ||
+        type > METRIC_STATESET || !fields_take_text(&in, &m.metric) ||
+        !fields_take_text(&in, &m.help) || !fields_take_text(&in, &m.unit) || !tenant_at(r, number))
         return false;
     m.type = (enum metric_type)type;
     tenant_note_metadata(tenant_at(r, number), &m, &is_new);
@@ -102,11 +91,11 @@ static bool apply_metadata(struct replay *r, const struct log_record *rec)
 static bool keep_samples(struct replay *r, const struct log_record *rec)
 {
     struct record_reader reader;
-    if (record_read(&reader, str_of((const char *)rec->p, rec->n)) ||
-        !tenant_at(r, reader.tenant) || rec->lane >= LOG_LANES_MAX)
+    if (record_read(&reader, bytes_of(rec)) || !tenant_at(r, reader.tenant) ||
+        rec->lane >= LOG_LANES_MAX)
         return false;
-    struct kept kept = {reader.sequence, arena_str(&r->arena, str_of((const char *)rec->p, rec->n)),
-                        rec->segment, rec->lane, rec->after_gap};
+    struct kept kept = {reader.sequence, arena_str(&r->arena, bytes_of(rec)), rec->segment,
+                        rec->lane, rec->after_gap};
     vec_push(&r->kept, kept);
     r->s->sequence = MAX(r->s->sequence, reader.sequence + 1);
     return true;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/vec.h"
 #include "model/labels.h"
+#include "store/series/fields.h"
 #include "store/series/store_inside.h"
 
 enum { TENANTS_FILE_MAX = 128 << 20 };
@@ -58,8 +59,10 @@ static void enter_tenant(struct store *s, struct tenant *t)
 static int add_tenant(struct store *s, struct str name, struct tenant **ret, struct why *why)
 {
     if (s->tenants.n >= (size_t)s->settings.tenants_max)
-        return why_set(why, ERR_LIMIT, "there are %zu tenants, as many as there may be "
-                                       "(store.tenants_max)", s->tenants.n);
+        return why_set(why, ERR_LIMIT,
+                       "there are %zu tenants, as many as there may be "
+                       "(store.tenants_max)",
+                       s->tenants.n);
     struct tenant *t;
     int err = tenant_open(s, (uint32_t)s->tenants.n + 1, name, false, &t, why);
     if (err)
@@ -67,7 +70,7 @@ static int add_tenant(struct store *s, struct str name, struct tenant **ret, str
     err = save_list(s, name);
     if (err) {
         tenant_free(t);
-        return why_set(why, (enum err)-err, "cannot write down tenant %.*s: %s", STR_ARG(name),
+        return why_set(why, (enum err) - err, "cannot write down tenant %.*s: %s", STR_ARG(name),
                        err_text(err));
     }
     enter_tenant(s, t);
@@ -85,8 +88,8 @@ int store_make_tenant(struct store *s, struct str name, struct tenant **ret, str
     if (!name_ok(name))
         return why_set(why, ERR_FORMAT,
                        "\"%.*s\" is no name of a tenant: 1 to %d of a-z A-Z 0-9 _ . - that do not "
-                       "begin with a dot", (int)MIN(name.n, (size_t)100), name.n ? name.p : "",
-                       TENANT_NAME_MAX);
+                       "begin with a dot",
+                       (int)MIN(name.n, (size_t)100), name.n ? name.p : "", TENANT_NAME_MAX);
     int err = 0;
     must(pthread_rwlock_wrlock(&s->tenants_lock) == 0);
     union map_value *v = map_get(&s->by_name, name);
@@ -170,7 +173,7 @@ int store_load_tenants(struct store *s, struct why *why)
     bool rebuilt = false;
     int err = read_list(s, &names, &rebuilt);
     if (err)
-        why_set(why, (enum err)-err, "cannot read tenants/list: %s", err_text(err));
+        why_set(why, (enum err) - err, "cannot read tenants/list: %s", err_text(err));
     struct str rest = buf_str(&names), line;
     while (!err && str_split(&rest, '\n', &line)) {
         struct tenant *t;
@@ -197,19 +200,13 @@ static struct store *of_sink(struct sink *sink)
     return (struct store *)(void *)sink;
 }
 
-static void put_number(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
 static void log_definition(struct store *s, struct tenant *t, uint32_t lane, uint32_t id,
                            struct str key)
 {
     struct buf *r = &s->lanes[lane].record;
     buf_clear(r);
-    put_number(r, t->number);
-    put_number(r, id);
+    fields_put_number(r, t->number);
+    fields_put_number(r, id);
     buf_put_str(r, key);
     if (log_append_first(s->log, lane, RECORD_SERIES, r->p, r->n))
         s->lanes[lane].failed = -ERR_IO; /* told by the append that follows */
@@ -317,7 +314,7 @@ static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct 
     must(lane < s->config.lanes && b->n <= BATCH_MAX);
     int err = enter(s, (uint32_t)lane, t);
     if (err)
-        return why_set(why, (enum err)-err, "the log takes no records at present: %s",
+        return why_set(why, (enum err) - err, "the log takes no records at present: %s",
                        err_text(err));
 
     struct store_lane *l = &s->lanes[lane];
@@ -334,12 +331,12 @@ static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct 
     }
     leave(s, (uint32_t)lane, err);
     if (err)
-        return why_set(why, (enum err)-err, "the log took no record: %s", err_text(err));
+        return why_set(why, (enum err) - err, "the log took no record: %s", err_text(err));
     return taken;
 }
 
-static int sink_exemplar(struct sink *sink, size_t lane, struct tenant *t,
-                         const struct exemplar *e, struct why *why)
+static int sink_exemplar(struct sink *sink, size_t lane, struct tenant *t, const struct exemplar *e,
+                         struct why *why)
 {
     struct store *s = of_sink(sink);
     struct store_lane *l = &s->lanes[lane];
@@ -354,23 +351,21 @@ static int sink_exemplar(struct sink *sink, size_t lane, struct tenant *t,
     stored.key = buf_str(&l->writer.key);
     struct buf *r = &l->record;
     buf_clear(r);
-    put_number(r, t->number);
-    put_number(r, stored.key.n);
-    buf_put_str(r, stored.key);
-    put_number(r, e->labels.n);
-    buf_put_str(r, e->labels);
-    put_number(r, zigzag(e->ts_ms));
-    put_number(r, double_bits(e->value));
+    fields_put_number(r, t->number);
+    fields_put_text(r, stored.key);
+    fields_put_text(r, e->labels);
+    fields_put_number(r, zigzag(e->ts_ms));
+    fields_put_number(r, double_bits(e->value));
     err = buf_failed(r) ? -ERR_LIMIT
                         : log_append(s->log, (uint32_t)lane, RECORD_EXEMPLAR, r->p, r->n);
     if (!err)
         tenant_note_exemplar(t, &stored);
     leave(s, (uint32_t)lane, err);
-    return err ? why_set(why, (enum err)-err, "the exemplar was not logged: %s", err_text(err)) : 0;
+    return err ? why_set(why, (enum err) - err, "the exemplar was not logged: %s", err_text(err))
+               : 0;
 }
 
-static int sink_metadata(struct sink *sink, size_t lane, struct tenant *t,
-                         const struct metadata *m)
+static int sink_metadata(struct sink *sink, size_t lane, struct tenant *t, const struct metadata *m)
 {
     struct store *s = of_sink(sink);
     bool is_new;
@@ -385,14 +380,11 @@ static int sink_metadata(struct sink *sink, size_t lane, struct tenant *t,
         return err;
     struct buf *r = &s->lanes[lane].record;
     buf_clear(r);
-    put_number(r, t->number);
-    put_number(r, m->type);
-    put_number(r, m->metric.n);
-    buf_put_str(r, m->metric);
-    put_number(r, m->help.n);
-    buf_put_str(r, m->help);
-    put_number(r, m->unit.n);
-    buf_put_str(r, m->unit);
+    fields_put_number(r, t->number);
+    fields_put_number(r, m->type);
+    fields_put_text(r, m->metric);
+    fields_put_text(r, m->help);
+    fields_put_text(r, m->unit);
     err = log_append(s->log, (uint32_t)lane, RECORD_METADATA, r->p, r->n);
     leave(s, (uint32_t)lane, err);
     return err;

@@ -6,42 +6,12 @@
 #include "base/hash.h"
 #include "base/vec.h"
 #include "os/thread.h"
+#include "store/series/fields.h"
 #include "store/series/store_inside.h"
 #include "store/series/tenant.h"
 
 /* Both files are: rows, then the CRC32C of the rows. They are replaced as a whole. */
 enum { NOTES_BYTES_MAX = 64 << 20, PATH_BYTES = 128, HELP_MAX = 4096 };
-
-static void put_text(struct buf *out, struct str s)
-{
-    uint8_t len[VARINT_MAX];
-    buf_put(out, len, (size_t)(varint_put(len, s.n) - len));
-    buf_put_str(out, s);
-}
-
-static void put_number(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
-static bool get_number(struct str *in, uint64_t *ret)
-{
-    const uint8_t *p = (const uint8_t *)in->p, *end = varint_get(p, p + in->n, ret);
-    if (end)
-        *in = str_sub(*in, (size_t)(end - p), in->n);
-    return end != NULL;
-}
-
-static bool get_text(struct str *in, struct str *ret)
-{
-    uint64_t n;
-    if (!get_number(in, &n) || n > in->n)
-        return false;
-    *ret = str_sub(*in, 0, n);
-    *in = str_sub(*in, n, in->n);
-    return true;
-}
 
 static int save(struct tenant *t, const char *name, struct buf *rows, struct why *why)
 {
@@ -118,10 +88,10 @@ int tenant_save_metadata(struct tenant *t, struct why *why)
     size_t at = 0;
     for (struct map_slot *slot; changed && (slot = map_next(&t->metadata, &at)) != NULL;) {
         const struct stored_metadata *m = slot->value.p;
-        put_text(&rows, slot->key);
-        put_number(&rows, m->type);
-        put_text(&rows, str_c(m->help));
-        put_text(&rows, str_c(m->unit));
+        fields_put_text(&rows, slot->key);
+        fields_put_number(&rows, m->type);
+        fields_put_text(&rows, str_c(m->help));
+        fields_put_text(&rows, str_c(m->unit));
     }
     t->metadata_changed = false;
     thread_unlock(&t->notes_lock);
@@ -145,8 +115,9 @@ static int load_metadata(struct tenant *t)
         struct metadata m;
         uint64_t type;
         bool is_new;
-        if (!get_text(&rows, &m.metric) || !get_number(&rows, &type) || type > METRIC_STATESET ||
-            !get_text(&rows, &m.help) || !get_text(&rows, &m.unit))
+        if (!fields_take_text(&rows, &m.metric) || !fields_take_number(&rows, &type) ||
+            type > METRIC_STATESET || !fields_take_text(&rows, &m.help) ||
+            !fields_take_text(&rows, &m.unit))
             break;
         m.type = (enum metric_type)type;
         tenant_note_metadata(t, &m, &is_new);
@@ -224,8 +195,9 @@ static int add_tombstone(struct tenant *t, struct str text, int64_t from_ms, int
     struct str rest = text;
     uint64_t type;
     while (rest.n && n < COUNTOF(matchers)) {
-        if (!get_number(&rest, &type) || type > MATCH_NOT_REGEX ||
-            !get_text(&rest, &matchers[n].name) || !get_text(&rest, &matchers[n].value))
+        if (!fields_take_number(&rest, &type) || type > MATCH_NOT_REGEX ||
+            !fields_take_text(&rest, &matchers[n].name) ||
+            !fields_take_text(&rest, &matchers[n].value))
             return why_set(why, ERR_CORRUPT, "a row of the tombstones is malformed");
         matchers[n++].type = (enum match_type)type;
     }
@@ -247,10 +219,10 @@ static int save_tombstones(struct tenant *t, struct why *why)
     thread_lock(&t->parts_lock);
     for (size_t i = 0; i < t->tombstones.n; i++) {
         const struct tombstone *row = &t->tombstones.v[i];
-        put_number(&rows, zigzag(row->from_ms));
-        put_number(&rows, zigzag(row->to_ms));
-        put_number(&rows, row->sequence);
-        put_text(&rows, row->text);
+        fields_put_number(&rows, zigzag(row->from_ms));
+        fields_put_number(&rows, zigzag(row->to_ms));
+        fields_put_number(&rows, row->sequence);
+        fields_put_text(&rows, row->text);
     }
     thread_unlock(&t->parts_lock);
     int err = save(t, "tombstones", &rows, why);
@@ -264,9 +236,9 @@ int tenant_add_tombstone(struct tenant *t, const struct matcher *matchers, size_
     struct buf text;
     buf_init(&text, 1 << 20);
     for (size_t i = 0; i < n; i++) {
-        put_number(&text, matchers[i].type);
-        put_text(&text, matchers[i].name);
-        put_text(&text, matchers[i].value);
+        fields_put_number(&text, matchers[i].type);
+        fields_put_text(&text, matchers[i].name);
+        fields_put_text(&text, matchers[i].value);
     }
     int err = buf_failed(&text)
                   ? why_set(why, ERR_LIMIT, "the selector of the deletion is too long")
@@ -324,8 +296,8 @@ int tenant_load_notes(struct tenant *t, struct why *why)
         return why_set(why, (enum err) - err, "cannot read %s: %s", t->dir, err_text(err));
     while (!err && rows.n) {
         uint64_t from, to, sequence;
-        if (!get_number(&rows, &from) || !get_number(&rows, &to) || !get_number(&rows, &sequence) ||
-            !get_text(&rows, &text))
+        if (!fields_take_number(&rows, &from) || !fields_take_number(&rows, &to) ||
+            !fields_take_number(&rows, &sequence) || !fields_take_text(&rows, &text))
             break;
         err = add_tombstone(t, text, unzigzag(from), unzigzag(to), sequence, why);
     }
