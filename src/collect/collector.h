@@ -32,6 +32,9 @@ struct collector_host {
 };
 
 struct collector_ops {
+    /* A collector of one file names it, below proc: the file's struct pseudo is its state, and it
+     * has neither open nor close. NULL for the others. */
+    const char *file;
     /* Makes the state. *ret may stay NULL. A failure is reported and the collector left out. */
     int (*open)(const struct collector_host *host, void **ret, struct why *why);
     /* One collection. On failure why says what; the values given before it still count.
@@ -39,6 +42,11 @@ struct collector_ops {
     int (*run)(void *state, const struct collector_host *host, struct emit *e, struct why *why);
     void (*close)(void *state);
 };
+
+/* Makes and frees the state of a collector, by its file or by its functions. */
+MUST_USE int collector_open(const struct collector_ops *ops, const struct collector_host *host,
+                            void **ret, struct why *why);
+void collector_close(const struct collector_ops *ops, void *state);
 
 /* One row of collectors.tbl.h. */
 struct collector {

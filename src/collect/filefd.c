@@ -24,16 +24,4 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
     return 0;
 }
 
-static int open_state(const struct collector_host *host, void **ret, struct why *why)
-{
-    (void)why;
-    *ret = pseudo_new(host->proc, "/sys/fs/file-nr");
-    return 0;
-}
-
-static void close_state(void *state)
-{
-    pseudo_free(state);
-}
-
-const struct collector_ops filefd_collector = {open_state, run, close_state};
+const struct collector_ops filefd_collector = {.file = "/sys/fs/file-nr", .run = run};

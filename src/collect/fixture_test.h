@@ -111,8 +111,7 @@ UNUSED static void use_open(struct use *u, const struct collector_ops *ops)
 {
     *u = (struct use){.ops = ops};
     emit_init(&u->e, STR("node"), STR("host"));
-    if (ops->open)
-        assert_int_equal(ops->open(&host, &u->state, &u->why), 0);
+    assert_int_equal(collector_open(ops, &host, &u->state, &u->why), 0);
 }
 
 UNUSED static int use_run(struct use *u)
@@ -125,8 +124,7 @@ UNUSED static int use_run(struct use *u)
 
 UNUSED static void use_close(struct use *u)
 {
-    if (u->ops->close)
-        u->ops->close(u->state);
+    collector_close(u->ops, u->state);
     emit_done(&u->e);
 }
 

@@ -44,16 +44,4 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
     return 0;
 }
 
-static int open_state(const struct collector_host *host, void **ret, struct why *why)
-{
-    (void)why;
-    *ret = pseudo_new(host->proc, "/meminfo");
-    return 0;
-}
-
-static void close_state(void *state)
-{
-    pseudo_free(state);
-}
-
-const struct collector_ops meminfo_collector = {open_state, run, close_state};
+const struct collector_ops meminfo_collector = {.file = "/meminfo", .run = run};

@@ -140,4 +140,5 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
     return 0;
 }
 
-const struct collector_ops powersupply_collector = {open_state, run, close_state};
+const struct collector_ops powersupply_collector = {
+    .open = open_state, .run = run, .close = close_state};

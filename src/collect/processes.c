@@ -74,4 +74,4 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
     return 0;
 }
 
-const struct collector_ops processes_collector = {NULL, run, NULL};
+const struct collector_ops processes_collector = {.open = NULL, .run = run, .close = NULL};

@@ -385,7 +385,7 @@ static void open_slot(struct runner *r, const struct collector *c)
     struct why why = {0};
     *slot = (struct slot){
         .job = {run_slot, false}, .host = &r->host, .collector = c, .interval_ms = interval};
-    int err = c->ops->open ? c->ops->open(&r->host, &slot->state, &why) : 0;
+    int err = collector_open(c->ops, &r->host, &slot->state, &why);
     if (err) {
         log_warn("collect", "%s cannot start and is left out: %s", c->name,
                  why.text[0] ? why.text : err_text(err));
@@ -411,8 +411,7 @@ static void release(void *context)
     struct runner *r = context;
     for (size_t i = 0; i < r->n; i++) {
         struct slot *s = &r->slots[i];
-        if (s->collector->ops->close)
-            s->collector->ops->close(s->state);
+        collector_close(s->collector->ops, s->state);
         emit_done(&s->emit);
         mem_free(s->published);
     }

@@ -133,9 +133,9 @@ static int open_broken(const struct collector_host *host, void **ret, struct why
     return why_set(why, ERR_DENIED, "not for you");
 }
 
-static const struct collector_ops DEVICES = {NULL, run_devices, NULL};
-static const struct collector_ops SLOW = {NULL, run_slow, NULL};
-static const struct collector_ops BROKEN = {open_broken, run_slow, NULL};
+static const struct collector_ops DEVICES = {.open = NULL, .run = run_devices, .close = NULL};
+static const struct collector_ops SLOW = {.open = NULL, .run = run_slow, .close = NULL};
+static const struct collector_ops BROKEN = {.open = open_broken, .run = run_slow, .close = NULL};
 static const struct collector MADE[] = {{"broken", "", 1000, &BROKEN},
                                         {"slow", "", 1000, &SLOW},
                                         {"devices", "", 1000, &DEVICES},

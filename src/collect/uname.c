@@ -21,4 +21,4 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
     return 0;
 }
 
-const struct collector_ops uname_collector = {NULL, run, NULL};
+const struct collector_ops uname_collector = {.open = NULL, .run = run, .close = NULL};
