@@ -51,11 +51,34 @@ enum promql_type { PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };
 /* "scalar", "vector", "matrix", "string": resultType of the HTTP API. */
 const char *promql_type_text(enum promql_type type);
 
-/* All false (or a NULL pointer to them) is what a Prometheus with no feature flags does. */
+/* What Prometheus has behind --enable-feature. All false (or a NULL pointer to them) is what it
+ * does with no feature named. */
 struct promql_options {
-    bool experimental;  /* experimental functions, limitk, limit_ratio, fill, anchored, smoothed */
-    bool delayed_names; /* metric names are dropped at the end, not by each function */
+    bool
+        experimental_functions; /* mad_over_time, info, limitk, ..: promql-experimental-functions */
+    bool extended_selectors;    /* anchored, smoothed: promql-extended-range-selectors */
+    bool fill_modifiers;        /* fill(), fill_left(), ..: promql-binop-fill-modifiers */
+    bool delayed_names;         /* names go at the end: promql-delayed-name-removal */
+    bool start_timestamps;      /* rate, resets, .. look at created times: use-start-timestamps */
+    bool type_and_unit;         /* annotations know __type__: type-and-unit-labels */
 };
+
+/* Switches on the feature of that name; false where it is not one of the query language. Names of
+ * features that no longer need a switch (promql-duration-expr, ..) are known and change nothing. */
+bool promql_option_set(struct promql_options *o, struct str feature);
+
+/* The name of the i-th feature that promql_option_set() switches on, NULL at the end. */
+const char *promql_option_name(size_t i);
+
+/* Is it on? Of a name from promql_option_name(). */
+bool promql_option_get(const struct promql_options *o, struct str feature);
+
+/* Every feature on. */
+struct promql_options promql_options_all(void);
+
+/* The i-th function of the language, NULL at the end; *ret_experimental says whether it needs
+ * experimental_functions. */
+const char *promql_function_name(size_t i, bool *ret_experimental);
 
 struct promql_expr; /* a checked tree; lives in the arena it was parsed into */
 

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    const struct promql_options options = {.experimental = true};
+    const struct promql_options options = promql_options_all();
     struct promql_failure failure;
     struct promql_expr *x, *y;
     struct arena a;

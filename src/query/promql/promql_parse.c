@@ -200,7 +200,7 @@ static struct promql_expr *parse_call(struct promql_parser *p)
     if (!row)
         promql_parser_error(p, t->start, "unknown function with name " STR_FMT,
                             STR_ARG(buf_str(&quoted)));
-    else if ((row->flags & FUNCTION_EXPERIMENTAL) && !p->options.experimental)
+    else if ((row->flags & FUNCTION_EXPERIMENTAL) && !p->options.experimental_functions)
         promql_parser_error(p, t->start, "function " STR_FMT " is not enabled",
                             STR_ARG(buf_str(&quoted)));
     buf_done(&quoted);
@@ -248,8 +248,10 @@ static struct promql_expr *parse_aggregate(struct promql_parser *p)
         return NULL;
     e->end = last_end(p);
     bool limit = e->operator== TOKEN_LIMITK || e->operator== TOKEN_LIMIT_RATIO;
-    if (limit && !p->options.experimental) {
-        promql_parser_error(p, e->start, "%s() is experimental and must be enabled",
+    if (limit && !p->options.experimental_functions) {
+        promql_parser_error(p, e->start,
+                            "%s() is experimental and must be enabled with "
+                            "--enable-feature=promql-experimental-functions",
                             promql_token_text(e->operator));
     }
     bool parameter = limit || e->operator== TOKEN_TOPK || e->operator== TOKEN_BOTTOMK ||

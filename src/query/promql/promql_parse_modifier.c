@@ -160,15 +160,16 @@ static bool fill_value(struct promql_parser *p, double *ret)
     return promql_parser_take(p, TOKEN_RIGHT_PAREN) || promql_parser_unexpected(p, "", "");
 }
 
-static bool fills(struct promql_parser *p, struct promql_matching *m)
+static bool fills(struct promql_parser *p, struct promql_expr *e)
 {
+    struct promql_matching *m = &e->matching;
     for (;;) {
         const struct promql_token *t = promql_parser_token(p);
         if (t->kind < TOKEN_FILL || t->kind > TOKEN_FILL_RIGHT ||
             promql_parser_peek(p)->kind != TOKEN_LEFT_PAREN)
             return true;
-        if (!p->options.experimental)
-            return promql_parser_error(p, t->start,
+        if (!p->options.fill_modifiers)
+            return promql_parser_error(p, e->start,
                                        "binop fill modifiers are experimental and "
                                        "not enabled");
         double v;
@@ -204,7 +205,7 @@ bool promql_parser_matching(struct promql_parser *p, struct promql_expr *binary)
                 return false;
         }
     }
-    return fills(p, m);
+    return fills(p, binary);
 }
 
 /* --- durations ------------------------------------------------------------------------------ */
@@ -526,8 +527,8 @@ static bool extended(struct promql_parser *p, struct promql_expr *e)
 {
     const struct promql_token *t = promql_parser_token(p);
     bool anchored = t->kind == TOKEN_ANCHORED;
-    if (!p->options.experimental)
-        return promql_parser_error(p, t->start, "%s modifier is experimental and not enabled",
+    if (!p->options.extended_selectors)
+        return promql_parser_error(p, e->start, "%s modifier is experimental and not enabled",
                                    promql_token_text(t->kind));
     if (e->kind != EXPR_SELECTOR)
         return promql_parser_error(p, e->start,

@@ -113,7 +113,7 @@ static bool parses_as_said(const struct vector *v, struct arena *a)
 
 static bool prints_as_said(const struct vector *v, struct arena *a)
 {
-    const struct promql_options all = {.experimental = true};
+    const struct promql_options all = promql_options_all();
     struct promql_expr *x;
     struct promql_failure f;
     if (promql_parse(v->input, &all, a, &x, &f) < 0)
@@ -202,7 +202,8 @@ static void errors_name_line_and_column(void **state)
     expect_error("sum(\nrate(x))", "2:6: parse error: expected type range vector in call to "
                                    "function \"rate\", got instant vector");
     expect_error("nosuch(x)", "1:1: parse error: unknown function with name \"nosuch\"");
-    expect_error("limitk(1, x)", "1:1: parse error: limitk() is experimental and must be enabled");
+    expect_error("limitk(1, x)", "1:1: parse error: limitk() is experimental and must be enabled "
+                                 "with --enable-feature=promql-experimental-functions");
 }
 
 static void deep_nesting_is_refused_at_once(void **state)

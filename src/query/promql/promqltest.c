@@ -342,7 +342,7 @@ static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_f
                      const char **ret)
 {
     const struct eval *e = v->eval;
-    const struct promql_options options = {.experimental = true, .delayed_names = true};
+    const struct promql_options options = promql_options_all();
     struct promql_query q = {.expr = v->expr,
                              .options = &options,
                              .store = promqltest_store_face(t->store),
@@ -470,7 +470,7 @@ static bool run_instant(struct runner *t, const struct eval *e, struct promql_ex
 
 static void run_eval(struct runner *t, const struct eval *e)
 {
-    const struct promql_options options = {.experimental = true, .delayed_names = true};
+    const struct promql_options options = promql_options_all();
     struct promql_expr *x = NULL, *pinned = NULL;
     struct promql_failure failure;
     const char *why = "";
