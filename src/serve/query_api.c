@@ -312,7 +312,7 @@ static void format_work(struct job *j)
         return;
     }
     buf_init(&text, SERVE_BODY_MAX);
-    promql_print(expr, &text);
+    promql_format(expr, &text);
     answer_begin(j);
     json_put_text(&j->body, buf_str(&text));
     answer_end(j, NULL, STR(""));

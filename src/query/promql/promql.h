@@ -103,6 +103,14 @@ void promql_duration_print(int64_t ms, struct buf *out);
 /* Appends the canonical text of e. */
 void promql_print(const struct promql_expr *e, struct buf *out);
 
+/* Appends e as people like to read it: what is longer than 100 bytes is split over lines, indented
+ * by two blanks a level, no line end after the last (Prometheus's format_query). */
+void promql_format(const struct promql_expr *e, struct buf *out);
+
+/* Appends the tree as Prometheus's parse_query gives it: {"type":"call","func":{..},"args":[..]}.
+ * Members are sorted by name. */
+void promql_json(const struct promql_expr *e, struct buf *out);
+
 enum promql_type promql_type(const struct promql_expr *e);
 
 /* The matchers of every selector in e, in the order of the text; memory from a. */

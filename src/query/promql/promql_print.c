@@ -1,6 +1,7 @@
 #include "query/promql/promql_tree.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static void put_label(struct str name, struct buf *out)
 {
@@ -86,24 +87,39 @@ static void put_span(const struct promql_span *s, struct buf *out)
         put_span_inner(s, out);
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
 static void put_matchers(const struct promql_expr *e, struct buf *out)
 {
     static const char *const operators[] = {"=", "!=", "=~", "!~"};
-    bool any = false;
     /* The name before the braces is the last matcher. */
     size_t n = e->matchers_n - (e->name.n ? 1 : 0);
+    struct arena a;
+    struct buf one;
+    arena_init(&a);
+    buf_init(&one, out->max);
+    struct str *texts = arena_array(&a, n + 1, sizeof *texts);
     for (size_t i = 0; i < n; i++) {
         const struct matcher *m = &e->matchers[i];
-        buf_put_c(out, any ? ',' : '{');
-        any = true;
-        put_label(m->name, out);
-        buf_put_str(out, str_c(operators[m->type]));
-        promql_quote(m->value, out);
+        buf_clear(&one);
+        put_label(m->name, &one);
+        buf_put_str(&one, str_c(operators[m->type]));
+        promql_quote(m->value, &one);
+        texts[i] = arena_str(&a, buf_str(&one));
     }
-    if (any)
-        buf_put_c(out, '}');
-    else if (!e->name.n)
-        buf_put_str(out, STR("{}"));
+    qsort(texts, n, sizeof *texts, by_bytes);
+    for (size_t i = 0; i < n; i++) {
+        buf_put_c(out, i ? ',' : '{');
+        buf_put_str(out, texts[i]);
+    }
+    if (n || !e->name.n)
+        buf_put_str(out, n ? STR("}") : STR("{}"));
+    out->failed |= buf_failed(&one);
+    buf_done(&one);
+    arena_done(&a);
 }
 
 static void put_modifiers(const struct promql_expr *e, struct buf *out)
@@ -136,9 +152,8 @@ static void put_selector(const struct promql_expr *e, struct buf *out)
     put_modifiers(e, out);
 }
 
-static void put_subquery(const struct promql_expr *e, struct buf *out)
+void promql_print_suffix(const struct promql_expr *e, struct buf *out)
 {
-    promql_print(e->left, out);
     buf_put_c(out, '[');
     put_span(e->range_span, out);
     buf_put_c(out, ':');
@@ -179,19 +194,20 @@ static void put_matching(const struct promql_matching *m, struct buf *out)
         put_fill("fill_right", m->fill_right_value, out);
 }
 
-static void put_binary(const struct promql_expr *e, struct buf *out)
+void promql_print_operator(const struct promql_expr *e, struct buf *out)
 {
-    promql_print(e->left, out);
-    buf_printf(out, " %s", promql_token_text(e->operator));
+    buf_put_str(out, str_c(promql_token_text(e->operator)));
     if (e->return_bool)
         buf_put_str(out, STR(" bool"));
     put_matching(&e->matching, out);
-    buf_put_c(out, ' ');
-    promql_print(e->right, out);
 }
 
-static void put_aggregate(const struct promql_expr *e, struct buf *out)
+void promql_print_head(const struct promql_expr *e, struct buf *out)
 {
+    if (e->kind == EXPR_CALL) {
+        buf_put_str(out, str_c(promql_function_row(e->function)->name));
+        return;
+    }
     buf_put_str(out, str_c(promql_token_text(e->operator)));
     if (e->without) {
         buf_put_str(out, STR(" without "));
@@ -202,7 +218,6 @@ static void put_aggregate(const struct promql_expr *e, struct buf *out)
         put_labels(&e->grouping, out);
         buf_put_c(out, ' ');
     }
-    put_arguments(e, out);
 }
 
 static void put_number(const struct promql_expr *e, struct buf *out)
@@ -232,20 +247,23 @@ void promql_print(const struct promql_expr *e, struct buf *out)
         promql_print(e->left, out);
         break;
     case EXPR_BINARY:
-        put_binary(e, out);
+        promql_print(e->left, out);
+        buf_put_c(out, ' ');
+        promql_print_operator(e, out);
+        buf_put_c(out, ' ');
+        promql_print(e->right, out);
         break;
     case EXPR_CALL:
-        buf_put_str(out, str_c(promql_function_row(e->function)->name));
-        put_arguments(e, out);
-        break;
     case EXPR_AGGREGATE:
-        put_aggregate(e, out);
+        promql_print_head(e, out);
+        put_arguments(e, out);
         break;
     case EXPR_SELECTOR:
         put_selector(e, out);
         break;
     case EXPR_SUBQUERY:
-        put_subquery(e, out);
+        promql_print(e->left, out);
+        promql_print_suffix(e, out);
         break;
     }
 }

@@ -1,7 +1,8 @@
 /* query/promql/promql_tree.h - the checked tree of an expression, shared by the files of this
  * folder.
  *
- * Flow:    promql_lex.c -> promql_parse.c -> promql_check.c -> promql_print.c, promql_plan.c
+ * Flow:    promql_lex.c -> promql_parse.c -> promql_check.c -> promql_print.c, promql_format.c,
+ *          promql_json.c, promql_run.c
  * Threads: plain data in an arena.
  */
 #ifndef QUERY_PROMQL_PROMQL_TREE_H
@@ -311,6 +312,15 @@ bool promql_check(struct promql_parser *p, struct promql_expr *e);
 /* Milliseconds of a span at a step and range of the query; false: p->failure says why. */
 MUST_USE int promql_span_ms(const struct promql_span *s, int64_t step_ms, int64_t range_ms,
                             int64_t *ret_ms, struct why *why);
+
+/* promql_print.c, parts of a canonical text: "== bool on (a)" of EXPR_BINARY; "rate", "sum by (a) "
+ * of EXPR_CALL and EXPR_AGGREGATE; "[5m:1m] offset 1h" of EXPR_SUBQUERY. */
+void promql_print_operator(const struct promql_expr *e, struct buf *out);
+void promql_print_head(const struct promql_expr *e, struct buf *out);
+void promql_print_suffix(const struct promql_expr *e, struct buf *out);
+
+/* promql_format() with another length of a line, in bytes. */
+void promql_format_lines(const struct promql_expr *e, size_t line_max, struct buf *out);
 
 /* "line:column" of byte pos of text. */
 void promql_position(struct str text, uint32_t pos, char *out, size_t out_n);
