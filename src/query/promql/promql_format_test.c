@@ -13,8 +13,6 @@
 
 enum { FILE_MAX = 4 << 20, OUT_MAX = 1 << 20 };
 
-static const struct promql_options all = {.experimental = true};
-
 static char *read_cases(const char *name, size_t *n)
 {
     const char *cases = getenv("SONDE_CASES");
@@ -35,6 +33,7 @@ static struct promql_expr *parse(struct str text, struct arena *a)
 {
     struct promql_expr *e;
     struct promql_failure f;
+    const struct promql_options all = promql_options_all();
     if (promql_parse(text, &all, a, &e, &f) < 0) {
         printf(STR_FMT ": %s\n", STR_ARG(text), f.text);
         return NULL;
