@@ -36,6 +36,8 @@ static void job_free(struct job *j)
 static void answer(void *context)
 {
     struct job *j = context;
+    if (j->encoding.n)
+        http_reply_header(j->request, STR("Content-Encoding"), j->encoding);
     http_reply(j->request, j->status, j->type, buf_str(&j->body));
     job_free(j);
 }
@@ -44,7 +46,7 @@ static void answer(void *context)
 static void answer_packed(void *context)
 {
     struct job *j = context;
-    http_reply_header(j->request, STR("Content-Encoding"), STR("gzip"));
+    j->encoding = STR("gzip");
     http_reply_header(j->request, STR("Vary"), STR("Accept-Encoding"));
     answer(j);
 }
@@ -52,7 +54,7 @@ static void answer_packed(void *context)
 static bool pack_body(struct job *j)
 {
     struct buf packed;
-    if (j->body.n < PACK_FROM ||
+    if (j->body.n < PACK_FROM || j->encoding.n ||
         str_search(http_header(j->request, STR("Accept-Encoding")), STR("gzip")) ==
             http_header(j->request, STR("Accept-Encoding")).n)
         return false;

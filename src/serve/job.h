@@ -24,6 +24,7 @@ struct job {
     struct buf body;
     int status;
     struct str type;       /* Content-Type */
+    struct str encoding;   /* Content-Encoding of a body that is packed already; "": it is not */
     struct tenant *tenant; /* NULL: nobody has written under that name */
     int64_t now_ms;
     void *context; /* the handler's parameters, in the request's arena */

@@ -9,6 +9,7 @@
 #include "serve/page.h"
 #include "serve/probe.h"
 #include "serve/query_api.h"
+#include "serve/read_api.h"
 #include "serve/scrape_page.h"
 #include "serve/series_api.h"
 #include "serve/serve_state.h"
@@ -31,6 +32,7 @@ static const struct http_route ROUTES[] = {
     {FORM, "/api/v1/series", SERVE_BODY_MAX, series_api_series, NULL},
     {FORM, "/api/v1/labels", SERVE_BODY_MAX, series_api_labels, NULL},
     {HTTP_GET, "/api/v1/label/(*)/values", 0, series_api_values, NULL},
+    {HTTP_POST, "/api/v1/read", READ_API_BODY_MAX, read_api_handle, NULL},
     {HTTP_GET, "/api/v1/metadata", 0, series_api_metadata, NULL},
     {HTTP_GET, "/api/v1/status/buildinfo", 0, status_api_build, NULL},
     {HTTP_GET, "/api/v1/status/runtimeinfo", 0, status_api_runtime, NULL},

@@ -1,0 +1,205 @@
+#include "serve/read_api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "codec/remote_read.h"
+#include "pack/pack.h"
+#include "serve/job.h"
+
+enum { REQUEST_MAX = 4 * 1024 * 1024 /* bytes of a request, unpacked */ };
+
+/* What was written of one series: [at, at + n) of the bytes. */
+struct piece {
+    struct str key;
+    size_t at, n;
+};
+
+struct reading {
+    struct job *job;
+    struct remote_read_request request;
+    struct buf bytes, scratch; /* of the series of the present query */
+    struct {
+        struct piece *v;
+        size_t n, capacity;
+    } pieces;
+    uint64_t samples;
+};
+
+static void answer_text(struct job *j, int status, const char *text)
+{
+    buf_clear(&j->body);
+    buf_put_str(&j->body, str_c(text));
+    buf_put_c(&j->body, '\n');
+    j->status = status;
+    j->type = STR("text/plain; charset=utf-8");
+    j->encoding = STR("");
+}
+
+static int piece_cmp(const void *a, const void *b)
+{
+    return labels_cmp(((const struct piece *)a)->key, ((const struct piece *)b)->key);
+}
+
+/* The matchers of a query. A request may have none that refuses the empty value; every series has
+ * a name, so that one on it changes nothing. */
+static struct matcher *matchers_of(struct reading *r, const struct remote_read_query *q,
+                                   size_t *ret_n)
+{
+    static const enum match_type TYPES[] = {[REMOTE_READ_EQUAL] = MATCH_EQUAL,
+                                            [REMOTE_READ_NOT_EQUAL] = MATCH_NOT_EQUAL,
+                                            [REMOTE_READ_REGEX] = MATCH_REGEX,
+                                            [REMOTE_READ_NOT_REGEX] = MATCH_NOT_REGEX};
+    struct matcher *m = arena_array(&r->job->arena, q->matchers_n + 1, sizeof *m);
+    for (size_t i = 0; i < q->matchers_n; i++) {
+        m[i].type = TYPES[q->matchers[i].type];
+        m[i].name = q->matchers[i].name;
+        m[i].value = q->matchers[i].value;
+    }
+    m[q->matchers_n] = (struct matcher){MATCH_NOT_EQUAL, LABEL_METRIC, STR("")};
+    *ret_n = q->matchers_n + 1;
+    return m;
+}
+
+static int take_series(struct reading *r, size_t query, const struct series_view *view,
+                       struct why *why)
+{
+    const struct column *c = &view->column;
+    struct prom_chunk_samples samples = {c->ts_ms, c->value, c->histogram, c->n};
+    struct piece piece = {arena_str(&r->job->arena, view->key), r->bytes.n, 0};
+    uint64_t limit = r->job->serve->config.query_samples_max;
+    r->samples += c->n;
+    if (limit && r->samples > limit)
+        return why_set(why, ERR_LIMIT, "exceeded sample limit (%llu)", (unsigned long long)limit);
+    if (r->request.streamed)
+        remote_read_put_frames(&r->bytes, &r->scratch, query, view->key, &samples);
+    else
+        remote_read_put_series(&r->bytes, view->key, &samples);
+    if (buf_failed(&r->bytes))
+        return why_set(why, ERR_LIMIT, "the answer is larger than 1 GiB");
+    piece.n = r->bytes.n - piece.at;
+    vec_push(&r->pieces, piece);
+    return 0;
+}
+
+static int read_series(struct reading *r, size_t query, struct why *why)
+{
+    const struct remote_read_query *q = &r->request.queries[query];
+    struct series_store *store = r->job->serve->config.store;
+    struct select how = {.from_ms = q->from_ms, .to_ms = q->to_ms, .want = SELECT_SAMPLES};
+    struct series_cursor *cursor;
+    struct series_view view;
+    how.matchers = matchers_of(r, q, &how.matchers_n);
+    int err = store->ops->select(store, r->job->tenant, &how, &cursor, why);
+    if (err)
+        return err;
+    while ((err = store->ops->next(cursor, &view, why)) == 1) {
+        if (view.column.n && (err = take_series(r, query, &view, why)) != 0)
+            break;
+        if (http_gone(r->job->request)) {
+            err = 0;
+            break;
+        }
+    }
+    store->ops->close(cursor);
+    return err;
+}
+
+/* Moves what was written of the query's series to the answer, in the order of their labels: who
+ * reads the frames merges them with series of his own. */
+static void put_sorted(struct reading *r, struct buf *out)
+{
+    if (r->pieces.n > 1)
+        qsort(r->pieces.v, r->pieces.n, sizeof *r->pieces.v, piece_cmp);
+    for (size_t i = 0; i < r->pieces.n; i++)
+        buf_put(out, r->bytes.p + r->pieces.v[i].at, r->pieces.v[i].n);
+    buf_clear(&r->bytes);
+    r->pieces.n = 0;
+}
+
+static int read_query(struct reading *r, size_t query, struct buf *out, struct why *why)
+{
+    struct buf result;
+    int err = r->job->tenant ? read_series(r, query, why) : 0;
+    if (err || r->request.streamed) {
+        put_sorted(r, out);
+        return err;
+    }
+    buf_init(&result, SERVE_ANSWER_MAX);
+    put_sorted(r, &result);
+    remote_read_put_result(out, buf_str(&result));
+    out->failed |= buf_failed(&result);
+    buf_done(&result);
+    return 0;
+}
+
+static void put_answer(struct reading *r, struct buf *out)
+{
+    struct job *j = r->job;
+    if (r->request.streamed) {
+        j->type = STR("application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse");
+        buf_done(&j->body);
+        j->body = *out;
+        buf_init(out, SERVE_ANSWER_MAX);
+        return;
+    }
+    j->type = STR("application/x-protobuf");
+    j->encoding = STR("snappy");
+    if (buf_failed(out) || pack_pack(PACK_SNAPPY, 0, buf_str(out), &j->body) != 0)
+        answer_text(j, 400, "the answer is larger than 1 GiB: ask for a shorter time");
+}
+
+static int status_of(int err)
+{
+    switch (-err) {
+    case ERR_FORMAT:
+    case ERR_LIMIT:
+    case ERR_RANGE:
+        return 400;
+    default:
+        return 500;
+    }
+}
+
+static void answer_queries(struct reading *r)
+{
+    struct why why = {0};
+    struct buf out;
+    int err = 0;
+    buf_init(&out, SERVE_ANSWER_MAX);
+    for (size_t i = 0; i < r->request.queries_n && !err; i++)
+        err = read_query(r, i, &out, &why);
+    if (err)
+        answer_text(r->job, status_of(err), why.text[0] ? why.text : err_text(err));
+    else
+        put_answer(r, &out);
+    buf_done(&out);
+}
+
+static void work(struct job *j)
+{
+    struct reading r = {.job = j};
+    struct buf request;
+    struct why why = {0};
+    buf_init(&request, REQUEST_MAX + PACK_SLACK);
+    buf_init(&r.bytes, SERVE_ANSWER_MAX);
+    buf_init(&r.scratch, SERVE_ANSWER_MAX);
+    int err = pack_unpack(PACK_SNAPPY, http_body(j->request), &request, REQUEST_MAX, &why);
+    if (err == 0)
+        err = remote_read_decode(buf_str(&request), &j->arena, &r.request, &why);
+    if (err)
+        answer_text(j, 400, why.text[0] ? why.text : err_text(err));
+    else
+        answer_queries(&r);
+    vec_free(&r.pieces);
+    buf_done(&r.scratch);
+    buf_done(&r.bytes);
+    buf_done(&request);
+}
+
+void read_api_handle(struct http_request *r, void *serve)
+{
+    job_start(serve, r, work, NULL);
+}
