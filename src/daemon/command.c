@@ -12,6 +12,7 @@
 #include "tool/options.h"
 #include "tool/restore.h"
 #include "tool/store_tool.h"
+#include "tool/test.h"
 
 enum { HELP_MAX = 1 << 20 /* bytes */ };
 

@@ -5,6 +5,9 @@ COMMAND("serve", daemon_run,
         "Runs the daemon in the foreground; SIGTERM stops it, SIGHUP reloads the configuration.")
 COMMAND("check", check_run, "[--print] CONFIG",
         "Says whether a configuration is well-formed; --print shows what is in force with it.")
+COMMAND("test", test_run, "promql FILE..",
+        "Runs files of cases and closes with how many passed: promql ones load series and say what "
+        "queries must answer, in the language of Prometheus's promqltest.")
 COMMAND("status", status_run, "[--url http://127.0.0.1:7663]",
         "Shows how the running daemon is: every health check with its reading.")
 COMMAND("docs", docs_run, "DIR", "Writes the reference of the configuration as Markdown pages.")
