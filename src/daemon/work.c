@@ -228,7 +228,9 @@ static int open_serve(struct work *w, struct why *why)
                                   .query_samples_max = (uint64_t)server->query_samples_max,
                                   .start_ms = w->begun_ms,
                                   .revision = "",
-                                  .admin_deletes = server->admin_deletes};
+                                  .admin_api = server->admin_api,
+                                  .lifecycle = server->lifecycle,
+                                  .cors_origin = server->cors_origin};
     if (w->runner != NULL)
         config.source = (struct serve_source){w->runner, each_row};
     return serve_new(&config, &w->serve, why);

@@ -5,11 +5,15 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "text/json.h"
 #include "text/number.h"
 
-enum { ANNOTATIONS_MAX = 10 };
+enum {
+    ANNOTATIONS_MAX = 10,
+    TEXT_MAX = PROMQL_MESSAGE_MAX + 2048, /* bytes of an error's text */
+};
 
 static int status_of(enum promql_error kind)
 {
@@ -29,28 +33,60 @@ static int status_of(enum promql_error kind)
     return 500;
 }
 
+static void put_envelope(struct buf *b, const char *type, struct str text)
+{
+    buf_put_str(b, STR("{\"status\":\"error\",\"errorType\":\""));
+    buf_put_str(b, str_c(type));
+    buf_put_str(b, STR("\",\"error\":"));
+    json_put_text(b, text);
+    buf_put_c(b, '}');
+}
+
 static void put_error(struct job *j, int status, const char *type, struct str text)
 {
     buf_clear(&j->body);
     j->status = status;
-    buf_put_str(&j->body, STR("{\"status\":\"error\",\"errorType\":\""));
-    buf_put_str(&j->body, str_c(type));
-    buf_put_str(&j->body, STR("\",\"error\":"));
-    json_put_text(&j->body, text);
-    buf_put_c(&j->body, '}');
+    put_envelope(&j->body, type, text);
 }
 
-void answer_error(struct job *j, enum promql_error kind, const char *format, ...)
+/* What vsnprintf() has left of a text. */
+static struct str formatted(const char *text, size_t size, int n)
 {
-    char text[PROMQL_MESSAGE_MAX + 256];
+    return str_of(text, MIN((size_t)MAX(n, 0), size - 1));
+}
+
+void answer_refuse(struct http_request *r, int status, const char *type, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    struct buf b;
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (n < 0)
-        n = 0;
-    put_error(j, status_of(kind), promql_error_text(kind),
-              str_of(text, MIN((size_t)n, sizeof text - 1)));
+    buf_init(&b, TEXT_MAX * 8);
+    put_envelope(&b, type, formatted(text, sizeof text, n));
+    http_reply(r, status, STR("application/json"), buf_str(&b));
+    buf_done(&b);
+}
+
+void answer_fault(struct job *j, int status, const char *type, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    put_error(j, status, type, formatted(text, sizeof text, n));
+}
+
+void answer_error(struct job *j, enum promql_error kind, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    put_error(j, status_of(kind), promql_error_text(kind), formatted(text, sizeof text, n));
 }
 
 void answer_failure(struct job *j, int err, const struct why *why)
@@ -71,24 +107,33 @@ void answer_begin(struct job *j)
     buf_put_str(&j->body, STR("{\"status\":\"success\",\"data\":"));
 }
 
-static void put_list(struct buf *b, const char *name, const struct promql_result *r,
+static void put_annotation(struct buf *b, const char *kind, size_t n, struct str text)
+{
+    if (n == 0)
+        buf_printf(b, ",\"%ss\":[", kind);
+    else
+        buf_put_c(b, ',');
+    json_put_text(b, text);
+}
+
+static void put_list(struct buf *b, const char *kind, const struct promql_result *r,
                      bool (*next)(const struct promql_result *, size_t *, struct str *),
                      struct str extra)
 {
     struct str text;
-    size_t at = 0, n = 0;
-    if (extra.n) {
-        buf_printf(b, ",\"%s\":[", name);
-        json_put_text(b, extra);
-        n = 1;
-    }
-    while (r && n < ANNOTATIONS_MAX && next(r, &at, &text)) {
-        if (n == 0)
-            buf_printf(b, ",\"%s\":[", name);
+    size_t at = 0, n = 0, left = 0;
+    if (extra.n)
+        put_annotation(b, kind, n++, extra);
+    while (r && next(r, &at, &text)) {
+        if (n < ANNOTATIONS_MAX)
+            put_annotation(b, kind, n++, text);
         else
-            buf_put_c(b, ',');
-        json_put_text(b, text);
-        n++;
+            left++;
+    }
+    if (left) {
+        char more[80];
+        int size = snprintf(more, sizeof more, "%zu more %s annotations omitted", left, kind);
+        put_annotation(b, kind, n, formatted(more, sizeof more, size));
     }
     if (n)
         buf_put_c(b, ']');
@@ -96,9 +141,35 @@ static void put_list(struct buf *b, const char *name, const struct promql_result
 
 void answer_end(struct job *j, const struct promql_result *r, struct str extra)
 {
-    put_list(&j->body, "warnings", r, promql_result_warning, extra);
-    put_list(&j->body, "infos", r, promql_result_info, STR(""));
+    put_list(&j->body, "warning", r, promql_result_warning, extra);
+    put_list(&j->body, "info", r, promql_result_info, STR(""));
     buf_put_c(&j->body, '}');
+}
+
+void answer_nothing(struct job *j)
+{
+    buf_clear(&j->body);
+    j->status = 204;
+    j->type = STR("");
+}
+
+struct str answer_date(int64_t ts_ms, char out[ANSWER_DATE_MAX])
+{
+    struct tm tm;
+    int64_t ms = ts_ms % 1000;
+    if (ms < 0)
+        ms += 1000;
+    time_t seconds = (time_t)((ts_ms - ms) / 1000);
+    if (ts_ms == ANSWER_NEVER || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 8099)
+        return STR("0001-01-01T00:00:00Z");
+    size_t n = strftime(out, ANSWER_DATE_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (ms) {
+        n += (size_t)snprintf(out + n, ANSWER_DATE_MAX - n, ".%03d", (int)ms);
+        while (out[n - 1] == '0')
+            n--;
+    }
+    out[n++] = 'Z';
+    return str_of(out, n);
 }
 
 void answer_labels(struct buf *b, struct str key)

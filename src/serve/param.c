@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "serve/answer.h"
 #include "text/number.h"
 
 enum { SELECTORS_MAX = 64 };
@@ -14,9 +15,7 @@ static const double SECONDS_MAX = 9.2e15;
 
 void param_refuse(struct http_request *r, struct str name, const char *text)
 {
-    struct str message =
-        arena_printf(http_arena(r), "invalid parameter \"" STR_FMT "\": %s", STR_ARG(name), text);
-    http_reply_error(r, 400, -ERR_FORMAT, message.p);
+    answer_refuse(r, 400, "bad_data", "invalid parameter \"" STR_FMT "\": %s", STR_ARG(name), text);
 }
 
 /* Days from 1970-01-01 of a date in the proleptic Gregorian calendar. */
@@ -135,6 +134,17 @@ static void refuse_text(struct http_request *r, struct str name, struct str text
                      .p);
 }
 
+bool param_time_needed(struct http_request *r, struct str name, int64_t *ret_ms)
+{
+    struct str text;
+    if (!http_param(r, name, &text))
+        text = STR("");
+    if (param_parse_time(text, ret_ms))
+        return true;
+    refuse_text(r, name, text, "timestamp");
+    return false;
+}
+
 bool param_time(struct http_request *r, struct str name, int64_t fallback_ms, int64_t *ret_ms)
 {
     struct str text;
@@ -144,7 +154,13 @@ bool param_time(struct http_request *r, struct str name, int64_t fallback_ms, in
     }
     if (param_parse_time(text, ret_ms))
         return true;
-    refuse_text(r, name, text, "timestamp");
+    struct str cut = str_sub(text, 0, 200);
+    param_refuse(r, name,
+                 arena_printf(http_arena(r),
+                              "Invalid time value for '" STR_FMT "': cannot parse \"" STR_FMT
+                              "\" to a valid timestamp",
+                              STR_ARG(name), STR_ARG(cut))
+                     .p);
     return false;
 }
 
@@ -161,25 +177,77 @@ bool param_duration(struct http_request *r, struct str name, int64_t fallback_ms
     return false;
 }
 
+/* A number as Go reads one: digits with a sign. */
+static bool whole_number(struct str text, int64_t *ret)
+{
+    if (text.n > 1 && text.p[0] == '+')
+        text = str_sub(text, 1, text.n);
+    return str_i64(text, ret);
+}
+
+/* The texts of Go's strconv.Atoi. */
+static const char *number_fault(struct http_request *r, struct str text)
+{
+    struct str cut = str_sub(text, 0, 200);
+    size_t i = text.n > 1 && (text.p[0] == '-' || text.p[0] == '+') ? 1 : 0;
+    bool decimal = i < text.n;
+    for (; i < text.n && decimal; i++)
+        decimal = text.p[i] >= '0' && text.p[i] <= '9';
+    return arena_printf(http_arena(r), "strconv.Atoi: parsing \"" STR_FMT "\": %s", STR_ARG(cut),
+                        decimal ? "value out of range" : "invalid syntax")
+        .p;
+}
+
 bool param_limit(struct http_request *r, struct str name, uint64_t *ret)
 {
     struct str text;
+    int64_t n;
     *ret = 0;
     if (!http_param(r, name, &text) || text.n == 0)
         return true;
-    if (str_u64(text, ret))
-        return true;
-    if (text.p[0] == '-')
+    if (!whole_number(text, &n)) {
+        param_refuse(r, name, number_fault(r, text));
+        return false;
+    }
+    if (n < 0) {
         param_refuse(r, name, "limit must be non-negative");
-    else
-        refuse_text(r, name, text, "limit");
+        return false;
+    }
+    *ret = (uint64_t)n;
+    return true;
+}
+
+bool param_number(struct http_request *r, struct str name, int64_t fallback, int64_t *ret)
+{
+    struct str text;
+    *ret = fallback;
+    if (!http_param(r, name, &text) || text.n == 0 || whole_number(text, ret))
+        return true;
+    answer_refuse(r, 400, "bad_data", STR_FMT " must be a number", STR_ARG(name));
     return false;
 }
 
-bool param_selectors(struct http_request *r, bool needed, struct param_selectors *ret)
+bool param_parse_bool(struct str text, bool *ret)
+{
+    static const struct {
+        const char *yes, *no;
+    } WORDS[] = {{"1", "0"}, {"t", "f"}, {"T", "F"}, {"true", "false"}, {"True", "False"},
+                 {"TRUE", "FALSE"}};
+    for (size_t i = 0; i < COUNTOF(WORDS); i++) {
+        bool yes = str_eq(text, str_c(WORDS[i].yes));
+        if (!yes && !str_eq(text, str_c(WORDS[i].no)))
+            continue;
+        *ret = yes;
+        return true;
+    }
+    return false;
+}
+
+bool param_selectors(struct http_request *r, enum param_wanted wanted, struct param_selectors *ret)
 {
     struct str text;
     struct param_selectors out = {.v = arena_array(http_arena(r), SELECTORS_MAX, sizeof *out.v)};
+    const char *before = wanted == PARAM_NEEDED ? "invalid parameter \"match[]\": " : "";
     while (http_param_at(r, STR("match[]"), out.n, &text)) {
         struct promql_failure failure;
         struct param_selector *one = &out.v[out.n];
@@ -188,13 +256,18 @@ bool param_selectors(struct http_request *r, bool needed, struct param_selectors
             return false;
         }
         if (promql_parse_selector(text, http_arena(r), &one->matchers, &one->n, &failure) != 0) {
-            param_refuse(r, STR("match[]"), failure.text);
+            bool empty =
+                str_search(str_c(failure.text), STR("at least one non-empty matcher")) <
+                strlen(failure.text);
+            answer_refuse(r, 400, "bad_data", "%s%s", before,
+                          empty ? "match[] must contain at least one non-empty matcher"
+                                : failure.text);
             return false;
         }
         out.n++;
     }
-    if (needed && out.n == 0) {
-        http_reply_error(r, 400, -ERR_FORMAT, "no match[] parameter provided");
+    if (wanted == PARAM_NEEDED && out.n == 0) {
+        answer_refuse(r, 400, "bad_data", "no match[] parameter provided");
         return false;
     }
     *ret = out;
@@ -207,10 +280,6 @@ bool param_window(struct http_request *r, int64_t *ret_from_ms, int64_t *ret_to_
     if (!param_time(r, STR("start"), TIME_MIN_MS, &from) ||
         !param_time(r, STR("end"), TIME_MAX_MS, &to))
         return false;
-    if (to < from) {
-        param_refuse(r, STR("end"), "end timestamp must not be before start time");
-        return false;
-    }
     *ret_from_ms = from;
     *ret_to_ms = to;
     return true;

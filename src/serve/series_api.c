@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "serve/admin_api.h"
 #include "serve/answer.h"
 #include "serve/param.h"
 #include "text/json.h"
@@ -13,9 +14,17 @@ enum { SERIES_MAX = 1000000 /* series of one answer */ };
 struct series_input {
     struct param_selectors selectors;
     int64_t from_ms, to_ms;
-    uint64_t limit, limit_per_metric;
-    struct str name; /* of a label or a metric */
+    uint64_t limit;
+    int64_t metrics_max, per_metric_max; /* of /metadata; negative: no limit */
+    struct str name;                     /* of a label or a metric */
 };
+
+/* Nobody has written, or nothing lies between the two times. */
+static bool is_empty(const struct job *j)
+{
+    const struct series_input *in = j->context;
+    return j->tenant == NULL || in->to_ms < in->from_ms;
+}
 
 static struct str cut_text(bool cut)
 {
@@ -92,7 +101,7 @@ static void series_work(struct job *j)
     map_init(&list.seen, (uint64_t)(uintptr_t)j);
     answer_begin(j);
     buf_put_c(&j->body, '[');
-    for (size_t i = 0; i < in->selectors.n && j->tenant && !err && !list.cut; i++)
+    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err && !list.cut; i++)
         err = list_selector(&list, &in->selectors.v[i], &why);
     buf_put_c(&j->body, ']');
     map_done(&list.seen);
@@ -102,18 +111,23 @@ static void series_work(struct job *j)
         answer_end(j, NULL, cut_text(list.cut));
 }
 
-static struct series_input *read_input(struct http_request *r, bool needed)
+static struct series_input *read_input(struct http_request *r, enum param_wanted wanted)
 {
     struct series_input *in = arena_new(http_arena(r), sizeof *in);
-    if (!param_selectors(r, needed, &in->selectors) || !param_window(r, &in->from_ms, &in->to_ms) ||
-        !param_limit(r, STR("limit"), &in->limit))
+    struct str text;
+    if (wanted == PARAM_NEEDED && !http_param(r, STR("match[]"), &text)) {
+        answer_refuse(r, 400, "bad_data", "no match[] parameter provided");
+        return NULL;
+    }
+    if (!param_limit(r, STR("limit"), &in->limit) || !param_window(r, &in->from_ms, &in->to_ms) ||
+        !param_selectors(r, wanted, &in->selectors))
         return NULL;
     return in;
 }
 
 void series_api_series(struct http_request *r, void *serve)
 {
-    struct series_input *in = read_input(r, true);
+    struct series_input *in = read_input(r, PARAM_NEEDED);
     if (in)
         job_start(serve, r, series_work, in);
 }
@@ -160,9 +174,9 @@ static void texts_work(struct job *j)
     uint64_t put = 0;
     bool cut = false;
     int err = 0;
-    if (j->tenant && in->selectors.n == 0)
+    if (!is_empty(j) && in->selectors.n == 0)
         err = collect_texts(j, NULL, &all, &n, &why);
-    for (size_t i = 0; i < in->selectors.n && j->tenant && !err; i++)
+    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err; i++)
         err = collect_texts(j, &in->selectors.v[i], &all, &n, &why);
     if (err) {
         answer_failure(j, err, &why);
@@ -189,7 +203,7 @@ static void texts_work(struct job *j)
 
 void series_api_labels(struct http_request *r, void *serve)
 {
-    struct series_input *in = read_input(r, false);
+    struct series_input *in = read_input(r, PARAM_OPTIONAL);
     if (in)
         job_start(serve, r, texts_work, in);
 }
@@ -243,7 +257,8 @@ static struct str unescape(struct http_request *r, struct str name)
         size_t k = i + 1;
         for (; k < name.n && k < i + 7 && hex_of(name.p[k]) >= 0; k++)
             c = c * 16 + (uint32_t)hex_of(name.p[k]);
-        if (k == i + 1 || k >= name.n || name.p[k] != '_' || c > 0x10ffff) {
+        bool surrogate = c >= 0xd800 && c < 0xe000;
+        if (k == i + 1 || k >= name.n || name.p[k] != '_' || c > 0x10ffff || surrogate) {
             buf_done(&b);
             return name;
         }
@@ -255,18 +270,37 @@ static struct str unescape(struct http_request *r, struct str name)
     return plain;
 }
 
+/* A text in quotes, bytes that are not UTF-8 as \xff (Go's %q, as far as names need it). */
+static const char *quoted(struct http_request *r, struct str text)
+{
+    struct buf b;
+    bool good = str_utf8(text);
+    buf_init(&b, LABEL_NAME_MAX * 5);
+    text = str_sub(text, 0, LABEL_NAME_MAX);
+    buf_put_c(&b, '"');
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (c == '"' || c == '\\')
+            buf_put_c(&b, '\\');
+        if (c < ' ' || c == 127 || (c > 127 && !good))
+            buf_printf(&b, "\\x%02x", c);
+        else
+            buf_put_c(&b, (char)c);
+    }
+    buf_put_c(&b, '"');
+    const char *copy = arena_str(http_arena(r), buf_str(&b)).p;
+    buf_done(&b);
+    return copy;
+}
+
 void series_api_values(struct http_request *r, void *serve)
 {
     struct str name = unescape(r, http_segment(r, 0));
     if (name.n == 0 || name.n > LABEL_NAME_MAX || !str_utf8(name)) {
-        struct str cut = str_sub(name, 0, 100);
-        http_reply_error(r, 400, -ERR_FORMAT,
-                         arena_printf(http_arena(r), "invalid label name: \"" STR_FMT "\"",
-                                      STR_ARG(str_utf8(cut) ? cut : STR("?")))
-                             .p);
+        answer_refuse(r, 400, "bad_data", "invalid label name: %s", quoted(r, name));
         return;
     }
-    struct series_input *in = read_input(r, false);
+    struct series_input *in = read_input(r, PARAM_OPTIONAL);
     if (!in)
         return;
     in->name = name;
@@ -295,7 +329,7 @@ static void metadata_work(struct job *j)
     struct series_store *store = j->serve->config.store;
     struct metadata *v = NULL;
     size_t n = 0;
-    uint64_t metrics = 0;
+    int64_t metrics = 0;
     struct why why = {0};
     int err = j->tenant ? store->ops->metadata(store, j->tenant, in->name, &j->arena, &v, &n) : 0;
     if (err) {
@@ -305,15 +339,16 @@ static void metadata_work(struct job *j)
     answer_begin(j);
     buf_put_c(&j->body, '{');
     for (size_t i = 0; i < n;) {
-        size_t end = i, put = 0;
-        if (in->limit && metrics == in->limit)
+        size_t end = i;
+        int64_t put = 0;
+        if (in->metrics_max >= 0 && metrics >= in->metrics_max)
             break;
         if (metrics++)
             buf_put_c(&j->body, ',');
         json_put_text(&j->body, v[i].metric);
         buf_put_str(&j->body, STR(":["));
         for (; end < n && str_eq(v[end].metric, v[i].metric); end++) {
-            if (in->limit_per_metric && put == in->limit_per_metric)
+            if (in->per_metric_max > 0 && put == in->per_metric_max)
                 continue;
             if (put++)
                 buf_put_c(&j->body, ',');
@@ -329,8 +364,8 @@ static void metadata_work(struct job *j)
 void series_api_metadata(struct http_request *r, void *serve)
 {
     struct series_input *in = arena_new(http_arena(r), sizeof *in);
-    if (!param_limit(r, STR("limit"), &in->limit) ||
-        !param_limit(r, STR("limit_per_metric"), &in->limit_per_metric))
+    if (!param_number(r, STR("limit"), -1, &in->metrics_max) ||
+        !param_number(r, STR("limit_per_metric"), -1, &in->per_metric_max))
         return;
     if (!http_param(r, STR("metric"), &in->name))
         in->name = STR("");
@@ -395,13 +430,17 @@ static void exemplars_work(struct job *j)
     struct promql_failure failure;
     struct promql_expr *expr;
     if (promql_parse(in->name, NULL, &j->arena, &expr, &failure) != 0) {
-        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
+        answer_error(j, PROMQL_BAD_DATA, "%s", failure.text);
+        return;
+    }
+    struct promql_selectors all;
+    promql_selectors(expr, &j->arena, &all);
+    if (all.n == 0) {
+        answer_nothing(j);
         return;
     }
     answer_begin(j);
     buf_put_c(&j->body, '[');
-    struct promql_selectors all;
-    promql_selectors(expr, &j->arena, &all);
     for (size_t i = 0; i < all.n && j->tenant && !w.err; i++)
         walk_selector(&w, all.v[i].matchers, all.v[i].n);
     buf_put_c(&j->body, ']');
@@ -416,6 +455,10 @@ void series_api_exemplars(struct http_request *r, void *serve)
     struct series_input *in = arena_new(http_arena(r), sizeof *in);
     if (!param_window(r, &in->from_ms, &in->to_ms))
         return;
+    if (in->to_ms < in->from_ms) {
+        answer_refuse(r, 400, "bad_data", "end timestamp must not be before start timestamp");
+        return;
+    }
     if (!http_param(r, STR("query"), &in->name))
         in->name = STR("");
     job_start(serve, r, exemplars_work, in);
@@ -429,26 +472,21 @@ static void delete_work(struct job *j)
     struct series_store *store = j->serve->config.store;
     struct why why = {0};
     int err = 0;
-    for (size_t i = 0; i < in->selectors.n && j->tenant && !err; i++)
+    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err; i++)
         err = store->ops->remove(store, j->tenant, in->selectors.v[i].matchers,
                                  in->selectors.v[i].n, in->from_ms, in->to_ms, &why);
-    if (err) {
+    if (err)
         answer_failure(j, err, &why);
-        return;
-    }
-    j->status = 204;
-    j->type = STR("");
+    else
+        answer_nothing(j);
 }
 
 void series_api_delete(struct http_request *r, void *serve)
 {
     struct serve *s = serve;
-    if (!s->config.admin_deletes) {
-        http_reply_error(r, 403, -ERR_DENIED,
-                         "admin APIs disabled: deletions need admin_deletes = true in [server]");
+    if (!admin_api_enabled(s, r))
         return;
-    }
-    struct series_input *in = read_input(r, true);
+    struct series_input *in = read_input(r, PARAM_NEEDED);
     if (in)
         job_start(s, r, delete_work, in);
 }

@@ -25,6 +25,7 @@
 #include "model/sink.h"
 #include "net/http.h"
 #include "os/pool.h"
+#include "rules/rules.h"
 #include "serve/asset.h"
 #include "store/face/series.h"
 
@@ -57,6 +58,54 @@ struct serve_admin {
     int (*snapshot)(void *context, struct arena *a, struct str *ret_path, struct why *why);
 };
 
+/* The rules: rules_view() of rules/rules.h with its module. view NULL: there are none. Called on
+ * the pool's threads. */
+struct serve_rules {
+    struct rules *rules;
+    void (*view)(struct rules *r, struct arena *a, struct rules_view *ret);
+};
+
+/* A setting under the name of Prometheus's flag. */
+struct serve_flag {
+    struct str name, value;
+};
+
+/* What the status endpoints tell; memory from the arena. */
+struct serve_facts {
+    struct str config;           /* in Prometheus's form (YAML) */
+    struct serve_flag *flags;    /* [flags_n] */
+    struct str external_labels;  /* a bare key; added to what /federate gives */
+    struct str folder;           /* working directory */
+    struct str retention;        /* "15d" */
+    const char *reload_problem;  /* of the last reload; "" where it went well */
+    int64_t reload_ms;           /* wall time of the last reload that went well */
+    uint64_t corruptions;        /* damaged places met since the start */
+    size_t flags_n, threads, cores;
+    uint64_t memory_max; /* bytes that the process may take; 0: no limit */
+};
+
+/* A part of the store, for /api/v1/status/tsdb/blocks. */
+struct serve_block {
+    struct str name;
+    int64_t first_ms, last_ms;
+    uint64_t samples, series, chunks;
+    unsigned level;
+};
+
+/* The daemon around the server; each function may be NULL. */
+struct serve_daemon {
+    void *context;
+    /* Any thread. */
+    void (*facts)(void *context, struct arena *a, struct serve_facts *ret);
+    /* The pool's threads. */
+    int (*blocks)(void *context, struct str tenant, struct arena *a, struct serve_block **ret,
+                  size_t *ret_n);
+    /* Asks for what SIGHUP does; serve_reloaded() tells how it went. A loop's thread. */
+    void (*reload)(void *context);
+    /* Asks for the end of the daemon. A loop's thread. */
+    void (*quit)(void *context);
+};
+
 struct serve_config {
     struct series_store *store;
     struct sink *sink;
@@ -75,7 +124,12 @@ struct serve_config {
     uint64_t query_samples_max; /* 0: 50 million */
     int64_t start_ms;           /* wall time of the start, for runtimeinfo */
     const char *revision;       /* source revision, "" where not known */
-    bool admin_deletes;         /* POST /api/v1/admin/tsdb/delete_series is allowed */
+    bool admin_api;             /* /api/v1/admin/tsdb/ is on */
+    bool lifecycle;             /* POST /-/reload and /-/quit are on */
+    const char *cors_origin;    /* expression for the origins of other sites that may read answers;
+                                 * "" or NULL: none */
+    struct serve_rules rules;
+    struct serve_daemon daemon;
 };
 
 MUST_USE int serve_new(const struct serve_config *config, struct serve **ret, struct why *why);

@@ -302,7 +302,7 @@ UNUSED static int start(void **state)
         .instance = "box",
         .loopback = true,
         .start_ms = 1700000000000,
-        .admin_deletes = true,
+        .admin_api = true,
     };
     struct why why;
     assert_int_equal(serve_new(&config, &site.serve, &why), 0);

@@ -33,7 +33,7 @@ static char *ask_snapshot(struct offline *o)
     struct buf answer;
     struct str name;
     char path[256];
-    if (offline_ask(o, "/api/v1/admin/tsdb/snapshot", &answer))
+    if (offline_ask(o, "/api/admin/snapshot", &answer))
         return NULL;
     bool good = name_in(buf_str(&answer), &name) && name.n < 200;
     int n = good ? snprintf(path, sizeof path, "snapshots/%.*s", STR_ARG(name)) : 0;

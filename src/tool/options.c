@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "text/regex.h"
 
 #define AT(member) offsetof(struct options_server, member)
 
@@ -52,8 +53,14 @@ static const struct option ROWS[] = {
      "The longest that one query may take."},
     {"query_samples_max", OPTION_INT, AT(query_samples_max), "50000000", 1000, 1e12, NULL, 0,
      "Samples that one query may hold in memory at once."},
-    {"admin_deletes", OPTION_BOOL, AT(admin_deletes), "false", 0, 0, NULL, 0,
-     "Allow POST /api/v1/admin/tsdb/delete_series."},
+    {"admin_api", OPTION_BOOL, AT(admin_api), "false", 0, 0, NULL, 0,
+     "Answer /api/v1/admin/tsdb/: delete_series, clean_tombstones and snapshot."},
+    {"lifecycle", OPTION_BOOL, AT(lifecycle), "false", 0, 0, NULL, 0,
+     "Answer POST and PUT of /-/reload and /-/quit."},
+    {"cors_origin", OPTION_TEXT, AT(cors_origin), "", 0, 4000, NULL, 0,
+     "Regular expression for the origins of other sites whose pages may read answers and send "
+     "queries, such as https?://grafana\\.example(:[0-9]+)?; it has to match all of the origin. "
+     "Empty: none. Writes and the live socket stay closed to other sites' pages."},
 };
 
 const struct option_table options_server_table = {
@@ -108,9 +115,22 @@ static int check_listen(const struct options_server *s, struct why *why)
     return 0;
 }
 
+static int check_cors(const struct options_server *s, struct why *why)
+{
+    struct regex *re;
+    struct why fault = {0};
+    int err = regex_new(str_c(s->cors_origin), &re, &fault);
+    if (err != 0)
+        return why_set(why, (enum err) - err, "server.cors_origin: %s", fault.text);
+    regex_free(re);
+    return 0;
+}
+
 static int check_whole(const struct conf *c, struct why *why)
 {
     int err = check_listen(options_server(c), why);
+    if (err == 0)
+        err = check_cors(options_server(c), why);
     if (err != 0)
         return err;
     struct settings collect;

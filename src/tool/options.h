@@ -35,7 +35,8 @@ struct options_server {
     int64_t connections_max, header_bytes_max, body_bytes_total_max, unpacked_bytes_total_max;
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_queue_bytes_max;
     int64_t query_timeout_ms, query_samples_max;
-    bool admin_deletes;
+    bool admin_api, lifecycle;
+    const char *cors_origin;
 };
 
 extern const struct option_table options_server_table;
