@@ -231,8 +231,8 @@ bool param_parse_bool(struct str text, bool *ret)
 {
     static const struct {
         const char *yes, *no;
-    } WORDS[] = {{"1", "0"}, {"t", "f"}, {"T", "F"}, {"true", "false"}, {"True", "False"},
-                 {"TRUE", "FALSE"}};
+    } WORDS[] = {{"1", "0"},        {"t", "f"},        {"T", "F"},
+                 {"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"}};
     for (size_t i = 0; i < COUNTOF(WORDS); i++) {
         bool yes = str_eq(text, str_c(WORDS[i].yes));
         if (!yes && !str_eq(text, str_c(WORDS[i].no)))
@@ -256,9 +256,8 @@ bool param_selectors(struct http_request *r, enum param_wanted wanted, struct pa
             return false;
         }
         if (promql_parse_selector(text, http_arena(r), &one->matchers, &one->n, &failure) != 0) {
-            bool empty =
-                str_search(str_c(failure.text), STR("at least one non-empty matcher")) <
-                strlen(failure.text);
+            bool empty = str_search(str_c(failure.text), STR("at least one non-empty matcher")) <
+                         strlen(failure.text);
             answer_refuse(r, 400, "bad_data", "%s%s", before,
                           empty ? "match[] must contain at least one non-empty matcher"
                                 : failure.text);

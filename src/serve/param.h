@@ -51,8 +51,7 @@ struct param_selectors {
 
 /* PARAM_NEEDED: none at all is refused, and faults name the parameter. */
 enum param_wanted { PARAM_OPTIONAL, PARAM_NEEDED };
-bool param_selectors(struct http_request *r, enum param_wanted wanted,
-                     struct param_selectors *ret);
+bool param_selectors(struct http_request *r, enum param_wanted wanted, struct param_selectors *ret);
 
 /* start and end of the metadata endpoints: all of time where they are missing. An end before the
  * start is no fault: nothing lies between them. */

@@ -72,14 +72,14 @@ struct serve_flag {
 
 /* What the status endpoints tell; memory from the arena. */
 struct serve_facts {
-    struct str config;           /* in Prometheus's form (YAML) */
-    struct serve_flag *flags;    /* [flags_n] */
-    struct str external_labels;  /* a bare key; added to what /federate gives */
-    struct str folder;           /* working directory */
-    struct str retention;        /* "15d" */
-    const char *reload_problem;  /* of the last reload; "" where it went well */
-    int64_t reload_ms;           /* wall time of the last reload that went well */
-    uint64_t corruptions;        /* damaged places met since the start */
+    struct str config;          /* in Prometheus's form (YAML) */
+    struct serve_flag *flags;   /* [flags_n] */
+    struct str external_labels; /* a bare key; added to what /federate gives */
+    struct str folder;          /* working directory */
+    struct str retention;       /* "15d" */
+    const char *reload_problem; /* of the last reload; "" where it went well */
+    int64_t reload_ms;          /* wall time of the last reload that went well */
+    uint64_t corruptions;       /* damaged places met since the start */
     size_t flags_n, threads, cores;
     uint64_t memory_max; /* bytes that the process may take; 0: no limit */
 };
