@@ -166,6 +166,29 @@ static int select_series(struct series_store *s, struct tenant *t, const struct 
     return face->ops->select(face, t, how, ret, why);
 }
 
+static uint64_t mark_store(struct series_store *s, struct tenant *t)
+{
+    struct series_store *face = promqltest_store_face(site.memory);
+    (void)s;
+    return face->ops->mark(face, t);
+}
+
+static uint64_t written_store(struct series_store *s, struct tenant *t, int64_t from_ms,
+                              int64_t to_ms)
+{
+    struct series_store *face = promqltest_store_face(site.memory);
+    (void)s;
+    return face->ops->written(face, t, from_ms, to_ms);
+}
+
+static void bound_store(struct series_store *s, struct tenant *t, int64_t from_ms, int64_t to_ms,
+                        uint64_t *ret_samples, uint64_t *ret_series)
+{
+    struct series_store *face = promqltest_store_face(site.memory);
+    (void)s;
+    face->ops->bound(face, t, from_ms, to_ms, ret_samples, ret_series);
+}
+
 static int sink_tenant(struct sink *s, struct str name, struct tenant **ret, struct why *why)
 {
     (void)s, (void)why;
@@ -276,6 +299,9 @@ UNUSED static int start(void **state)
     site.ops = *promqltest_store_face(site.memory)->ops;
     site.ops.tenant = find_tenant;
     site.ops.select = select_series;
+    site.ops.mark = mark_store;
+    site.ops.written = written_store;
+    site.ops.bound = bound_store;
     site.ops.label_names = names;
     site.ops.label_values = values;
     site.ops.metadata = metadata;

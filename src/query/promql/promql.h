@@ -135,6 +135,33 @@ struct promql_limits {
 
 struct pool; /* os/pool.h */
 
+/* Bytes that queries hold together: those of one tenant, those of the daemon. All zero but for its
+ * limit; lives longer than the meters under it. */
+struct promql_account {
+    const char *whose;       /* "this tenant's queries" */
+    atomic_ullong bytes_max; /* 0: no limit */
+    atomic_ullong bytes;
+    struct promql_account *above; /* is charged too; may be NULL */
+};
+
+/* What a running query has done so far, for other threads to look at, and what it holds of its
+ * accounts. All zero but for the account before the run. It may serve several runs, one after
+ * another; what it holds is given back by promql_meter_done(), after their results were freed. */
+struct promql_meter {
+    struct promql_account *account; /* may be NULL */
+    atomic_ullong series, samples;  /* read from the store */
+    atomic_ullong bytes;            /* held now */
+    atomic_bool canceled;           /* set by anybody: the run ends with PROMQL_CANCELED */
+};
+
+/* Charges n more bytes; false (nothing is charged then) with *ret the account that is full. */
+MUST_USE bool promql_meter_charge(struct promql_meter *m, uint64_t n,
+                                  const struct promql_account **ret);
+void promql_meter_done(struct promql_meter *m);
+
+/* What each node of an expression took: see promql_explain.h. */
+struct promql_profile;
+
 struct promql_query {
     const struct promql_expr *expr;
     const struct promql_options *options; /* the ones it was parsed with; may be NULL */
@@ -148,6 +175,11 @@ struct promql_query {
     int64_t blocks_from_ms;   /* windows this long use the store's block aggregates; 0: 1 hour */
     struct promql_limits limits;
     const atomic_bool *canceled; /* may be NULL; polled */
+    struct promql_meter *meter;  /* may be NULL */
+    /* Counts the samples of every step as Prometheus does; windows are then read sample by sample,
+     * where aggregates of blocks would do. */
+    bool count_steps;
+    struct promql_profile *profile; /* of expr, filled in; may be NULL */
     struct pool *pool;           /* reserved for sharded aggregation; may be NULL */
 };
 
@@ -187,7 +219,13 @@ bool promql_result_info(const struct promql_result *r, size_t *at, struct str *r
 struct promql_statistics {
     uint64_t series, samples; /* read from the store */
     uint64_t samples_peak, bytes_peak;
-    int64_t elapsed_ns;
+    int64_t elapsed_ns;                   /* of the whole run, and the parts of it: */
+    int64_t prepare_ns, eval_ns, sort_ns; /* making streams, running them, ordering */
+    /* With count_steps: samples that each step looked at, [steps_n] of the query's steps, and their
+     * sum. Owned by the result. */
+    const uint64_t *step_samples;
+    size_t steps_n;
+    uint64_t queryable_samples;
 };
 
 struct promql_statistics promql_result_statistics(const struct promql_result *r);

@@ -1,4 +1,5 @@
 #include "query/promql/promql_engine.h"
+#include "query/promql/promql_explain.h"
 
 #include <math.h>
 #include <string.h>
@@ -523,13 +524,9 @@ static int stream_fixed(struct engine *e, const struct promql_expr *x, const str
     return promql_stream(e, x, &one, &s->from);
 }
 
-int promql_stream(struct engine *e, const struct promql_expr *x, const struct grid *g,
-                  struct stream **ret)
+static int stream_of(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                     struct stream **ret)
 {
-    x = promql_bare(x);
-    int err = promql_engine_poll(e);
-    if (err < 0)
-        return err;
     if (g->n > 1 && promql_is_fixed(x))
         return stream_fixed(e, x, g, ret);
     switch (x->kind) {
@@ -546,4 +543,16 @@ int promql_stream(struct engine *e, const struct promql_expr *x, const struct gr
     default:
         return promql_stream_call(e, x, g, ret);
     }
+}
+
+int promql_stream(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                  struct stream **ret)
+{
+    x = promql_bare(x);
+    int err = promql_engine_poll(e);
+    if (err == 0)
+        err = stream_of(e, x, g, ret);
+    if (err == 0 && e->profile)
+        *ret = promql_profile_stream(e, x, *ret);
+    return err;
 }

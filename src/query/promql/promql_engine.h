@@ -82,7 +82,8 @@ struct engine {
     struct promql_failure *failure;
     struct str text;
     bool delayed_names;
-    int64_t deadline_ns;
+    int64_t deadline_ns, began_ns;
+    int64_t prepared_ns; /* when the streams had been made; 0: not yet */
     int64_t lookback_ms;
     struct {
         struct series_cursor **v;
@@ -95,6 +96,14 @@ struct engine {
     struct engine_texts warnings, infos;
     uint64_t series, samples, alive, alive_peak;
     unsigned polls;
+    struct promql_meter *meter; /* never NULL */
+    uint64_t charged;           /* bytes of the arena that the meter knows of */
+    uint64_t told_series, told_samples;
+    uint64_t work;          /* samples looked at since promql_engine_work() polled last */
+    uint64_t *step_samples; /* [steps_n] with count_steps, else NULL */
+    size_t steps_n;
+    unsigned subqueries; /* depth of those that are being made: their samples do not count */
+    struct promql_profile *profile;
 };
 
 /* Sets the failure and returns -ERR_x. */
@@ -103,6 +112,34 @@ int promql_engine_fail(struct engine *e, enum promql_error kind, const char *for
 
 /* Cancelled, out of time, out of memory? Cheap; call it for every row. */
 MUST_USE int promql_engine_poll(struct engine *e);
+
+/* As promql_engine_poll(), for loops inside a row: polls when n more samples make it worth while.
+ */
+MUST_USE static inline int promql_engine_work(struct engine *e, uint64_t n)
+{
+    enum { WORK_POLL = 1 << 20 };
+    e->work += n + 1;
+    if (e->work < WORK_POLL)
+        return 0;
+    e->work = 0;
+    e->polls |= 15; /* looks at the clock too */
+    return promql_engine_poll(e);
+}
+
+/* Is there room for that many bytes more? For arrays whose size a query's text decides. */
+MUST_USE int promql_engine_room(struct engine *e, uint64_t bytes);
+
+/* Counts n samples of a step of a grid, where that is asked for; counted is what
+ * promql_engine_counts() said when the stream was made. */
+static inline bool promql_engine_counts(const struct engine *e)
+{
+    return e->step_samples && e->subqueries == 0;
+}
+
+void promql_engine_count(struct engine *e, const struct grid *g, size_t step, uint64_t n);
+
+/* Of how many floats a histogram counts. */
+uint64_t promql_histogram_weight(const struct histogram *h);
 
 /* Counts n samples as alive; fails where there are too many. */
 MUST_USE int promql_engine_hold(struct engine *e, uint64_t n);

@@ -57,6 +57,12 @@ static int relabel_next(struct engine *e, struct stream *stream, struct row *ret
         replace(s, &set, &out);
     else
         join(s->expr, &set, &out);
+    if (buf_failed(&out)) {
+        buf_done(&out);
+        return promql_engine_fail(e, PROMQL_EXECUTION,
+                                  "the value that %s makes is longer than %d bytes",
+                                  s->regex ? "label_replace()" : "label_join()", LABELS_KEY_MAX);
+    }
     if (str_eq(promql_string(s->expr->arguments[1]), LABEL_METRIC))
         ret->drop_name = false;
     ret->key = promql_label_set_key(e, &set);

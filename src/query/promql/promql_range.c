@@ -23,7 +23,7 @@ struct range_stream {
     struct range_call call;
     struct grid grid;
     const double *a, *b;
-    bool keep_name, counter, fast;
+    bool keep_name, counter, fast, counted;
     struct windows windows;
     struct row_buffer row;
     struct blocks *blocks; /* NULL: samples */
@@ -230,6 +230,9 @@ static int fill_windows(struct engine *e, struct range_stream *s, const struct p
         s->row.kind[i] = (uint8_t)kind;
         if (kind == KIND_HISTOGRAM)
             promql_row_histogram(e, &s->row, n, i, h);
+        int err = promql_engine_work(e, w.n + w.histograms_n);
+        if (err < 0)
+            return err;
     }
     return 0;
 }
@@ -248,6 +251,19 @@ static void name_hint(struct engine *e, const struct range_stream *s, const stru
                        "metric might not be a counter, name does not end in "
                        "_total/_sum/_count/_bucket: \"" STR_FMT "\"",
                        STR_ARG(s->call.metric));
+}
+
+static void count_windows(struct engine *e, const struct range_stream *s, const struct parts *p)
+{
+    for (size_t i = 0; i < s->grid.n; i++) {
+        uint64_t n = s->windows.high[i] - s->windows.low[i];
+        int64_t to = promql_source_ms(s->source, i), from = to - s->source->range_ms;
+        for (size_t k = 0; k < p->histograms_n; k++) {
+            if (p->histogram_ts_ms[k] > from && p->histogram_ts_ms[k] <= to)
+                n += promql_histogram_weight(p->histogram[k]);
+        }
+        promql_engine_count(e, &s->grid, i, n);
+    }
 }
 
 static int range_fill(struct engine *e, struct range_stream *s, const struct samples *in)
@@ -269,6 +285,8 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
     if (!rising)
         p = take_apart(e, s, c);
     windows_of(s, p.ts_ms, p.n, p.ts_id);
+    if (s->counted)
+        count_windows(e, s, &p);
     name_hint(e, s, &p);
     if (!s->fast || p.histograms_n)
         return fill_windows(e, s, &p);
@@ -327,7 +345,7 @@ static bool long_windows(const struct engine *e, const struct promql_expr *over,
     struct why why;
     if (over->kind != EXPR_SELECTOR || over->anchored || over->smoothed || !promql_blocks_answer(f))
         return false;
-    if (!q->store || !q->store->ops->decode)
+    if (!q->store || !q->store->ops->decode || promql_engine_counts(e))
         return false;
     return promql_span_ms(over->range_span, q->instant ? 0 : q->step_ms, q->end_ms - q->start_ms,
                           &range_ms, &why) == 0 &&
@@ -340,6 +358,7 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
     struct range_stream *s = arena_new(e->arena, sizeof *s);
     s->stream.next = range_next;
     s->grid = *g;
+    s->counted = promql_engine_counts(e);
     s->call.expr = x;
     enum promql_function f = x->kind == EXPR_CALL ? x->function : PROMQL_FN_LAST_OVER_TIME;
     s->call.function = f;

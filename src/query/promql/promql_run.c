@@ -1,4 +1,5 @@
 #include "query/promql/promql_engine.h"
+#include "query/promql/promql_result.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -25,21 +26,74 @@ int promql_engine_fail(struct engine *e, enum promql_error kind, const char *for
     return codes[kind];
 }
 
+static int bytes_exceeded(struct engine *e, const char *whose, uint64_t limit)
+{
+    return promql_engine_fail(e, PROMQL_EXECUTION,
+                              "query processing would use more than %llu bytes of memory in "
+                              "query execution (limit of %s)",
+                              (unsigned long long)limit, whose);
+}
+
+int promql_engine_room(struct engine *e, uint64_t bytes)
+{
+    enum { STEP = 1 << 20 }; /* what is charged at once, at least */
+    const struct promql_account *full;
+    uint64_t limit = e->query->limits.bytes_max, used = e->arena->total + bytes;
+    if (limit &&
+        atomic_load_explicit(&e->meter->bytes, memory_order_relaxed) - e->charged + used > limit)
+        return bytes_exceeded(e, "one query", limit);
+    if (used <= e->charged)
+        return 0;
+    uint64_t more = MAX(used - e->charged, limit ? MIN(STEP, limit / 16) : STEP);
+    if (!promql_meter_charge(e->meter, more, &full))
+        return bytes_exceeded(e, full->whose, atomic_load(&full->bytes_max));
+    e->charged += more;
+    return 0;
+}
+
+/* Tells the meter what has been read since it was told last. */
+static void tell(struct engine *e)
+{
+    atomic_fetch_add_explicit(&e->meter->series, e->series - e->told_series, memory_order_relaxed);
+    atomic_fetch_add_explicit(&e->meter->samples, e->samples - e->told_samples,
+                              memory_order_relaxed);
+    e->told_series = e->series;
+    e->told_samples = e->samples;
+}
+
 int promql_engine_poll(struct engine *e)
 {
     const struct promql_query *q = e->query;
-    if (q->canceled && atomic_load_explicit(q->canceled, memory_order_relaxed))
+    if ((q->canceled && atomic_load_explicit(q->canceled, memory_order_relaxed)) ||
+        atomic_load_explicit(&e->meter->canceled, memory_order_relaxed))
         return promql_engine_fail(e, PROMQL_CANCELED,
                                   "query was canceled in expression evaluation");
-    if (q->limits.bytes_max && e->arena->total > q->limits.bytes_max)
-        return promql_engine_fail(e, PROMQL_EXECUTION,
-                                  "query processing would use more than %llu bytes of memory in "
-                                  "query execution",
-                                  (unsigned long long)q->limits.bytes_max);
-    if (e->deadline_ns && ++e->polls % POLL_CLOCK == 0 &&
-        clock_monotonic_ns(&clock_real) > e->deadline_ns)
+    int err = e->arena->total > e->charged ? promql_engine_room(e, 0) : 0;
+    if (err < 0 || ++e->polls % POLL_CLOCK)
+        return err;
+    tell(e);
+    if (e->deadline_ns && clock_monotonic_ns(&clock_real) > e->deadline_ns)
         return promql_engine_fail(e, PROMQL_TIMEOUT, "query timed out in expression evaluation");
     return 0;
+}
+
+void promql_engine_count(struct engine *e, const struct grid *g, size_t step, uint64_t n)
+{
+    if (g->n == e->steps_n) {
+        e->step_samples[step] += n;
+        return;
+    }
+    for (size_t i = 0; i < e->steps_n; i++) /* the same at every step */
+        e->step_samples[i] += n;
+}
+
+uint64_t promql_histogram_weight(const struct histogram *h)
+{
+    enum { FIXED = 168, POINT = 16, STAMP = 8 }; /* bytes, as Prometheus counts */
+    return (FIXED + STAMP +
+            8 * (h->positive_spans_n + h->negative_spans_n + h->positive_n + h->negative_n +
+                 h->custom_n)) /
+           POINT;
 }
 
 int promql_engine_hold(struct engine *e, uint64_t n)
@@ -175,19 +229,6 @@ bool promql_is_fixed(const struct promql_expr *e)
 
 /* --- result ---------------------------------------------------------------------------------- */
 
-struct promql_result {
-    struct arena arena;
-    enum promql_type type;
-    int64_t time_ms;
-    double scalar;
-    struct str string;
-    struct promql_series *series;
-    size_t series_n, at;
-    struct str *warnings, *infos;
-    size_t warnings_n, infos_n;
-    struct promql_statistics statistics;
-};
-
 void promql_result_free(struct promql_result *r)
 {
     if (!r)
@@ -295,6 +336,7 @@ static int gather(struct engine *e, const struct promql_expr *x, const struct gr
     int err = promql_stream(e, x, g, &s);
     if (err < 0)
         return err;
+    e->prepared_ns = clock_monotonic_ns(&clock_real);
     if (e->delayed_names)
         s = promql_stream_unique(e, s, g->n);
     struct rows dropped = {0};
@@ -366,6 +408,8 @@ static int gather_matrix(struct engine *e, const struct promql_expr *x, const st
                 histogram[n] = promql_histogram_scale(e, h, 1);
             else
                 value[n] = c->value[i];
+            if (promql_engine_counts(e))
+                promql_engine_count(e, g, 0, h ? promql_histogram_weight(h) : 1);
             n++;
         }
         struct str key = in.drop_name ? promql_key_nameless(e, in.key) : in.key;
@@ -373,6 +417,8 @@ static int gather_matrix(struct engine *e, const struct promql_expr *x, const st
         if (n)
             vec_push(list, series);
         err = promql_engine_hold(e, n);
+        if (err == 0)
+            err = promql_engine_poll(e);
     }
     return err;
 }
@@ -386,6 +432,10 @@ static int evaluate(struct engine *e, struct promql_result *r, struct series_lis
         g.n = (size_t)((q->end_ms - q->start_ms) / q->step_ms) + 1;
     r->type = q->instant ? x->type : PROMQL_MATRIX;
     r->time_ms = q->start_ms;
+    if (q->count_steps) {
+        e->steps_n = g.n;
+        e->step_samples = arena_array(e->arena, g.n, sizeof *e->step_samples);
+    }
     switch (x->type) {
     case PROMQL_STRING:
         r->string = arena_str(&r->arena, promql_string(x));
@@ -455,8 +505,27 @@ static struct str *keep_texts(struct arena *a, const struct engine_texts *t)
     return v;
 }
 
+static void fill_statistics(struct engine *e, struct promql_statistics *s, int64_t eval_end_ns)
+{
+    int64_t now = clock_monotonic_ns(&clock_real);
+    int64_t prepared = e->prepared_ns ? e->prepared_ns : e->began_ns;
+    s->series = e->series;
+    s->samples = e->samples;
+    s->samples_peak = e->alive_peak;
+    s->bytes_peak = e->arena->total;
+    s->prepare_ns = prepared - e->began_ns;
+    s->eval_ns = eval_end_ns - prepared;
+    s->sort_ns = now - eval_end_ns;
+    s->elapsed_ns = now - e->began_ns;
+    s->step_samples = e->step_samples;
+    s->steps_n = e->steps_n;
+    for (size_t i = 0; i < e->steps_n; i++)
+        s->queryable_samples += e->step_samples[i];
+}
+
 static void fill_result(struct engine *e, struct promql_result *r, struct series_list *list)
 {
+    int64_t eval_end_ns = clock_monotonic_ns(&clock_real);
     if (list->n && r->type == PROMQL_MATRIX)
         qsort(list->v, list->n, sizeof *list->v, series_cmp);
     r->series = arena_array(&r->arena, list->n + 1, sizeof *r->series);
@@ -467,20 +536,36 @@ static void fill_result(struct engine *e, struct promql_result *r, struct series
     r->warnings_n = e->warnings.n;
     r->infos = keep_texts(&r->arena, &e->infos);
     r->infos_n = e->infos.n;
-    r->statistics.series = e->series;
-    r->statistics.samples = e->samples;
-    r->statistics.samples_peak = e->alive_peak;
-    r->statistics.bytes_peak = r->arena.total;
+    fill_statistics(e, &r->statistics, eval_end_ns);
+}
+
+/* What the run holds stays charged as long as its result is there. */
+static void end(struct engine *e, struct series_list *list)
+{
+    tell(e);
+    for (size_t i = 0; i < e->regexes.n; i++)
+        regex_free(e->regexes.v[i]);
+    vec_free(&e->regexes);
+    vec_free(list);
+    vec_free(&e->warnings);
+    vec_free(&e->infos);
 }
 
 int promql_run(const struct promql_query *q, struct promql_result **ret,
                struct promql_failure *failure)
 {
     int64_t began = clock_monotonic_ns(&clock_real);
+    struct promql_meter own = {0};
     struct promql_result *r = mem_new(sizeof *r);
     arena_init(&r->arena);
     failure->kind = PROMQL_NONE;
-    struct engine e = {.query = q, .arena = &r->arena, .failure = failure, .text = q->expr->text};
+    struct engine e = {.query = q,
+                       .arena = &r->arena,
+                       .failure = failure,
+                       .text = q->expr->text,
+                       .began_ns = began,
+                       .meter = q->meter ? q->meter : &own,
+                       .profile = q->profile};
     e.delayed_names = q->options && q->options->delayed_names;
     e.deadline_ns = q->limits.timeout_ns ? began + q->limits.timeout_ns : 0;
     e.lookback_ms = q->lookback_ms ? q->lookback_ms : LOOKBACK_MS;
@@ -491,17 +576,11 @@ int promql_run(const struct promql_query *q, struct promql_result **ret,
     close_cursors(&e);
     if (err == 0)
         fill_result(&e, r, &list);
-    for (size_t i = 0; i < e.regexes.n; i++)
-        regex_free(e.regexes.v[i]);
-    vec_free(&e.regexes);
-    vec_free(&list);
-    vec_free(&e.warnings);
-    vec_free(&e.infos);
+    end(&e, &list);
     if (err < 0) {
         promql_result_free(r);
         return err;
     }
-    r->statistics.elapsed_ns = clock_monotonic_ns(&clock_real) - began;
     *ret = r;
     return 0;
 }

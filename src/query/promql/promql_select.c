@@ -1,4 +1,5 @@
 #include "query/promql/promql_engine.h"
+#include "query/promql/promql_explain.h"
 
 #include <string.h>
 
@@ -97,6 +98,7 @@ static int cursor_next(struct engine *e, struct series_cursor *c, struct samples
 struct selector_stream {
     struct stream stream;
     struct source source;
+    bool counted;
     bool times;      /* the samples' own times instead of their values */
     uint64_t ts_id;  /* that index was worked out for; 0: none */
     uint32_t *index; /* [n] the sample of each step, plus 1 */
@@ -149,6 +151,17 @@ static bool selector_fill(struct engine *e, struct selector_stream *s, const str
     return any;
 }
 
+static void selector_count(struct engine *e, const struct selector_stream *s)
+{
+    const struct row_buffer *r = &s->row;
+    for (size_t i = 0; i < s->source.grid.n; i++) {
+        if (r->kind[i] == KIND_NONE)
+            continue;
+        uint64_t n = r->kind[i] == KIND_HISTOGRAM ? promql_histogram_weight(r->histogram[i]) : 1;
+        promql_engine_count(e, &s->source.grid, i, n);
+    }
+}
+
 static int selector_next(struct engine *e, struct stream *stream, struct row *ret)
 {
     struct selector_stream *s = (struct selector_stream *)stream;
@@ -158,6 +171,8 @@ static int selector_next(struct engine *e, struct stream *stream, struct row *re
         selector_index(e, s, &in.column);
         if (!selector_fill(e, s, &in.column))
             continue;
+        if (s->counted)
+            selector_count(e, s);
         s->row.key = in.key;
         s->row.drop_name = false;
         if (s->times)
@@ -174,6 +189,7 @@ int promql_stream_selector(struct engine *e, const struct promql_expr *x, const 
     struct selector_stream *s = arena_new(e->arena, sizeof *s);
     s->stream.next = selector_next;
     s->times = times;
+    s->counted = promql_engine_counts(e);
     s->expr = x;
     int err = source_times(e, x, g, &s->source);
     if (err == 0)
@@ -250,9 +266,13 @@ static int subquery_grid(struct engine *e, struct subquery_source *s, int64_t st
         start += step_ms;
     if (start - step_ms > from)
         start -= step_ms;
+    enum { STEP_BYTES = 64 }; /* of the arrays here and of a row below */
     s->grid = (struct grid){start, step_ms, 0};
     if (to >= start)
         s->grid.n = (size_t)((to - start) / step_ms) + 1;
+    int err = promql_engine_room(e, s->grid.n * STEP_BYTES);
+    if (err < 0)
+        return err;
     uint64_t limit = e->query->limits.samples_max;
     if (limit && s->grid.n > limit)
         return promql_engine_hold(e, s->grid.n);
@@ -285,13 +305,15 @@ static int subquery_new(struct engine *e, const struct promql_expr *x, const str
     s->histogram = arena_array(e->arena, s->grid.n, sizeof(struct histogram *));
     for (size_t i = 0; i < s->grid.n; i++)
         s->all_ts_ms[i] = grid_ms(&s->grid, i);
-    return promql_stream(e, x->left, &s->grid, &s->inner);
+    e->subqueries++;
+    err = promql_stream(e, x->left, &s->grid, &s->inner);
+    e->subqueries--;
+    return err;
 }
 
-int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g, bool blocks,
-                  struct source **ret)
+static int source_of(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                     bool blocks, struct source **ret)
 {
-    x = promql_bare(x);
     if (x->kind == EXPR_SUBQUERY)
         return subquery_new(e, x, g, ret);
     struct source *s = arena_new(e->arena, sizeof *s);
@@ -312,4 +334,14 @@ int promql_source(struct engine *e, const struct promql_expr *x, const struct gr
         return err;
     *ret = s;
     return 0;
+}
+
+int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g, bool blocks,
+                  struct source **ret)
+{
+    x = promql_bare(x);
+    int err = source_of(e, x, g, blocks, ret);
+    if (err == 0 && e->profile)
+        *ret = promql_profile_source(e, x, *ret);
+    return err;
 }

@@ -31,6 +31,10 @@ void promqltest_store_clear(struct promqltest_store *s);
 void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts_ms, double value,
                           const struct histogram *h);
 
+/* Takes the samples of one series in [from_ms, to_ms] out. */
+void promqltest_store_remove(struct promqltest_store *s, struct str key, int64_t from_ms,
+                             int64_t to_ms);
+
 struct series_store *promqltest_store_face(struct promqltest_store *s);
 struct tenant *promqltest_store_tenant(struct promqltest_store *s);
 

@@ -28,8 +28,19 @@ struct memory_series {
     bool histograms;
 };
 
+/* A run of times that one epoch wrote. */
+struct memory_write {
+    int64_t from_ms, to_ms;
+    uint64_t epoch;
+};
+
 struct promqltest_store {
     struct series_store face;
+    uint64_t epoch;
+    struct {
+        struct memory_write *v;
+        size_t n, capacity;
+    } writes;
     struct arena arena;
     struct map by_key;
     struct {
@@ -188,7 +199,72 @@ static struct tenant *memory_tenant(struct series_store *face, struct str name)
     return promqltest_store_tenant((struct promqltest_store *)face);
 }
 
-static const struct series_store_ops ops = {.tenant = memory_tenant,
+static uint64_t memory_mark(struct series_store *face, struct tenant *t)
+{
+    (void)t;
+    return ++((struct promqltest_store *)face)->epoch;
+}
+
+static uint64_t memory_written(struct series_store *face, struct tenant *t, int64_t from_ms,
+                               int64_t to_ms)
+{
+    const struct promqltest_store *s = (const struct promqltest_store *)face;
+    uint64_t newest = 0;
+    (void)t;
+    for (size_t i = 0; i < s->writes.n; i++) {
+        const struct memory_write *w = &s->writes.v[i];
+        if (w->from_ms <= to_ms && w->to_ms >= from_ms)
+            newest = MAX(newest, w->epoch);
+    }
+    return newest;
+}
+
+static void note_write(struct promqltest_store *s, int64_t from_ms, int64_t to_ms)
+{
+    struct memory_write *last = s->writes.n ? &s->writes.v[s->writes.n - 1] : NULL;
+    if (last && last->epoch == s->epoch + 1) {
+        last->from_ms = MIN(last->from_ms, from_ms);
+        last->to_ms = MAX(last->to_ms, to_ms);
+        return;
+    }
+    struct memory_write w = {from_ms, to_ms, s->epoch + 1};
+    vec_push(&s->writes, w);
+}
+
+static void memory_bound(struct series_store *face, struct tenant *t, int64_t from_ms,
+                         int64_t to_ms, uint64_t *ret_samples, uint64_t *ret_series)
+{
+    const struct promqltest_store *s = (const struct promqltest_store *)face;
+    (void)t, (void)from_ms, (void)to_ms;
+    *ret_series = s->series.n;
+    *ret_samples = 0;
+    for (size_t i = 0; i < s->series.n; i++)
+        *ret_samples += s->series.v[i]->ts.n;
+}
+
+void promqltest_store_remove(struct promqltest_store *s, struct str key, int64_t from_ms,
+                             int64_t to_ms)
+{
+    union map_value *at = map_get(&s->by_key, key);
+    if (!at)
+        return;
+    struct memory_series *m = at->p;
+    size_t n = 0;
+    for (size_t i = 0; i < m->ts.n; i++) {
+        if (m->ts.v[i] >= from_ms && m->ts.v[i] <= to_ms)
+            continue;
+        m->ts.v[n] = m->ts.v[i];
+        m->value.v[n] = m->value.v[i];
+        m->histogram.v[n++] = m->histogram.v[i];
+    }
+    m->ts.n = m->value.n = m->histogram.n = n;
+    note_write(s, from_ms, to_ms);
+}
+
+static const struct series_store_ops ops = {.mark = memory_mark,
+                                            .written = memory_written,
+                                            .bound = memory_bound,
+                                            .tenant = memory_tenant,
                                             .select = memory_select,
                                             .next = memory_next,
                                             .decode = memory_decode,
@@ -212,6 +288,7 @@ void promqltest_store_clear(struct promqltest_store *s)
         vec_free(&m->histogram);
     }
     vec_free(&s->series);
+    vec_free(&s->writes);
     map_done(&s->by_key);
     map_init(&s->by_key, 0);
     arena_done(&s->arena);
@@ -282,6 +359,7 @@ void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts
     memcpy(&m->value.v[i], &value, sizeof value);
     m->histogram.v[i] = h ? keep_histogram(s, h, i ? m->histogram.v[i - 1] : NULL) : NULL;
     m->histograms |= h != NULL;
+    note_write(s, ts_ms, ts_ms);
 }
 
 struct series_store *promqltest_store_face(struct promqltest_store *s)

@@ -133,6 +133,19 @@ struct series_store_ops {
     int (*cardinality)(struct series_store *s, struct tenant *t, size_t top, struct arena *a,
                        struct cardinality *ret);
 
+    /* For caches of what was read. mark() gives a number and begins the next one: read it before
+     * reading samples. written() is the greatest number at which a write, deletion or retention may
+     * have touched samples in [from_ms, to_ms]: what was read after a mark still holds where it is
+     * not greater than that mark. Never too small, maybe too great (it is kept for minutes, hours
+     * and days). Both NULL: nothing may be cached. */
+    uint64_t (*mark)(struct series_store *s, struct tenant *t);
+    uint64_t (*written)(struct series_store *s, struct tenant *t, int64_t from_ms, int64_t to_ms);
+
+    /* At most how many samples and series there are in [from_ms, to_ms]; costs nothing that grows
+     * with them. May be NULL. */
+    void (*bound)(struct series_store *s, struct tenant *t, int64_t from_ms, int64_t to_ms,
+                  uint64_t *ret_samples, uint64_t *ret_series);
+
     /* Hides the samples of the series that match in [from_ms, to_ms], durably; the space comes back
      * with the next merges. */
     int (*remove)(struct series_store *s, struct tenant *t, const struct matcher *matchers,

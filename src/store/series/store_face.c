@@ -289,11 +289,48 @@ static int face_remove(struct series_store *face, struct tenant *t, const struct
     int err = store_flush_all(s, why);
     if (!err)
         err = tenant_add_tombstone(t, matchers, matchers_n, from_ms, to_ms, why);
+    written_note_range(&t->written, from_ms, to_ms);
     thread_unlock(&s->work_lock);
     return err;
 }
 
+static uint64_t face_mark(struct series_store *face, struct tenant *t)
+{
+    (void)face;
+    return written_mark(&t->written);
+}
+
+static uint64_t face_written(struct series_store *face, struct tenant *t, int64_t from_ms,
+                             int64_t to_ms)
+{
+    (void)face;
+    return written_newest(&t->written, from_ms, to_ms);
+}
+
+static void face_bound(struct series_store *face, struct tenant *t, int64_t from_ms, int64_t to_ms,
+                       uint64_t *ret_samples, uint64_t *ret_series)
+{
+    (void)face;
+    bool head = head_overlaps(t->head, from_ms, to_ms);
+    *ret_samples = head ? head_samples(t->head) : 0;
+    must(pthread_rwlock_rdlock(&t->head->index_lock) == 0);
+    *ret_series = t->head->alive;
+    must(pthread_rwlock_unlock(&t->head->index_lock) == 0);
+    thread_lock(&t->parts_lock);
+    for (size_t i = 0; i < t->parts.n; i++) {
+        const struct part_info *info = part_info(t->parts.v[i]->part);
+        if (info->first_ms > to_ms || info->last_ms < from_ms)
+            continue;
+        *ret_samples += info->samples;
+        *ret_series = MAX(*ret_series, info->series);
+    }
+    thread_unlock(&t->parts_lock);
+}
+
 const struct series_store_ops store_face_ops = {
+    .mark = face_mark,
+    .written = face_written,
+    .bound = face_bound,
     .tenant = face_tenant,
     .select = face_select,
     .next = cursor_next,

@@ -327,6 +327,7 @@ static int sink_append(struct sink *sink, size_t lane, struct tenant *t, struct 
         *why = old; /* why tells of the first that was refused */
     if (taken) {
         struct str record = record_finish(&l->writer.record);
+        written_note(&t->written, b->ts_ms, b->n);
         err = log_append(s->log, (uint32_t)lane, RECORD_SAMPLES, record.p, record.n);
     }
     leave(s, (uint32_t)lane, err);

@@ -208,6 +208,9 @@ int tenant_publish(struct tenant *t, const char *const *dirs, size_t dirs_n,
     }
     swap_parts(t, fresh, n, old, old_n);
     for (size_t i = 0; i < old_n; i++) {
+        /* What takes their place may be less: without what has expired, or a tier. */
+        const struct part_info *info = part_info(old[i]->part);
+        written_note_range(&t->written, info->first_ms, info->last_ms);
         atomic_store(&old[i]->doomed, true);
         drop_part(old[i]);
     }

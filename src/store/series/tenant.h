@@ -19,6 +19,7 @@
 #include "store/series/merge.h"
 #include "store/series/part.h"
 #include "store/series/store.h"
+#include "store/series/written.h"
 
 /* A part that cursors may hold. */
 struct tenant_part {
@@ -80,6 +81,8 @@ struct tenant {
     struct stored_exemplar *exemplars; /* ring [exemplars_max]; number i is at i % max */
     size_t exemplars_max;
     uint64_t exemplars_from, exemplars_end; /* numbers of those that are held */
+
+    struct written written; /* when which times were written last, for caches of answers */
 
     int64_t flushed_ms; /* monotonic, of the last flush */
     struct {
