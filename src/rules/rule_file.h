@@ -3,8 +3,8 @@
  * Reading checks everything that `promtool check rules` does and tells all that is wrong at once,
  * each with file, line and column; a file that could be read is whole and never changes.
  *
- * Flow:    YAML text -> rule_file_read -> struct rule_file (groups of rules with parsed
- * expressions) Source:  Prometheus, docs/configuration/recording_rules.md and alerting_rules.md.
+ * Flow:    YAML text -> rule_file_read -> struct rule_file (groups of rules, expressions parsed)
+ * Source:  Prometheus, docs/configuration/recording_rules.md and alerting_rules.md.
  * Threads: reading is a pure function; the result may be read by any.
  */
 #ifndef RULES_RULE_FILE_H
@@ -60,6 +60,11 @@ struct rule_file {
  * fault: `alerts.yml:3:10: group "a", rule 1, "up": ...`. */
 MUST_USE int rule_file_read(struct str text, struct str name, const struct promql_options *options,
                             struct rule_file **ret, struct buf *problems);
+
+/* The same, with fields that are not known passed over (`--ignore-unknown-fields`). */
+MUST_USE int rule_file_read_lenient(struct str text, struct str name,
+                                    const struct promql_options *options, struct rule_file **ret,
+                                    struct buf *problems);
 
 void rule_file_free(struct rule_file *f); /* NULL is fine */
 
