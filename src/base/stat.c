@@ -33,6 +33,11 @@ void stat_register(struct stat *s)
     pthread_mutex_unlock(&lock);
 }
 
+void stat_hide(struct stat *s, bool hidden)
+{
+    atomic_store_explicit(&s->hidden, hidden, memory_order_relaxed);
+}
+
 void stat_set(struct stat *s, double value)
 {
     atomic_store_explicit(&s->value, double_bits(value), memory_order_relaxed);
@@ -77,6 +82,8 @@ void stat_each(void (*f)(void *context, const struct stat_sample *s), void *cont
 {
     /* Entries are never taken out, so the list may be walked while others are put in. */
     for (struct stat *s = first; s; s = s->next) {
+        if (atomic_load_explicit(&s->hidden, memory_order_relaxed))
+            continue;
         struct stat_sample out = {s->name, "", s->help, s->labels, "", s->type, 0};
         if (s->type == STAT_TYPE_HISTOGRAM) {
             each_of_histogram(s, out, f, context);

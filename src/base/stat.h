@@ -33,7 +33,7 @@ struct stat {
     _Atomic uint64_t buckets[STAT_BUCKETS]; /* histogram: not cumulative */
     _Atomic uint64_t sum_ns;                /* histogram */
     struct stat *_Atomic next;              /* registry */
-    _Atomic bool registered;
+    _Atomic bool registered, hidden;
 };
 
 #define STAT_OF(n, l, h, t)                                                                        \
@@ -49,6 +49,9 @@ struct stat {
 
 /* Makes s visible to stat_each(); again is fine. s (and its texts) live as long as the process. */
 void stat_register(struct stat *s);
+
+/* Leaves s out of stat_each(), or shows it again: for what is gone but may come back. */
+void stat_hide(struct stat *s, bool hidden);
 
 static inline void stat_add(struct stat *s, uint64_t n)
 {

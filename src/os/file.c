@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,24 @@ int file_read(const char *path, struct buf *out, struct why *why)
         close(fd);
         return err;
     }
+}
+
+int file_glob(const char *pattern, struct arena *a, struct str **ret, size_t *ret_n,
+              struct why *why)
+{
+    glob_t found = {0};
+    int status = glob(pattern, 0, NULL, &found);
+    if (status != 0 && status != GLOB_NOMATCH) {
+        globfree(&found);
+        return why_set(why, ERR_IO, "%s cannot be searched", pattern);
+    }
+    struct str *v = arena_array(a, found.gl_pathc + 1, sizeof *v);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        v[i] = arena_str(a, str_c(found.gl_pathv[i]));
+    *ret = v;
+    *ret_n = found.gl_pathc;
+    globfree(&found);
+    return 0;
 }
 
 static int write_all(int fd, struct str bytes)

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -26,6 +27,10 @@ MUST_USE int file_make_dir(const char *path, struct why *why);
 
 /* The absolute path of a file or directory that is there, into ret [n]. */
 MUST_USE int file_absolute(const char *path, char *ret, size_t n, struct why *why);
+
+/* The paths that a shell pattern (*, ?, [..]) names now, sorted; memory from a. None is fine. */
+MUST_USE int file_glob(const char *pattern, struct arena *a, struct str **ret, size_t *ret_n,
+                       struct why *why);
 
 /* A file in memory alone, for another process to read: closed on exec. */
 MUST_USE int file_memory(const char *name, int *ret_fd);
