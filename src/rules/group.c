@@ -6,18 +6,6 @@
 #include "base/vec.h"
 #include "rules/group_inside.h"
 
-const char *rule_health_text(enum rule_health h)
-{
-    static const char *const TEXTS[] = {"unknown", "ok", "err"};
-    return TEXTS[h];
-}
-
-const char *alert_state_text(enum alert_state s)
-{
-    static const char *const TEXTS[] = {"inactive", "pending", "firing"};
-    return TEXTS[s];
-}
-
 /* ---- life */
 
 static int pair_cmp(const void *a, const void *b)

@@ -1,5 +1,17 @@
 #include "rules/rules_inside.h"
 
+const char *rule_health_text(enum rule_health h)
+{
+    static const char *const TEXTS[] = {"unknown", "ok", "err"};
+    return TEXTS[h];
+}
+
+const char *alert_state_text(enum alert_state s)
+{
+    static const char *const TEXTS[] = {"inactive", "pending", "firing"};
+    return TEXTS[s];
+}
+
 void rules_view(struct rules *r, struct arena *a, struct rules_view *ret)
 {
     thread_lock(&r->lock);
