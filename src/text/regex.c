@@ -51,6 +51,45 @@ bool regex_expand(const struct regex *re, struct str text, struct str replacemen
     return true;
 }
 
+/* The end of what must stay as it is at s.p[i]: an escape, \\Q..\\E, a class; i where nothing is.
+ */
+static size_t skip_verbatim(struct str s, size_t i)
+{
+    if (s.p[i] == '\\' && i + 1 < s.n && s.p[i + 1] == 'Q') {
+        size_t n = str_search(str_sub(s, i, s.n), STR("\\E"));
+        return MIN(i + n + 2, s.n);
+    }
+    if (s.p[i] == '\\')
+        return MIN(i + 2, s.n);
+    if (s.p[i++] != '[')
+        return i - 1;
+    if (i < s.n && s.p[i] == '^')
+        i++;
+    if (i < s.n && s.p[i] == ']')
+        i++;
+    for (; i < s.n && s.p[i] != ']'; i++) {
+        if (s.p[i] == '\\')
+            i++;
+        else if (s.p[i] == '[' && i + 1 < s.n && s.p[i + 1] == ':')
+            i += str_search(str_sub(s, i, s.n), STR(":]")) + 1;
+    }
+    return MIN(i + 1, s.n);
+}
+
+void regex_respell(struct str pattern, struct buf *out)
+{
+    for (size_t i = 0; i < pattern.n;) {
+        size_t to = skip_verbatim(pattern, i);
+        struct str rest = str_sub(pattern, i, pattern.n);
+        bool named =
+            str_starts(rest, STR("(?<")) && rest.n > 3 && rest.p[3] != '=' && rest.p[3] != '!';
+        if (to == i)
+            to = i + (named ? 3 : 1);
+        buf_put_str(out, named ? STR("(?P<") : str_sub(pattern, i, to));
+        i = to;
+    }
+}
+
 void regex_quote(struct str s, struct buf *out)
 {
     for (size_t i = 0; i < s.n; i++) {

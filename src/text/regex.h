@@ -61,6 +61,9 @@ struct regex_literals {
  * beyond it, which is no error. Memory from a. */
 void regex_literals(struct str pattern, struct arena *a, struct regex_literals *ret);
 
+/* Of regex.c: pattern with Go's (?<name>..) written as RE2's (?P<name>..), appended to out. */
+void regex_respell(struct str pattern, struct buf *out);
+
 /* The pattern that matches s alone, appended to out. */
 void regex_quote(struct str s, struct buf *out);
 

@@ -62,15 +62,24 @@ int regex_new(struct str pattern, struct regex **ret, struct why *why)
     options.set_dot_nl(true);
     options.set_log_errors(false);
     options.set_max_mem(REGEX_MEMORY_MAX);
-    auto *re = new (std::nothrow) regex(re2::StringPiece(pattern.p, pattern.n), options);
+    struct buf text;
+    buf_init(&text, 2 * REGEX_PATTERN_MAX);
+    regex_respell(pattern, &text);
+    auto *re = new (std::nothrow) regex(re2::StringPiece(text.p, text.n), options);
+    buf_done(&text);
     if (!re)
         return why_set(why, ERR_LIMIT, "error parsing regexp: no memory");
     if (!re->re.ok()) {
         auto code = re->re.error_code();
+        // Prometheus shows a whole pattern as it hands it to its parser.
+        bool whole = code == RE2::ErrorMissingParen || code == RE2::ErrorUnexpectedParen;
+        std::string arg = re->re.error_arg();
+        if (whole)
+            arg = "^(?s:" + std::string(pattern.n ? pattern.p : "", pattern.n) + ")$";
         int err = why_set(why, code == RE2::ErrorPatternTooLarge ? ERR_LIMIT : ERR_FORMAT,
-                          re->re.error_arg().empty() ? "error parsing regexp: %s%s"
-                                                     : "error parsing regexp: %s: `%s`",
-                          text_of(code), re->re.error_arg().c_str());
+                          arg.empty() ? "error parsing regexp: %s%s"
+                                      : "error parsing regexp: %s: `%s`",
+                          text_of(code), arg.c_str());
         delete re;
         return err;
     }

@@ -3,7 +3,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
+#include "text/json.h"
 #include "text/regex.h"
 
 static bool matches(const char *pattern, struct str text)
@@ -131,6 +135,134 @@ static void a_quoted_text_matches_itself_alone(void **state)
     buf_done(&b);
 }
 
+static void a_name_of_a_group_may_do_without_its_letter(void **state)
+{
+    (void)state;
+    const char *const pairs[][2] = {
+        {"(a).*(?<second>b)", "(a).*(?P<second>b)"},
+        {"\\(?<a>", "\\(?<a>"},
+        {"[(?<a>]+", "[(?<a>]+"},
+        {"[]^(?<a>]", "[]^(?<a>]"},
+        {"[^](?<]((?<n>x))", "[^](?<]((?P<n>x))"},
+        {"[[:alpha:](?<](?<n>x)", "[[:alpha:](?<](?P<n>x)"},
+        {"\\Q(?<a>\\E(?<n>x)", "\\Q(?<a>\\E(?P<n>x)"},
+        {"(?<=a)b(?<!c)", "(?<=a)b(?<!c)"},
+        {"\\", "\\"},
+        {"[", "["},
+    };
+    for (size_t i = 0; i < COUNTOF(pairs); i++) {
+        struct buf b;
+        buf_init(&b, 100);
+        regex_respell(str_c(pairs[i][0]), &b);
+        buf_put_c(&b, 0);
+        assert_string_equal(b.p, pairs[i][1]);
+        buf_done(&b);
+    }
+    assert_true(matches("(?<n>a+)b", STR("aab")));
+}
+
+/* ---- the published matrix of patterns and texts */
+
+enum { FILE_MAX = 1 << 20, TEXTS_MAX = 200 };
+
+struct matrix {
+    struct arena arena;
+    struct str texts[TEXTS_MAX];
+    size_t n;
+};
+
+struct matrix_row {
+    struct str regex, error;
+    bool matches[TEXTS_MAX];
+};
+
+static void read_row(struct matrix *m, struct str line, struct matrix_row *row)
+{
+    struct json_reader r;
+    struct json_event e;
+    struct str key = STR("");
+    *row = (struct matrix_row){.regex = STR(""), .error = STR("")};
+    json_reader_init(&r, line, &m->arena);
+    while (json_next(&r, &e, NULL) > 0) {
+        if (e.type == JSON_KEY)
+            key = e.text;
+        else if (e.type == JSON_TEXT && str_eq(key, STR("values")))
+            m->texts[m->n++] = e.text;
+        else if (e.type == JSON_TEXT && str_eq(key, STR("regex")))
+            row->regex = e.text;
+        else if (e.type == JSON_TEXT && str_eq(key, STR("error")))
+            row->error = e.text;
+        else if (e.type == JSON_NUMBER)
+            row->matches[(size_t)e.number] = true;
+    }
+}
+
+/* What an index would ask instead of the pattern must not lose a match, nor add one. */
+static bool literals_agree(const struct regex_literals *l, struct str text, bool matches)
+{
+    bool found = false;
+    for (size_t i = 0; i < l->n; i++)
+        found |= str_eq(l->texts[i], text);
+    if (l->exact)
+        return found == matches;
+    bool begins = str_starts(text, l->prefix);
+    return l->prefix_only ? begins == matches : begins || !matches;
+}
+
+static bool row_holds(struct matrix *m, const struct matrix_row *row)
+{
+    struct regex *re;
+    struct why why = {0};
+    struct regex_literals literals = {0};
+    bool good = true;
+    if (regex_new(row->regex, &re, &why))
+        return row->error.n && str_eq(str_c(why.text), row->error);
+    regex_literals(row->regex, &m->arena, &literals);
+    for (size_t i = 0; i < m->n; i++) {
+        good &= regex_match(re, m->texts[i]) == row->matches[i];
+        good &= literals_agree(&literals, m->texts[i], row->matches[i]);
+    }
+    regex_free(re);
+    return good && row->error.n == 0;
+}
+
+static void patterns_match_the_published_texts(void **state)
+{
+    (void)state;
+    const char *cases = getenv("SONDE_CASES");
+    char path[1024];
+    size_t good = 0, rows = 0;
+    snprintf(path, sizeof path, "%s/conformance/vectors/regexp_matrix.jsonl",
+             cases ? cases : "../shared");
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        printf("skipped: %s is not there\n", path);
+        skip();
+    }
+    char *text = mem_new(FILE_MAX);
+    struct str rest = {text, fread(text, 1, FILE_MAX, f)}, line;
+    struct matrix *m = mem_new(sizeof *m);
+    fclose(f);
+    arena_init(&m->arena);
+    while (str_split(&rest, '\n', &line)) {
+        struct matrix_row row;
+        read_row(m, line, &row);
+        if (row.regex.n == 0)
+            continue;
+        bool holds = row_holds(m, &row);
+        if (!holds)
+            printf(STR_FMT "\n", STR_ARG(line));
+        good += holds;
+        rows++;
+    }
+    printf("regexp_matrix.jsonl: %zu of %zu\n", good, rows);
+    arena_done(&m->arena);
+    mem_free(m);
+    mem_free(text);
+    assert_int_equal(good, rows);
+    assert_true(rows >= 48);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +272,8 @@ int main(void)
         cmocka_unit_test(literal_texts_are_found_in_a_pattern),
         cmocka_unit_test(a_literal_beginning_is_found_in_a_pattern),
         cmocka_unit_test(a_quoted_text_matches_itself_alone),
+        cmocka_unit_test(a_name_of_a_group_may_do_without_its_letter),
+        cmocka_unit_test(patterns_match_the_published_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
