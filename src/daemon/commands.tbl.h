@@ -3,8 +3,11 @@
 COMMAND("serve", daemon_run,
         "[--config FILE] [--data DIR] [--listen HOST:PORT].. [--set KEY=VALUE]..",
         "Runs the daemon in the foreground; SIGTERM stops it, SIGHUP reloads the configuration.")
-COMMAND("check", check_run, "[--print] CONFIG",
-        "Says whether a configuration is well-formed; --print shows what is in force with it.")
+COMMAND("check", check_run,
+        "[--print] CONFIG | rules FILE.. [--lint all|duplicate-rules|none] [--lint-fatal] "
+        "[--ignore-unknown-fields] [--enable-feature NAME]..",
+        "Says whether a configuration is well-formed (--print shows what is in force with it), or "
+        "rule files: all that is wrong in them with its place, and rules that stand there twice.")
 COMMAND("test", test_run, "promql FILE..",
         "Runs files of cases and closes with how many passed: promql ones load series and say what "
         "queries must answer, in the language of Prometheus's promqltest.")

@@ -1,13 +1,15 @@
 #include "tool/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "tool/arguments.h"
+#include "tool/check_rules.h"
 #include "tool/options.h"
 
 enum { PRINTED_MAX = 16 << 20 /* bytes */ };
 
-int check_run(int argc, char **argv)
+static int check_config(int argc, char **argv)
 {
     struct arguments a;
     struct arguments_settings settings;
@@ -37,4 +39,11 @@ int check_run(int argc, char **argv)
         conf_free(c);
     buf_done(&text);
     return err != 0;
+}
+
+int check_run(int argc, char **argv)
+{
+    if (argc > 0 && strcmp(argv[0], "rules") == 0)
+        return check_rules_run(argc - 1, argv + 1);
+    return check_config(argc, argv);
 }

@@ -1,4 +1,5 @@
-/* tool/check.h - `sonde check CONFIG`: is it well-formed, and what is in force with it?
+/* tool/check.h - `sonde check CONFIG`: is it well-formed, and what is in force with it? `sonde
+ * check rules FILE..` is tool/check_rules.h.
  *
  * Threads: one.
  */
