@@ -282,8 +282,9 @@ static int open_all(struct work *w, struct why *why)
     err = open_store(w, why);
     if (err != 0)
         return err;
-    w->ingest =
-        ingest_new(conf_get(conf_of(w), &ingest_options), store_sink(w->store), &clock_real);
+    struct ingest_settings ingest;
+    options_ingest(conf_of(w), &ingest);
+    w->ingest = ingest_new(&ingest, store_sink(w->store), &clock_real);
     w->pool = pool_new("query", query_threads(server), QUERY_QUEUE_MAX);
     err = open_collect(w, why);
     if (err != 0)
@@ -312,7 +313,9 @@ static void reload(struct work *w)
     options_store(conf_of(w), &store);
     log_set_level((enum log_level)log_level_of(server->log_level));
     budget_set((uint64_t)server->unpacked_bytes_total_max);
-    ingest_reload(w->ingest, conf_get(conf_of(w), &ingest_options));
+    struct ingest_settings ingest;
+    options_ingest(conf_of(w), &ingest);
+    ingest_reload(w->ingest, &ingest);
     store_reload(w->store, &store);
     log_info(MODULE, "configuration reloaded");
 }

@@ -37,6 +37,9 @@ const struct option_table ingest_options = {
 static struct stat samples_taken =
     STAT_COUNTER("sonde_ingest_samples_total", "Samples taken by the store.");
 
+static struct stat samples_dropped = STAT_COUNTER("sonde_ingest_relabel_dropped_total",
+                                                  "Samples that rules of relabelling dropped.");
+
 #define REFUSED(err, reason)                                                                       \
     [err] = STAT_COUNTER_OF("sonde_ingest_refused_total", "reason=\"" reason "\"",                 \
                             "Samples refused, by reason.")
@@ -66,7 +69,8 @@ struct ingest {
     struct sink *next;
     const struct clock *clock;
     _Atomic int64_t labels_max, name_max, value_max, future_ms;
-    _Atomic size_t key_free;      /* a key of up to so many bytes is within all limits */
+    _Atomic size_t key_free; /* a key of up to so many bytes is within all limits */
+    struct ingest_relabel *relabel;
     struct tenant_count *tenants; /* [TENANTS_MAX], open addressing by pointer */
     struct tenant_count others;
     unsigned tenants_n;
@@ -89,6 +93,12 @@ void ingest_reload(struct ingest *in, const struct ingest_settings *settings)
     in->value_max = settings->label_value_bytes_max;
     in->future_ms = settings->future_window_ms;
     in->key_free = (size_t)MAX(free, 0);
+    ingest_relabel_set(in->relabel, &settings->relabel);
+}
+
+int ingest_settings_check(const struct ingest_settings *settings, struct why *why)
+{
+    return ingest_relabel_check(&settings->relabel, why);
 }
 
 /* ---- tenants */
@@ -274,10 +284,9 @@ static int append_some(struct ingest *in, size_t lane, struct tenant *t, struct 
     return taken;
 }
 
-static int sink_append(struct sink *s, size_t lane, struct tenant *t, struct batch *b,
-                       struct why *why)
+static int append_checked(struct ingest *in, size_t lane, struct tenant *t, struct batch *b,
+                          struct why *why)
 {
-    struct ingest *in = of(s);
     int64_t limit_ms = clock_wall_ms(in->clock) + in->future_ms;
     size_t key_free = in->key_free;
     struct why own = {0};
@@ -307,18 +316,62 @@ static int sink_append(struct sink *s, size_t lane, struct tenant *t, struct bat
     return taken;
 }
 
+static int append_relabelled(struct ingest *in, size_t lane, struct tenant *t, struct batch *b,
+                             struct why *why)
+{
+    struct ingest_relabelled *left = ingest_relabel_batch(in->relabel, lane, b);
+    struct why theirs = {0};
+    int taken = 0;
+    stat_add(&samples_dropped, left->dropped);
+    if (left->refused)
+        count_refused(in, count_of(in, t), b, first_refused(b), &left->why);
+    size_t ours = first_refused(b);
+    if (left->batch.n)
+        taken = append_checked(in, lane, t, &left->batch, &theirs);
+    if (taken < 0) {
+        if (why)
+            *why = theirs;
+        return taken;
+    }
+    for (size_t k = 0; k < left->batch.n; k++)
+        b->err[left->place[k]] = left->batch.err[k];
+    size_t first = first_refused(b);
+    if (why && first < b->n)
+        *why = first == ours ? left->why : theirs;
+    return taken + (int)left->dropped;
+}
+
+static int sink_append(struct sink *s, size_t lane, struct tenant *t, struct batch *b,
+                       struct why *why)
+{
+    struct ingest *in = of(s);
+    if (UNLIKELY(ingest_relabel_any(in->relabel)))
+        return append_relabelled(in, lane, t, b, why);
+    return append_checked(in, lane, t, b, why);
+}
+
+static int exemplar_relabelled(struct ingest *in, size_t lane, struct exemplar *e, struct why *why)
+{
+    if (LIKELY(!ingest_relabel_any(in->relabel)))
+        return 1;
+    return ingest_relabel_key(in->relabel, lane, e->key, &e->key, why);
+}
+
 static int sink_exemplar(struct sink *s, size_t lane, struct tenant *t, const struct exemplar *e,
                          struct why *why)
 {
     struct ingest *in = of(s);
-    int err = 0;
+    struct exemplar own = *e;
+    int kept = exemplar_relabelled(in, lane, &own, why), err = 0;
+    if (kept <= 0)
+        return kept;
     if (e->ts_ms > clock_wall_ms(in->clock) + in->future_ms)
         err = why_set(why, ERR_FUTURE, "an exemplar is dated too far ahead");
-    if (!err && e->key.n > in->key_free)
-        err = key_check(in, e->key, why);
+    if (!err && own.key.n > in->key_free)
+        err = key_check(in, own.key, why);
     if (!err && e->labels.n > in->key_free)
         err = key_check(in, e->labels, why);
-    return err ? err : in->next->ops->exemplar(in->next, lane, t, e, why);
+    return err ? err : in->next->ops->exemplar(in->next, lane, t, &own, why);
 }
 
 static int sink_metadata(struct sink *s, size_t lane, struct tenant *t, const struct metadata *m)
@@ -354,9 +407,11 @@ struct ingest *ingest_new(const struct ingest_settings *settings, struct sink *n
     in->clock = clock;
     in->tenants = mem_array(TENANTS_MAX, sizeof *in->tenants);
     in->ring = mem_array(INGEST_REFUSALS_MAX, sizeof *in->ring);
+    in->relabel = ingest_relabel_new();
     must(pthread_mutex_init(&in->lock, NULL) == 0);
     ingest_reload(in, settings);
     stat_register(&samples_taken);
+    stat_register(&samples_dropped);
     for (size_t i = 1; i < ERR_COUNT; i++)
         stat_register(&samples_refused[i]);
     return in;
@@ -367,6 +422,7 @@ void ingest_free(struct ingest *in)
     if (!in)
         return;
     pthread_mutex_destroy(&in->lock);
+    ingest_relabel_free(in->relabel);
     mem_free(in->tenants);
     mem_free(in->ring);
     mem_free(in);

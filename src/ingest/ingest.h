@@ -1,5 +1,7 @@
-/* ingest/ingest.h - the sink that all writers see: it checks, limits and counts what goes into the
- * store's sink behind it.
+/* ingest/ingest.h - the sink that all writers see: it relabels, checks, limits and counts what goes
+ * into the store's sink behind it.
+ *
+ * Rows that [[ingest.relabel]] drops count as taken for whoever wrote them.
  *
  * Refused here: timestamps too far ahead (-ERR_FUTURE), series names past the limits (-ERR_LIMIT),
  * histograms that contradict themselves (-ERR_FORMAT). What only the store knows (too old, too many
@@ -20,6 +22,7 @@
 #include "base/clock.h"
 #include "base/option.h"
 #include "base/str.h"
+#include "ingest/ingest_relabel.h"
 #include "model/sink.h"
 
 /* [ingest] of the configuration. */
@@ -27,14 +30,18 @@ struct ingest_settings {
     int64_t labels_max; /* of one series, __name__ included */
     int64_t label_name_bytes_max;
     int64_t label_value_bytes_max;
-    int64_t future_window_ms; /* how far ahead of the clock a sample may be */
+    int64_t future_window_ms;   /* how far ahead of the clock a sample may be */
+    struct option_rows relabel; /* struct ingest_relabel_rule */
 };
 
 extern const struct option_table ingest_options;
 
+/* Are the rules well-formed? The rows of the table have checked the rest. */
+MUST_USE int ingest_settings_check(const struct ingest_settings *settings, struct why *why);
+
 struct ingest;
 
-/* A sink on top of next; clock and next outlive it. */
+/* A sink on top of next; clock and next outlive it. The settings have been checked. */
 struct ingest *ingest_new(const struct ingest_settings *settings, struct sink *next,
                           const struct clock *clock);
 void ingest_free(struct ingest *in); /* NULL is fine */

@@ -70,9 +70,11 @@ const struct option_table options_server_table = {
 };
 
 static const struct option_table *const TABLES[] = {
-    &options_server_table,       &ingest_options,         &store_options,
-    &store_retention_options,    &store_tenant_options,   &settings_options,
-    &settings_intervals_options, &settings_group_options,
+    &options_server_table,    &ingest_options,
+    &ingest_relabel_options,  &store_options,
+    &store_retention_options, &store_tenant_options,
+    &settings_options,        &settings_intervals_options,
+    &settings_group_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
@@ -94,6 +96,12 @@ void options_store(const struct conf *c, struct store_settings *ret)
     *ret = *(const struct store_settings *)conf_get(c, &store_options);
     ret->retention = *conf_rows(c, &store_retention_options);
     ret->tenants = *conf_rows(c, &store_tenant_options);
+}
+
+void options_ingest(const struct conf *c, struct ingest_settings *ret)
+{
+    *ret = *(const struct ingest_settings *)conf_get(c, &ingest_options);
+    ret->relabel = *conf_rows(c, &ingest_relabel_options);
 }
 
 static int check_listen(const struct options_server *s, struct why *why)
@@ -136,6 +144,11 @@ static int check_whole(const struct conf *c, struct why *why)
     struct settings collect;
     options_collect(c, &collect);
     err = settings_check(&collect, why);
+    if (err != 0)
+        return err;
+    struct ingest_settings ingest;
+    options_ingest(c, &ingest);
+    err = ingest_settings_check(&ingest, why);
     if (err != 0)
         return err;
     struct store_settings store;

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "collect/settings.h"
 #include "conf/conf.h"
+#include "ingest/ingest.h"
 #include "store/series/store.h"
 
 enum {
@@ -58,6 +59,7 @@ const struct options_server *options_server(const struct conf *c);
 /* Settings of modules that have several sections: their parts put together. The texts and rows are
  * c's. */
 void options_collect(const struct conf *c, struct settings *ret);
+void options_ingest(const struct conf *c, struct ingest_settings *ret);
 void options_store(const struct conf *c, struct store_settings *ret);
 
 #endif
