@@ -1,4 +1,4 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_histogram.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,8 +15,7 @@ struct group {
     double *extra; /* compensation of a sum; sum of squares */
     uint32_t *count;
     uint8_t *flags;
-    struct histogram **histogram;
-    uint32_t *histograms;
+    struct promql_total *total; /* of histograms; NULL until the first */
 };
 
 struct aggregate {
@@ -135,33 +134,25 @@ static void add_histograms(struct engine *e, const struct aggregate *a, struct g
                            const struct row *r)
 {
     const struct promql_expr *where = a->expr->left;
-    if (!g->histogram) {
-        g->histogram = arena_array(e->arena, a->n, sizeof(struct histogram *));
-        g->histograms = arena_array(e->arena, a->n, sizeof *g->histograms);
-    }
+    bool mean = a->operator== TOKEN_AVG;
+    if (!g->total)
+        g->total = arena_array(e->arena, a->n, sizeof *g->total);
     for (size_t i = 0; i < a->n; i++) {
         if (r->kind[i] != KIND_HISTOGRAM || (g->flags[i] & MIXED))
             continue;
-        const struct histogram *h = r->histogram[i];
         unsigned notes = 0;
-        if (g->histograms[i]++ == 0) {
-            g->histogram[i] = promql_histogram_scale(e, h, 1);
-            continue;
-        }
-        struct histogram *sum = promql_histogram_add(e, g->histogram[i], h, 1, &notes);
+        bool fits = promql_total_add(e, &g->total[i], r->histogram[i], mean, &notes);
         if (notes & NOTE_RESET_CONFLICT)
             promql_engine_warn(e, where, "conflicting counter resets during histogram aggregation");
         if (notes & NOTE_RECONCILED)
             promql_engine_info(e, where, "mismatched custom buckets were reconciled during %s",
                                "aggregation");
-        if (!sum) {
-            promql_engine_warn(e, where,
-                               "vector contains a mix of histograms with exponential "
-                               "and custom buckets schemas");
-            g->flags[i] |= MIXED;
+        if (fits)
             continue;
-        }
-        g->histogram[i] = sum;
+        promql_engine_warn(e, where,
+                           "vector contains a mix of histograms with exponential "
+                           "and custom buckets schemas");
+        g->flags[i] |= MIXED;
     }
 }
 
@@ -227,7 +218,7 @@ static void finish_group(struct engine *e, const struct aggregate *a, const stru
                          struct row_buffer *r)
 {
     for (size_t i = 0; i < a->n; i++) {
-        uint32_t histograms = g->histograms ? g->histograms[i] : 0;
+        uint64_t histograms = g->total ? g->total[i].n : 0;
         if (histograms && g->count[i]) {
             promql_engine_warn(e, a->expr->left,
                                "encountered a mix of histograms and floats for aggregation");
@@ -236,8 +227,8 @@ static void finish_group(struct engine *e, const struct aggregate *a, const stru
         if (g->flags[i] & MIXED)
             continue;
         if (histograms) {
-            double f = a->operator== TOKEN_AVG ? 1 / (double)histograms : 1;
-            promql_row_histogram(e, r, a->n, i, promql_histogram_scale(e, g->histogram[i], f));
+            bool mean = a->operator== TOKEN_AVG;
+            promql_row_histogram(e, r, a->n, i, promql_total_histogram(e, &g->total[i], mean));
         } else if (g->count[i]) {
             r->kind[i] = KIND_FLOAT;
             r->value[i] = finish(a, g, i);

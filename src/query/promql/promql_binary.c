@@ -56,6 +56,8 @@ static int operate_histograms(struct engine *e, const struct promql_expr *x,
     if (notes & NOTE_RECONCILED)
         promql_engine_info(e, x, "mismatched custom buckets were reconciled during %s",
                            add ? "addition" : "subtraction");
+    if (!add)
+        h->reset = HISTOGRAM_RESET_GAUGE;
     *ret = (struct operand){KIND_HISTOGRAM, 0, h};
     return KIND_HISTOGRAM;
 }

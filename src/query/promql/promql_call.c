@@ -383,8 +383,15 @@ static int stream_timestamp(struct engine *e, const struct promql_expr *x, const
                             struct stream **ret)
 {
     const struct promql_expr *of = promql_bare(x->arguments[0]);
+    if (x->function == PROMQL_FN_START_TIMESTAMP) {
+        struct rows none = {0};
+        *ret = promql_rows_stream(e, &none);
+        if (!e->start_timestamps || of->kind != EXPR_SELECTOR || of->anchored || of->smoothed)
+            return 0; /* an expression has no created times */
+        return promql_stream_selector(e, of, g, SELECTOR_STARTS, ret);
+    }
     if (of->kind == EXPR_SELECTOR)
-        return promql_stream_selector(e, of, g, true, ret);
+        return promql_stream_selector(e, of, g, SELECTOR_TIMES, ret);
     int err = promql_stream(e, of, g, ret);
     if (err < 0)
         return err;
@@ -463,7 +470,7 @@ int promql_stream_call(struct engine *e, const struct promql_expr *x, const stru
     int err;
     if (apply) {
         err = stream_map(e, x, g, apply, ret);
-    } else if (x->function == PROMQL_FN_TIMESTAMP) {
+    } else if (x->function == PROMQL_FN_TIMESTAMP || x->function == PROMQL_FN_START_TIMESTAMP) {
         err = stream_timestamp(e, x, g, ret);
     } else if (x->function == PROMQL_FN_VECTOR) {
         double *v;
@@ -471,6 +478,8 @@ int promql_stream_call(struct engine *e, const struct promql_expr *x, const stru
         if (err == 0)
             *ret = constant_row(e, g, v);
         return err;
+    } else if (x->function == PROMQL_FN_INFO) {
+        return promql_stream_info(e, x, g, ret);
     } else if (promql_is_range_function(x->function)) {
         err = promql_stream_range(e, x, g, ret);
     } else if (strncmp(promql_function_row(x->function)->name, "histogram_", 10) == 0) {
@@ -533,7 +542,7 @@ static int stream_of(struct engine *e, const struct promql_expr *x, const struct
     case EXPR_SELECTOR:
         if (x->smoothed)
             return promql_stream_range(e, x, g, ret);
-        return promql_stream_selector(e, x, g, false, ret);
+        return promql_stream_selector(e, x, g, SELECTOR_VALUES, ret);
     case EXPR_UNARY:
         return stream_unary(e, x, g, ret);
     case EXPR_BINARY:

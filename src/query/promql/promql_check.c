@@ -141,11 +141,72 @@ static bool check_count(struct promql_parser *p, struct promql_expr *e)
     return true;
 }
 
+/* Does m match the empty value? false with an error where its expression is malformed. */
+static bool matches_empty(struct promql_parser *p, const struct promql_expr *e,
+                          const struct matcher *m, bool *ret)
+{
+    if (m->type == MATCH_EQUAL || m->type == MATCH_NOT_EQUAL) {
+        *ret = (m->value.n == 0) == (m->type == MATCH_EQUAL);
+        return true;
+    }
+    struct regex *r;
+    struct why why = {0};
+    if (regex_new(m->value, &r, &why) < 0)
+        return promql_parser_error(p, e->start, "%s", why.text);
+    *ret = regex_match(r, STR("")) == (m->type == MATCH_REGEX);
+    regex_free(r);
+    return true;
+}
+
+/* The matchers of the info series that a call of info() reads: target_info where no metric is
+ * named, and one that ends in _info where names are only ruled out. */
+static void info_matchers(struct promql_parser *p, struct promql_expr *e,
+                          const struct promql_expr *selector)
+{
+    size_t n = selector ? selector->matchers_n : 0;
+    bool named = false, ruled_out = false;
+    struct matcher *m = arena_array(p->arena, n + 1, sizeof *m);
+    for (size_t i = 0; i < n; i++) {
+        m[i] = selector->matchers[i];
+        bool negative = m[i].type == MATCH_NOT_EQUAL || m[i].type == MATCH_NOT_REGEX;
+        if (str_eq(m[i].name, LABEL_METRIC))
+            *(negative ? &ruled_out : &named) = true;
+    }
+    if (!named && ruled_out)
+        m[n++] = (struct matcher){MATCH_REGEX, LABEL_METRIC, STR(".+_info")};
+    else if (!named)
+        m[n++] = (struct matcher){MATCH_EQUAL, LABEL_METRIC, STR("target_info")};
+    e->matchers = m;
+    e->matchers_n = n;
+}
+
+static bool check_info(struct promql_parser *p, struct promql_expr *e)
+{
+    const char *context = "call to function \"info\"";
+    if (!expect(p, e->arguments[0], PROMQL_VECTOR, context))
+        return false;
+    struct promql_expr *s = e->arguments_n > 1 ? e->arguments[1] : NULL;
+    if (s && s->type != PROMQL_VECTOR)
+        return expect(p, s, PROMQL_VECTOR, context);
+    if (s && (s->kind != EXPR_SELECTOR || s->name.n))
+        return promql_parser_error(p, s->start,
+                                   "expected label selectors only, got vector selector instead");
+    for (size_t i = 0; s && i < s->matchers_n; i++) {
+        bool empty;
+        if (!matches_empty(p, s, &s->matchers[i], &empty))
+            return false;
+    }
+    info_matchers(p, e, s);
+    return true;
+}
+
 static bool check_call(struct promql_parser *p, struct promql_expr *e)
 {
     const struct promql_function_row *f = &functions[e->function];
     if (!check_count(p, e))
         return false;
+    if (e->function == PROMQL_FN_INFO)
+        return check_info(p, e);
     char context[64];
     snprintf(context, sizeof context, "call to function \"%s\"", f->name);
     size_t n = strlen(f->arguments);
@@ -164,23 +225,6 @@ static bool check_aggregate(struct promql_parser *p, struct promql_expr *e)
         return true;
     return expect(p, e->right, e->operator== TOKEN_COUNT_VALUES ? PROMQL_STRING : PROMQL_SCALAR,
                   "aggregation parameter");
-}
-
-/* Does m match the empty value? false with an error where its expression is malformed. */
-static bool matches_empty(struct promql_parser *p, const struct promql_expr *e,
-                          const struct matcher *m, bool *ret)
-{
-    if (m->type == MATCH_EQUAL || m->type == MATCH_NOT_EQUAL) {
-        *ret = (m->value.n == 0) == (m->type == MATCH_EQUAL);
-        return true;
-    }
-    struct regex *r;
-    struct why why = {0};
-    if (regex_new(m->value, &r, &why) < 0)
-        return promql_parser_error(p, e->start, "%s", why.text);
-    *ret = regex_match(r, STR("")) == (m->type == MATCH_REGEX);
-    regex_free(r);
-    return true;
 }
 
 static bool check_selector(struct promql_parser *p, struct promql_expr *e)
@@ -217,6 +261,27 @@ static bool check_subquery(struct promql_parser *p, struct promql_expr *e)
         return true;
     return promql_parser_error(p, e->start, "subquery is only allowed on %s, got %s instead",
                                documented(PROMQL_VECTOR), promql_type_text(e->left->type));
+}
+
+void promql_mark_counts(struct promql_expr *e, bool counts, bool buckets)
+{
+    if (!e)
+        return;
+    enum promql_function f = e->function;
+    buckets |= e->kind == EXPR_SUBQUERY;
+    buckets |= e->kind == EXPR_BINARY &&
+               (e->operator== TOKEN_TRIM_UPPER || e->operator== TOKEN_TRIM_LOWER);
+    if (e->kind == EXPR_CALL) {
+        counts |= f == PROMQL_FN_HISTOGRAM_COUNT || f == PROMQL_FN_HISTOGRAM_SUM ||
+                  f == PROMQL_FN_HISTOGRAM_AVG;
+        buckets |= f == PROMQL_FN_HISTOGRAM_QUANTILE || f == PROMQL_FN_HISTOGRAM_QUANTILES ||
+                   f == PROMQL_FN_HISTOGRAM_FRACTION;
+    }
+    e->counts_only = e->kind == EXPR_SELECTOR && counts && !buckets;
+    promql_mark_counts(e->left, counts, buckets);
+    promql_mark_counts(e->right, counts, buckets);
+    for (size_t i = 0; e->kind == EXPR_CALL && i < e->arguments_n; i++)
+        promql_mark_counts(e->arguments[i], counts, buckets);
 }
 
 bool promql_check(struct promql_parser *p, struct promql_expr *e)

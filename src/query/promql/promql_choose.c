@@ -233,10 +233,13 @@ static int count_values(struct engine *e, struct choose *c, const struct rows *k
     for (size_t i = 0; i < c->in.n; i++) {
         const struct row_buffer *in = &c->in.v[i];
         for (size_t step = 0; step < c->n; step++) {
-            if (in->kind[step] != KIND_FLOAT)
+            if (in->kind[step] == KIND_NONE)
                 continue;
             buf_clear(&text);
-            promql_number_put(in->value[step], &text);
+            if (in->kind[step] == KIND_FLOAT)
+                promql_number_put(in->value[step], &text);
+            else
+                promql_histogram_print(in->histogram[step], &text);
             promql_label_set_read(keys->v[c->group[i]].key, &set);
             promql_label_set_put(&set, name, buf_str(&text));
             struct str key = promql_label_set_key(e, &set);

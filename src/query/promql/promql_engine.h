@@ -60,7 +60,7 @@ struct source {
     int (*next)(struct engine *e, struct source *s, struct samples *ret);
     int64_t range_ms;
     int64_t before_ms, after_ms; /* samples wanted around the window: anchored, smoothed */
-    bool smoothed;
+    bool smoothed, counts_only;
     int64_t offset_ms;
     enum promql_at at;
     int64_t at_ms;
@@ -81,7 +81,7 @@ struct engine {
     struct arena *arena;
     struct promql_failure *failure;
     struct str text;
-    bool delayed_names;
+    bool delayed_names, start_timestamps, type_and_unit;
     int64_t deadline_ns, began_ns;
     int64_t prepared_ns; /* when the streams had been made; 0: not yet */
     int64_t lookback_ms;
@@ -166,8 +166,20 @@ MUST_USE int promql_scalar(struct engine *e, const struct promql_expr *x, const 
 struct str promql_string(const struct promql_expr *x);
 
 /* promql_select.c */
+enum selector_values {
+    SELECTOR_VALUES,
+    SELECTOR_TIMES,  /* the samples' own times */
+    SELECTOR_STARTS, /* their created times, 0 where not known */
+    SELECTOR_INFO,   /* the samples' own times, names kept; histograms stay what they are */
+};
+
 MUST_USE int promql_stream_selector(struct engine *e, const struct promql_expr *x,
-                                    const struct grid *g, bool times, struct stream **ret);
+                                    const struct grid *g, enum selector_values want,
+                                    struct stream **ret);
+
+/* What the offset of a selector or subquery comes to. */
+MUST_USE int promql_offset_ms(struct engine *e, const struct promql_expr *x, int64_t *ret);
+
 /* blocks: ask the store for blocks, where x is a selector without anchored and smoothed. */
 MUST_USE int promql_source(struct engine *e, const struct promql_expr *x, const struct grid *g,
                            bool blocks, struct source **ret);
@@ -180,6 +192,7 @@ struct window {
     const int64_t *histogram_ts_ms; /* [histograms_n] */
     const struct histogram *const *histogram;
     size_t histograms_n;
+    const int64_t *start_ms, *histogram_start_ms; /* created times; NULL: none known */
     int64_t from_ms, to_ms, eval_ms, range_ms;
     double a, b; /* scalar arguments at this step */
 };
@@ -199,9 +212,16 @@ int promql_rate(struct engine *e, const struct range_call *c, const struct windo
                 const struct histogram **ret_histogram);
 bool promql_is_rate(enum promql_function f);
 
+/* Does the created time of a sample say that the counter began anew since the one before it? 0 is
+ * an unknown time. */
+bool promql_start_reset(int64_t before_start_ms, int64_t before_ms, int64_t start_ms, int64_t ms);
+
+/* Do changes and resets of the samples of w, in the order of time. */
+double promql_count_steps(struct engine *e, enum promql_function f, const struct window *w);
+
 /* anchored and smoothed: the window holds samples around it too (promql_extended.c). */
 int promql_extended(struct engine *e, const struct range_call *c, const struct window *w,
-                    double *ret);
+                    double *ret, const struct histogram **ret_histogram);
 MUST_USE int promql_extended_check(struct engine *e, const struct promql_expr *call,
                                    const struct promql_expr *selector);
 
@@ -234,6 +254,8 @@ MUST_USE int promql_stream_histogram(struct engine *e, const struct promql_expr 
                                      const struct grid *g, struct stream **ret);
 MUST_USE int promql_stream_aggregate(struct engine *e, const struct promql_expr *x,
                                      const struct grid *g, struct stream **ret);
+MUST_USE int promql_stream_info(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                                struct stream **ret);
 MUST_USE int promql_stream_choose(struct engine *e, const struct promql_expr *x,
                                   const struct grid *g, struct stream **ret);
 MUST_USE int promql_stream_binary(struct engine *e, const struct promql_expr *x,
@@ -331,6 +353,9 @@ bool promql_histogram_equal(const struct histogram *a, const struct histogram *b
 /* Without the observations above (upper) or below a limit. */
 struct histogram *promql_histogram_trim(struct engine *e, const struct histogram *h, double limit,
                                         bool upper);
+
+/* {count:2, sum:3, (0.5,1]:2}, as count_values names it. */
+void promql_histogram_print(const struct histogram *h, struct buf *out);
 
 /* A Kahan-Neumaier sum. */
 static inline void promql_sum_add(double v, double *sum, double *c)

@@ -1,72 +1,7 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_histogram.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { DENSE_MAX = 1 << 20 }; /* buckets of one side when all between first and last are there */
-
-/* One side with every bucket between its first and last index. */
-struct side {
-    int64_t first;
-    size_t n;
-    double *v;
-};
-
-static struct side side_of(struct engine *e, const struct histogram_span *spans, uint32_t spans_n,
-                           const double *counts, unsigned shift)
-{
-    struct side s = {0};
-    int64_t index = 0, last = 0;
-    bool any = false;
-    for (int pass = 0; pass < 2; pass++) {
-        size_t at = 0;
-        index = 0;
-        for (uint32_t i = 0; i < spans_n; i++) {
-            index += spans[i].offset;
-            for (uint32_t k = 0; k < spans[i].length; k++, index++, at++) {
-                int64_t to = shift ? ((index - 1) >> shift) + 1 : index;
-                if (pass == 0) {
-                    s.first = any ? MIN(s.first, to) : to;
-                    last = any ? MAX(last, to) : to;
-                    any = true;
-                } else if (to - s.first < (int64_t)s.n) {
-                    s.v[to - s.first] += counts[at];
-                }
-            }
-        }
-        if (!any)
-            return s;
-        if (pass == 0) {
-            s.n = (size_t)MIN(last - s.first + 1, DENSE_MAX);
-            s.v = arena_array(e->arena, s.n, sizeof *s.v);
-        }
-    }
-    return s;
-}
-
-/* Spans and counts of what is not zero. */
-static void side_put(struct engine *e, const struct side *s, const struct histogram_span **spans,
-                     uint32_t *spans_n, const double **counts, uint32_t *counts_n)
-{
-    struct histogram_span *out = arena_array(e->arena, s->n + 1, sizeof *out);
-    double *v = arena_array(e->arena, s->n + 1, sizeof *v);
-    uint32_t n = 0, m = 0;
-    int64_t next = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->v[i] == 0)
-            continue;
-        int64_t index = s->first + (int64_t)i;
-        if (m == 0 || index != next)
-            out[m++] = (struct histogram_span){(int32_t)(index - next), 0};
-        out[m - 1].length++;
-        next = index + 1;
-        v[n++] = s->v[i];
-    }
-    *spans = out;
-    *spans_n = m;
-    *counts = v;
-    *counts_n = n;
-}
 
 struct histogram *promql_histogram_scale(struct engine *e, const struct histogram *h, double f)
 {
@@ -101,123 +36,34 @@ struct histogram *promql_histogram_scale(struct engine *e, const struct histogra
     return r;
 }
 
-static double exponential_bound(int64_t index, int schema)
+static void add_side(struct engine *e, struct promql_side *to, const struct promql_side *from,
+                     double sign)
 {
-    return exp2(ldexp((double)index, -schema));
-}
-
-static bool same_bounds(const struct histogram *a, const struct histogram *b)
-{
-    return a->custom_n == b->custom_n &&
-           (a->custom_n == 0 ||
-            memcmp(a->custom_bounds, b->custom_bounds, a->custom_n * sizeof(double)) == 0);
-}
-
-/* A histogram that can be added to: sides are dense. */
-struct work {
-    struct side positive, negative;
-    double zero_threshold, zero_count;
-};
-
-static struct work work_of(struct engine *e, const struct histogram *h, int schema)
-{
-    unsigned shift = (unsigned)(h->schema - schema);
-    return (struct work){side_of(e, h->positive_spans, h->positive_spans_n, h->positive, shift),
-                         side_of(e, h->negative_spans, h->negative_spans_n, h->negative, shift),
-                         h->zero_threshold, h->zero_count};
-}
-
-/* Takes the buckets at or below the threshold into the zero bucket; the threshold grows where it
- * would cut a filled bucket. */
-static double widen_zero(struct work *w, double threshold, int schema)
-{
-    struct side *sides[] = {&w->positive, &w->negative};
-    for (int k = 0; k < 2; k++) {
-        for (size_t i = 0; i < sides[k]->n; i++) {
-            int64_t index = sides[k]->first + (int64_t)i;
-            double upper = exponential_bound(index, schema);
-            double lower = exponential_bound(index - 1, schema);
-            if (lower >= threshold || sides[k]->v[i] == 0)
-                continue;
-            if (upper > threshold)
-                threshold = upper;
-            w->zero_count += sides[k]->v[i];
-            sides[k]->v[i] = 0;
-        }
+    promql_side_cover(e, to, from->first, from->n);
+    for (size_t i = 0; i < from->n; i++) {
+        size_t at = (size_t)(from->first - to->first) + i;
+        if (at < to->n)
+            to->v[at] += sign * from->v[i];
     }
-    w->zero_threshold = threshold;
-    return threshold;
-}
-
-static struct side add_sides(struct engine *e, const struct side *a, const struct side *b,
-                             double sign)
-{
-    struct side s = {0};
-    if (a->n + b->n == 0)
-        return s;
-    int64_t first = !a->n ? b->first : !b->n ? a->first : MIN(a->first, b->first);
-    int64_t a_end = a->n ? a->first + (int64_t)a->n : first;
-    int64_t b_end = b->n ? b->first + (int64_t)b->n : first;
-    s.first = first;
-    s.n = (size_t)MIN(MAX(a_end, b_end) - first, DENSE_MAX);
-    s.v = arena_array(e->arena, s.n + 1, sizeof *s.v);
-    for (size_t i = 0; i < a->n && (size_t)(a->first - first) + i < s.n; i++)
-        s.v[(size_t)(a->first - first) + i] += a->v[i];
-    for (size_t i = 0; i < b->n && (size_t)(b->first - first) + i < s.n; i++)
-        s.v[(size_t)(b->first - first) + i] += sign * b->v[i];
-    return s;
-}
-
-/* The side of a histogram with custom bounds, told in fewer bounds. */
-static struct side remap(struct engine *e, const struct histogram *h, const double *bounds,
-                         uint32_t n)
-{
-    struct side from = side_of(e, h->positive_spans, h->positive_spans_n, h->positive, 0);
-    struct side to = {0, n + 1, arena_array(e->arena, n + 2, sizeof(double))};
-    for (size_t i = 0; i < from.n; i++) {
-        int64_t index = from.first + (int64_t)i;
-        uint32_t k = 0;
-        double upper = index < (int64_t)h->custom_n ? h->custom_bounds[index] : INFINITY;
-        while (k < n && bounds[k] < upper)
-            k++;
-        to.v[k] += from.v[i];
-    }
-    return to;
-}
-
-static uint8_t reset_of_sum(const struct histogram *a, const struct histogram *b, double sign,
-                            unsigned *notes)
-{
-    if (a->reset == HISTOGRAM_RESET_GAUGE || b->reset == HISTOGRAM_RESET_GAUGE || sign < 0)
-        return sign < 0 || a->reset == HISTOGRAM_RESET_GAUGE || b->reset == HISTOGRAM_RESET_GAUGE
-                   ? HISTOGRAM_RESET_GAUGE
-                   : HISTOGRAM_RESET_UNKNOWN;
-    bool yes = a->reset == HISTOGRAM_RESET_YES || b->reset == HISTOGRAM_RESET_YES;
-    bool no = a->reset == HISTOGRAM_RESET_NO || b->reset == HISTOGRAM_RESET_NO;
-    if (yes && no)
-        *notes |= NOTE_RESET_CONFLICT;
-    return a->reset == b->reset ? a->reset : HISTOGRAM_RESET_UNKNOWN;
 }
 
 static void add_custom(struct engine *e, const struct histogram *a, const struct histogram *b,
                        double sign, struct histogram *r, unsigned *notes)
 {
-    double *bounds = arena_array(e->arena, a->custom_n + 1, sizeof *bounds);
-    uint32_t n = 0;
-    for (uint32_t i = 0, k = 0; i < a->custom_n; i++) {
-        while (k < b->custom_n && b->custom_bounds[k] < a->custom_bounds[i])
-            k++;
-        if (k < b->custom_n && b->custom_bounds[k] == a->custom_bounds[i])
-            bounds[n++] = a->custom_bounds[i];
-    }
-    if (!same_bounds(a, b))
+    struct promql_side x = promql_side_of(e, a->positive_spans, a->positive_spans_n, a->positive);
+    struct promql_side y = promql_side_of(e, b->positive_spans, b->positive_spans_n, b->positive);
+    r->custom_bounds = a->custom_bounds;
+    r->custom_n = a->custom_n;
+    if (!promql_bounds_same(a->custom_bounds, a->custom_n, b->custom_bounds, b->custom_n)) {
         *notes |= NOTE_RECONCILED;
-    struct side x = remap(e, a, bounds, n), y = remap(e, b, bounds, n);
-    struct side s = add_sides(e, &x, &y, sign);
-    side_put(e, &s, &r->positive_spans, &r->positive_spans_n, &r->positive, &r->positive_n);
+        r->custom_bounds = promql_bounds_common(e, a->custom_bounds, a->custom_n, b->custom_bounds,
+                                                b->custom_n, &r->custom_n);
+        promql_side_remap(e, &x, a->custom_bounds, a->custom_n, r->custom_bounds, r->custom_n);
+        promql_side_remap(e, &y, b->custom_bounds, b->custom_n, r->custom_bounds, r->custom_n);
+    }
+    add_side(e, &x, &y, sign);
     r->schema = HISTOGRAM_SCHEMA_CUSTOM;
-    r->custom_bounds = bounds;
-    r->custom_n = n;
+    promql_side_put(e, &x, &r->positive_spans, &r->positive_spans_n, &r->positive, &r->positive_n);
 }
 
 struct histogram *promql_histogram_add(struct engine *e, const struct histogram *a,
@@ -230,30 +76,31 @@ struct histogram *promql_histogram_add(struct engine *e, const struct histogram 
     }
     struct histogram *r = arena_new(e->arena, sizeof *r);
     r->is_float = true;
-    r->reset = reset_of_sum(a, b, sign, notes);
+    r->reset = promql_reset_of_sum(a->reset, b->reset, notes);
     r->count = a->count + sign * b->count;
     r->sum = a->sum + sign * b->sum;
     if (custom) {
         add_custom(e, a, b, sign, r, notes);
         return r;
     }
-    r->schema = MIN(a->schema, b->schema);
-    struct work x = work_of(e, a, r->schema), y = work_of(e, b, r->schema);
-    double threshold = MAX(a->zero_threshold, b->zero_threshold);
-    while (x.zero_threshold != threshold || y.zero_threshold != threshold) {
-        threshold = widen_zero(&x, threshold, r->schema);
-        threshold = widen_zero(&y, threshold, r->schema);
-    }
-    r->zero_threshold = threshold;
-    r->zero_count = x.zero_count + sign * y.zero_count;
-    struct side p = add_sides(e, &x.positive, &y.positive, sign);
-    struct side q = add_sides(e, &x.negative, &y.negative, sign);
-    side_put(e, &p, &r->positive_spans, &r->positive_spans_n, &r->positive, &r->positive_n);
-    side_put(e, &q, &r->negative_spans, &r->negative_spans_n, &r->negative, &r->negative_n);
+    struct promql_dense x, y;
+    promql_dense_of(e, a, &x);
+    promql_dense_of(e, b, &y);
+    promql_dense_zero(&x, &y);
+    promql_dense_meet(e, &x, &y);
+    r->schema = x.schema;
+    r->zero_threshold = x.zero_threshold;
+    r->zero_count = x.zero + x.zero_c + sign * (y.zero + y.zero_c);
+    add_side(e, &x.positive, &y.positive, sign);
+    add_side(e, &x.negative, &y.negative, sign);
+    promql_side_put(e, &x.positive, &r->positive_spans, &r->positive_spans_n, &r->positive,
+                    &r->positive_n);
+    promql_side_put(e, &x.negative, &r->negative_spans, &r->negative_spans_n, &r->negative,
+                    &r->negative_n);
     return r;
 }
 
-static bool side_fell(const struct side *now, const struct side *before)
+static bool side_fell(const struct promql_side *now, const struct promql_side *before)
 {
     for (size_t i = 0; i < before->n; i++) {
         int64_t at = before->first + (int64_t)i - now->first;
@@ -264,30 +111,46 @@ static bool side_fell(const struct side *now, const struct side *before)
     return false;
 }
 
+/* Buckets with other bounds are no reset by themselves: those that both have decide. */
+static bool custom_fell(struct engine *e, const struct histogram *now,
+                        const struct histogram *before)
+{
+    const double *a = now->custom_bounds, *b = before->custom_bounds;
+    struct promql_side x =
+        promql_side_of(e, now->positive_spans, now->positive_spans_n, now->positive);
+    struct promql_side y =
+        promql_side_of(e, before->positive_spans, before->positive_spans_n, before->positive);
+    if (!promql_bounds_same(a, now->custom_n, b, before->custom_n)) {
+        uint32_t n;
+        const double *common = promql_bounds_common(e, a, now->custom_n, b, before->custom_n, &n);
+        promql_side_remap(e, &x, a, now->custom_n, common, n);
+        promql_side_remap(e, &y, b, before->custom_n, common, n);
+    }
+    return side_fell(&x, &y);
+}
+
 bool promql_histogram_reset(struct engine *e, const struct histogram *now,
                             const struct histogram *before)
 {
     if (now->reset == HISTOGRAM_RESET_YES)
         return true;
-    if (now->reset == HISTOGRAM_RESET_NO || now->reset == HISTOGRAM_RESET_GAUGE)
+    if (now->reset == HISTOGRAM_RESET_NO)
         return false;
     bool custom = now->schema == HISTOGRAM_SCHEMA_CUSTOM;
     if (now->count < before->count || custom != (before->schema == HISTOGRAM_SCHEMA_CUSTOM))
         return true;
-    if (custom) {
-        if (!same_bounds(now, before))
-            return true;
-        struct side x = side_of(e, now->positive_spans, now->positive_spans_n, now->positive, 0);
-        struct side y =
-            side_of(e, before->positive_spans, before->positive_spans_n, before->positive, 0);
-        return side_fell(&x, &y);
-    }
+    if (custom)
+        return custom_fell(e, now, before);
     if (now->schema > before->schema || now->zero_threshold < before->zero_threshold)
         return true;
-    struct work x = work_of(e, now, now->schema), y = work_of(e, before, now->schema);
-    if (widen_zero(&y, now->zero_threshold, now->schema) != now->zero_threshold)
+    struct promql_dense x, y;
+    promql_dense_of(e, now, &x);
+    promql_dense_of(e, before, &y);
+    if (y.zero_threshold < x.zero_threshold &&
+        promql_dense_widen(&y, x.zero_threshold) != x.zero_threshold)
         return true;
-    return x.zero_count < y.zero_count || side_fell(&x.positive, &y.positive) ||
+    promql_dense_meet(e, &x, &y);
+    return x.zero < y.zero + y.zero_c || side_fell(&x.positive, &y.positive) ||
            side_fell(&x.negative, &y.negative);
 }
 
@@ -317,9 +180,8 @@ static void walk(const struct histogram *h, bool (*f)(void *, const struct bucke
     for (uint32_t i = h->negative_spans_n; i-- > 0;) {
         for (uint32_t k = h->negative_spans[i].length; k-- > 0;) {
             index--;
-            struct bucket b = {-exponential_bound(index, h->schema),
-                               -exponential_bound(index - 1, h->schema), h->negative[--at], false,
-                               true};
+            struct bucket b = {-promql_bucket_bound(h, index), -promql_bucket_bound(h, index - 1),
+                               h->negative[--at], false, true};
             if (b.count != 0 && !f(context, &b))
                 return;
         }
@@ -344,13 +206,44 @@ static void walk(const struct histogram *h, bool (*f)(void *, const struct bucke
                 b.lower = index == 0 ? -INFINITY : h->custom_bounds[index - 1];
                 b.upper = index < (int64_t)h->custom_n ? h->custom_bounds[index] : INFINITY;
             } else {
-                b.lower = exponential_bound(index - 1, h->schema);
-                b.upper = exponential_bound(index, h->schema);
+                b.lower = promql_bucket_bound(h, index - 1);
+                b.upper = promql_bucket_bound(h, index);
             }
             if (b.count != 0 && !f(context, &b))
                 return;
         }
     }
+}
+
+struct print_walk {
+    const struct histogram *h;
+    struct buf *out;
+};
+
+static bool print_step(void *context, const struct bucket *b)
+{
+    const struct print_walk *w = context;
+    bool custom = w->h->schema == HISTOGRAM_SCHEMA_CUSTOM;
+    bool low = custom ? isinf(b->lower) : b->zero || b->lower < 0;
+    bool high = custom || b->zero || b->upper > 0;
+    buf_put_str(w->out, low ? STR(", [") : STR(", ("));
+    promql_number_short(b->zero ? -w->h->zero_threshold : b->lower, w->out);
+    buf_put_str(w->out, STR(","));
+    promql_number_short(b->zero ? w->h->zero_threshold : b->upper, w->out);
+    buf_put_str(w->out, high ? STR("]:") : STR("):"));
+    promql_number_short(b->count, w->out);
+    return true;
+}
+
+void promql_histogram_print(const struct histogram *h, struct buf *out)
+{
+    struct print_walk w = {h, out};
+    buf_put_str(out, STR("{count:"));
+    promql_number_short(h->count, out);
+    buf_put_str(out, STR(", sum:"));
+    promql_number_short(h->sum, out);
+    walk(h, print_step, &w);
+    buf_put_str(out, STR("}"));
 }
 
 struct quantile_walk {
@@ -508,114 +401,4 @@ double promql_histogram_variance(const struct histogram *h)
     struct variance_walk w = {h, h->sum / h->count, 0, 0};
     walk(h, variance_step, &w);
     return (w.sum + w.c) / h->count;
-}
-
-/* --- trimming --------------------------------------------------------------------------------- */
-
-struct trim_walk {
-    const struct histogram *h;
-    double limit;
-    bool upper;
-    double sum, count;
-};
-
-/* How much of a bucket stays, 0..1. */
-static double share(const struct trim_walk *t, const struct bucket *b)
-{
-    if (t->upper ? b->upper <= t->limit : b->lower >= t->limit)
-        return 1;
-    if (t->upper ? b->lower >= t->limit : b->upper <= t->limit)
-        return 0;
-    struct fraction_walk f = {t->h, t->limit, 0};
-    fraction_step(&f, b);
-    double below = f.below / b->count;
-    return t->upper ? below : 1 - below;
-}
-
-static double trim_middle(const struct trim_walk *t, const struct bucket *b, double part)
-{
-    double lower = b->lower, upper = b->upper;
-    if (part < 1 && t->upper)
-        upper = t->limit;
-    else if (part < 1)
-        lower = t->limit;
-    if (t->h->schema == HISTOGRAM_SCHEMA_CUSTOM) {
-        if (isinf(lower))
-            return upper > 0 ? upper / 2 : upper;
-        return isinf(upper) ? lower : (lower + upper) / 2;
-    }
-    if (b->zero)
-        return (lower + upper) / 2;
-    return b->negative ? -sqrt(lower * upper) : sqrt(lower * upper);
-}
-
-static bool trim_step(void *context, const struct bucket *b)
-{
-    struct trim_walk *t = context;
-    double part = share(t, b);
-    if (part > 0) {
-        t->count += b->count * part;
-        t->sum += b->count * part * trim_middle(t, b, part);
-    }
-    return true;
-}
-
-static void trim_side(const struct histogram *h, const struct trim_walk *t, bool negative,
-                      double *counts)
-{
-    const struct histogram_span *spans = negative ? h->negative_spans : h->positive_spans;
-    uint32_t n = negative ? h->negative_spans_n : h->positive_spans_n;
-    bool custom = h->schema == HISTOGRAM_SCHEMA_CUSTOM;
-    int64_t index = 0;
-    for (uint32_t i = 0, at = 0; i < n; i++) {
-        index += spans[i].offset;
-        for (uint32_t k = 0; k < spans[i].length; k++, index++, at++) {
-            struct bucket b = {.count = counts[at], .negative = negative};
-            if (custom) {
-                b.lower = index == 0 ? -INFINITY : h->custom_bounds[index - 1];
-                b.upper = index < (int64_t)h->custom_n ? h->custom_bounds[index] : INFINITY;
-            } else {
-                double low = exponential_bound(index - 1, h->schema);
-                double high = exponential_bound(index, h->schema);
-                b.lower = negative ? -high : low;
-                b.upper = negative ? -low : high;
-            }
-            if (b.count != 0)
-                counts[at] *= share(t, &b);
-        }
-    }
-}
-
-struct histogram *promql_histogram_trim(struct engine *e, const struct histogram *h, double limit,
-                                        bool upper)
-{
-    struct histogram *r = promql_histogram_scale(e, h, 1);
-    struct trim_walk t = {.h = h, .limit = limit, .upper = upper};
-    walk(h, trim_step, &t);
-    if (t.count == h->count)
-        return r;
-    double *p = arena_array(e->arena, h->positive_n + 1, sizeof *p);
-    double *q = arena_array(e->arena, h->negative_n + 1, sizeof *q);
-    if (h->positive_n)
-        memcpy(p, h->positive, h->positive_n * sizeof *p);
-    if (h->negative_n)
-        memcpy(q, h->negative, h->negative_n * sizeof *q);
-    trim_side(h, &t, false, p);
-    trim_side(h, &t, true, q);
-    struct bucket zero = {-h->zero_threshold, h->zero_threshold, h->zero_count, true, false};
-    if (h->negative_n == 0 && h->positive_n > 0)
-        zero.lower = 0;
-    else if (h->positive_n == 0 && h->negative_n > 0)
-        zero.upper = 0;
-    if (zero.count != 0)
-        r->zero_count *= share(&t, &zero);
-    r->positive = p;
-    r->negative = q;
-    r->count = t.count;
-    r->sum = t.sum;
-    struct side x = side_of(e, r->positive_spans, r->positive_spans_n, r->positive, 0);
-    struct side y = side_of(e, r->negative_spans, r->negative_spans_n, r->negative, 0);
-    side_put(e, &x, &r->positive_spans, &r->positive_spans_n, &r->positive, &r->positive_n);
-    side_put(e, &y, &r->negative_spans, &r->negative_spans_n, &r->negative, &r->negative_n);
-    return r;
 }

@@ -1,4 +1,4 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_histogram.h"
 
 #include <math.h>
 #include <string.h>
@@ -99,6 +99,10 @@ static double quantile_of(const struct window *w, double q)
 
 static double mad_of(const struct window *w)
 {
+    for (size_t i = 0; i < w->n; i++) {
+        if (isnan(w->value[i]))
+            return NAN; /* no median */
+    }
     double *v = sorted_copy(w);
     double median = promql_quantile_sorted(0.5, v, w->n);
     for (size_t i = 0; i < w->n; i++)
@@ -154,28 +158,46 @@ static bool same_value(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-/* changes and resets walk floats and histograms in the order of time. */
-static double count_steps(struct engine *e, enum promql_function f, const struct window *w)
+/* One sample of a window, of either kind. */
+struct step {
+    int64_t ms, start_ms;
+    double value;
+    const struct histogram *histogram; /* NULL: a float */
+};
+
+/* The next in the order of time. */
+static struct step step_at(const struct window *w, size_t *i, size_t *j)
+{
+    bool is_float = *j == w->histograms_n || (*i < w->n && w->ts_ms[*i] < w->histogram_ts_ms[*j]);
+    size_t k = is_float ? (*i)++ : (*j)++;
+    const int64_t *starts = is_float ? w->start_ms : w->histogram_start_ms;
+    int64_t start = starts ? starts[k] : 0;
+    if (is_float)
+        return (struct step){w->ts_ms[k], start, w->value[k], NULL};
+    return (struct step){w->histogram_ts_ms[k], start, 0, w->histogram[k]};
+}
+
+static bool is_step(struct engine *e, bool resets, const struct step *before,
+                    const struct step *now)
+{
+    if (!before->histogram != !now->histogram)
+        return true;
+    if (resets && promql_start_reset(before->start_ms, before->ms, now->start_ms, now->ms))
+        return true;
+    if (now->histogram)
+        return resets ? promql_histogram_reset(e, now->histogram, before->histogram)
+                      : !promql_histogram_equal(now->histogram, before->histogram);
+    return resets ? now->value < before->value : !same_value(now->value, before->value);
+}
+
+double promql_count_steps(struct engine *e, enum promql_function f, const struct window *w)
 {
     size_t i = 0, j = 0, count = 0;
-    bool first = true, was_float = false;
-    double value = 0;
-    const struct histogram *histogram = NULL;
+    struct step before = step_at(w, &i, &j);
     while (i < w->n || j < w->histograms_n) {
-        bool is_float = j == w->histograms_n || (i < w->n && w->ts_ms[i] < w->histogram_ts_ms[j]);
-        double v = is_float ? w->value[i++] : 0;
-        const struct histogram *h = is_float ? NULL : w->histogram[j++];
-        bool changed = first || is_float != was_float;
-        if (!changed && is_float)
-            changed = f == PROMQL_FN_RESETS ? v < value : !same_value(v, value);
-        else if (!changed)
-            changed = f == PROMQL_FN_RESETS ? promql_histogram_reset(e, h, histogram)
-                                            : !promql_histogram_equal(h, histogram);
-        count += !first && changed;
-        first = false;
-        was_float = is_float;
-        value = v;
-        histogram = h;
+        struct step now = step_at(w, &i, &j);
+        count += is_step(e, f == PROMQL_FN_RESETS, &before, &now);
+        before = now;
     }
     return (double)count;
 }
@@ -185,25 +207,22 @@ static const struct histogram *sum_histograms(struct engine *e, const struct ran
                                               const struct window *w, bool mean)
 {
     const struct promql_expr *where = c->expr->arguments[0];
-    struct histogram *sum = promql_histogram_scale(e, w->histogram[0], 1);
+    struct promql_total total = {0};
     unsigned notes = 0;
     for (size_t i = 0; i < w->histograms_n; i++) {
-        if (i == 0)
+        if (promql_total_add(e, &total, w->histogram[i], mean, &notes))
             continue;
-        sum = promql_histogram_add(e, sum, w->histogram[i], 1, &notes);
-        if (!sum) {
-            promql_warn_metric(e, where, c->metric,
-                               "vector contains a mix of histograms with exponential and custom "
-                               "buckets schemas");
-            return NULL;
-        }
+        promql_warn_metric(e, where, c->metric,
+                           "vector contains a mix of histograms with exponential and custom "
+                           "buckets schemas");
+        return NULL;
     }
     if (notes & NOTE_RESET_CONFLICT)
         promql_engine_warn(e, where, "conflicting counter resets during histogram aggregation");
     if (notes & NOTE_RECONCILED)
         promql_engine_info(e, where, "mismatched custom buckets were reconciled during %s",
                            "aggregation");
-    return mean ? promql_histogram_scale(e, sum, 1 / (double)w->histograms_n) : sum;
+    return promql_total_histogram(e, &total, mean);
 }
 
 static int over_histograms(struct engine *e, const struct range_call *c, const struct window *w,
@@ -285,7 +304,7 @@ static double over_floats(struct engine *e, enum promql_function f, const struct
     case PROMQL_FN_PRESENT_OVER_TIME:
         return 1;
     default:
-        return count_steps(e, f, w);
+        return promql_count_steps(e, f, w);
     }
 }
 

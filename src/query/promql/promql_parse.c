@@ -453,6 +453,7 @@ int promql_parse(struct str text, const struct promql_options *options, struct a
         e->text = arena_str(a, text);
     if (p.failed || !e)
         return -ERR_FORMAT;
+    promql_mark_counts(e, false, false);
     *ret = e;
     return 0;
 }

@@ -24,6 +24,7 @@ struct range_stream {
     struct grid grid;
     const double *a, *b;
     bool keep_name, counter, fast, counted;
+    bool starts; /* created times count */
     struct windows windows;
     struct row_buffer row;
     struct blocks *blocks; /* NULL: samples */
@@ -32,6 +33,7 @@ struct range_stream {
     int64_t *float_ts, *histogram_ts; /* a column taken apart */
     double *float_value;
     const struct histogram **histogram;
+    int64_t *float_start, *histogram_start; /* created times of both */
     size_t parts_n;
 };
 
@@ -164,6 +166,8 @@ static void need_parts(struct engine *e, struct range_stream *s, size_t n)
     s->histogram_ts = arena_array(e->arena, s->parts_n, sizeof *s->histogram_ts);
     s->float_value = arena_array(e->arena, s->parts_n, sizeof *s->float_value);
     s->histogram = arena_array(e->arena, s->parts_n, sizeof(struct histogram *));
+    s->float_start = arena_array(e->arena, s->parts_n, sizeof *s->float_start);
+    s->histogram_start = arena_array(e->arena, s->parts_n, sizeof *s->histogram_start);
 }
 
 struct parts {
@@ -172,12 +176,15 @@ struct parts {
     const struct histogram **histogram;
     size_t n, histograms_n;
     uint64_t ts_id;
+    const int64_t *start_ms, *histogram_start_ms; /* NULL: not looked at */
 };
 
 /* Floats and histograms apart, without stale markers. */
 static struct parts take_apart(struct engine *e, struct range_stream *s, const struct column *c)
 {
-    struct parts p = {.ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id};
+    const int64_t *start = s->starts ? c->start_ms : NULL;
+    struct parts p = {
+        .ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id, .start_ms = start};
     if (!c->histogram && !has_stale(c->value, c->n))
         return p;
     need_parts(e, s, c->n);
@@ -186,21 +193,31 @@ static struct parts take_apart(struct engine *e, struct range_stream *s, const s
         const struct histogram *h = c->histogram ? c->histogram[i] : NULL;
         if (h && !histogram_is_stale(h)) {
             s->histogram_ts[m] = c->ts_ms[i];
+            s->histogram_start[m] = start ? start[i] : 0;
             s->histogram[m++] = h;
         } else if (!h && !sample_is_stale(c->value[i])) {
             s->float_ts[n] = c->ts_ms[i];
+            s->float_start[n] = start ? start[i] : 0;
             s->float_value[n++] = c->value[i];
         }
     }
-    return (struct parts){s->float_ts, s->histogram_ts, s->float_value, s->histogram, n, m, 0};
+    return (struct parts){.ts_ms = s->float_ts,
+                          .histogram_ts_ms = s->histogram_ts,
+                          .value = s->float_value,
+                          .histogram = s->histogram,
+                          .n = n,
+                          .histograms_n = m,
+                          .start_ms = start ? s->float_start : NULL,
+                          .histogram_start_ms = start ? s->histogram_start : NULL};
 }
 
 static int fill_windows(struct engine *e, struct range_stream *s, const struct parts *p)
 {
     size_t n = s->grid.n;
     int (*f)(struct engine *, const struct range_call *, const struct window *, double *,
-             const struct histogram **) =
-        promql_is_rate(s->call.function) ? promql_rate : promql_over_time;
+             const struct histogram **) = s->source->before_ms               ? promql_extended
+                                          : promql_is_rate(s->call.function) ? promql_rate
+                                                                             : promql_over_time;
     size_t lo = 0, hi = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t low = s->windows.low[i], high = s->windows.high[i];
@@ -213,18 +230,19 @@ static int fill_windows(struct engine *e, struct range_stream *s, const struct p
                            .a = s->a ? s->a[i] : 0,
                            .b = s->b ? s->b[i] : 0};
         w.from_ms = w.to_ms - w.range_ms;
-        while (lo < p->histograms_n && p->histogram_ts_ms[lo] <= w.from_ms)
+        w.start_ms = p->start_ms ? p->start_ms + low : NULL;
+        while (lo < p->histograms_n && p->histogram_ts_ms[lo] <= w.from_ms - s->source->before_ms)
             lo++;
-        while (hi < p->histograms_n && p->histogram_ts_ms[hi] <= w.to_ms)
+        while (hi < p->histograms_n && p->histogram_ts_ms[hi] <= w.to_ms + s->source->after_ms)
             hi++;
         if (p->histograms_n) {
             w.histogram_ts_ms = p->histogram_ts_ms + lo;
             w.histogram = p->histogram + lo;
+            w.histogram_start_ms = p->histogram_start_ms ? p->histogram_start_ms + lo : NULL;
             w.histograms_n = hi - lo;
         }
         const struct histogram *h = NULL;
-        int kind = s->source->before_ms ? promql_extended(e, &s->call, &w, &s->row.value[i])
-                                        : f(e, &s->call, &w, &s->row.value[i], &h);
+        int kind = f(e, &s->call, &w, &s->row.value[i], &h);
         if (kind < 0)
             return kind;
         s->row.kind[i] = (uint8_t)kind;
@@ -280,7 +298,8 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
             return done;
         c = &whole;
     }
-    bool rising = s->fast && !c->histogram && is_rising(c->value, c->n);
+    bool plain = s->fast && !c->histogram && !(s->starts && c->start_ms);
+    bool rising = plain && is_rising(c->value, c->n);
     struct parts p = {.ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id};
     if (!rising)
         p = take_apart(e, s, c);
@@ -288,7 +307,7 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
     if (s->counted)
         count_windows(e, s, &p);
     name_hint(e, s, &p);
-    if (!s->fast || p.histograms_n)
+    if (!plain || p.histograms_n)
         return fill_windows(e, s, &p);
     rate_fill(s, p.value, rising || !s->counter ? NULL : lost_of(e, s, p.value, p.n));
     memcpy(s->row.kind, s->windows.kind, s->grid.n);
@@ -336,6 +355,13 @@ static int range_arguments(struct engine *e, const struct promql_expr *x, const 
     return err;
 }
 
+/* Do created times change what f says? */
+static bool looks_at_starts(const struct engine *e, enum promql_function f)
+{
+    return e->start_timestamps && (f == PROMQL_FN_RATE || f == PROMQL_FN_INCREASE ||
+                                   f == PROMQL_FN_IRATE || f == PROMQL_FN_RESETS);
+}
+
 /* Are the windows so long that aggregates of blocks pay? */
 static bool long_windows(const struct engine *e, const struct promql_expr *over,
                          enum promql_function f)
@@ -343,9 +369,10 @@ static bool long_windows(const struct engine *e, const struct promql_expr *over,
     const struct promql_query *q = e->query;
     int64_t least = q->blocks_from_ms ? q->blocks_from_ms : BLOCKS_FROM_MS, range_ms;
     struct why why;
-    if (over->kind != EXPR_SELECTOR || over->anchored || over->smoothed || !promql_blocks_answer(f))
+    if (over->kind != EXPR_SELECTOR || over->anchored || over->smoothed || over->counts_only ||
+        !promql_blocks_answer(f))
         return false;
-    if (!q->store || !q->store->ops->decode || promql_engine_counts(e))
+    if (!q->store || !q->store->ops->decode || promql_engine_counts(e) || looks_at_starts(e, f))
         return false;
     return promql_span_ms(over->range_span, q->instant ? 0 : q->step_ms, q->end_ms - q->start_ms,
                           &range_ms, &why) == 0 &&
@@ -365,6 +392,7 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
     s->keep_name = f == PROMQL_FN_LAST_OVER_TIME || f == PROMQL_FN_FIRST_OVER_TIME;
     s->counter = f != PROMQL_FN_DELTA;
     s->fast = f == PROMQL_FN_RATE || f == PROMQL_FN_INCREASE || f == PROMQL_FN_DELTA;
+    s->starts = looks_at_starts(e, f);
     int err = range_arguments(e, x, g, s);
     const struct promql_expr *over = x->kind == EXPR_CALL ? x->arguments[0] : x;
     for (size_t i = 0; i < x->arguments_n; i++) {

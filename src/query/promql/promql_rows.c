@@ -272,7 +272,7 @@ void promql_key_project(struct str key, const struct promql_labels *names, bool 
     struct label l;
     while (key.n && labels_next(key, &at, &l, NULL)) {
         bool in = listed(names, l.name);
-        if (keep ? in : !in && !is_identity(l.name))
+        if (keep ? in : !in && !str_eq(l.name, LABEL_METRIC))
             buf_put(out, before, (size_t)(at - before));
         before = at;
     }

@@ -566,7 +566,11 @@ int promql_run(const struct promql_query *q, struct promql_result **ret,
                        .began_ns = began,
                        .meter = q->meter ? q->meter : &own,
                        .profile = q->profile};
-    e.delayed_names = q->options && q->options->delayed_names;
+    if (q->options) {
+        e.delayed_names = q->options->delayed_names;
+        e.start_timestamps = q->options->start_timestamps;
+        e.type_and_unit = q->options->type_and_unit;
+    }
     e.deadline_ns = q->limits.timeout_ns ? began + q->limits.timeout_ns : 0;
     e.lookback_ms = q->lookback_ms ? q->lookback_ms : LOOKBACK_MS;
     struct series_list list = {0};

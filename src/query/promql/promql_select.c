@@ -20,6 +20,11 @@ static int span_of(struct engine *e, const struct promql_span *span, int64_t *re
     return 0;
 }
 
+int promql_offset_ms(struct engine *e, const struct promql_expr *x, int64_t *ret)
+{
+    return span_of(e, x->offset_span, ret);
+}
+
 static int positive_span_of(struct engine *e, const struct promql_span *span, int64_t *ret)
 {
     int err = span_of(e, span, ret);
@@ -99,7 +104,7 @@ struct selector_stream {
     struct stream stream;
     struct source source;
     bool counted;
-    bool times;      /* the samples' own times instead of their values */
+    enum selector_values want;
     uint64_t ts_id;  /* that index was worked out for; 0: none */
     uint32_t *index; /* [n] the sample of each step, plus 1 */
     struct row_buffer row;
@@ -121,6 +126,13 @@ static void selector_index(struct engine *e, struct selector_stream *s, const st
     }
 }
 
+static double seconds_of(const struct selector_stream *s, const struct column *c, size_t at)
+{
+    if (s->want == SELECTOR_STARTS)
+        return c->start_ms ? (double)c->start_ms[at] / 1000 : 0;
+    return (double)c->ts_ms[at] / 1000;
+}
+
 /* Fills the row; false where no step has a value. */
 static bool selector_fill(struct engine *e, struct selector_stream *s, const struct column *c)
 {
@@ -134,9 +146,9 @@ static bool selector_fill(struct engine *e, struct selector_stream *s, const str
         if (c->histogram && c->histogram[at]) {
             if (histogram_is_stale(c->histogram[at]))
                 continue;
-            if (s->times) {
+            if (s->want == SELECTOR_TIMES || s->want == SELECTOR_STARTS) {
                 s->row.kind[i] = KIND_FLOAT;
-                s->row.value[i] = (double)c->ts_ms[at] / 1000;
+                s->row.value[i] = seconds_of(s, c, at);
             } else {
                 promql_row_histogram(e, &s->row, n, i, c->histogram[at]);
             }
@@ -144,7 +156,7 @@ static bool selector_fill(struct engine *e, struct selector_stream *s, const str
             if (sample_is_stale(c->value[at]))
                 continue;
             s->row.kind[i] = KIND_FLOAT;
-            s->row.value[i] = s->times ? (double)c->ts_ms[at] / 1000 : c->value[at];
+            s->row.value[i] = s->want ? seconds_of(s, c, at) : c->value[at];
         }
         any = true;
     }
@@ -162,12 +174,37 @@ static void selector_count(struct engine *e, const struct selector_stream *s)
     }
 }
 
+/* Where only counts and sums are looked at, Prometheus tells resets while it reads: a sample whose
+ * hint says nothing is compared with the one before it. */
+static void tell_resets(struct engine *e, struct column *c)
+{
+    const struct histogram **out = arena_array(e->arena, c->n, sizeof(struct histogram *));
+    const struct histogram *before = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct histogram *h = c->histogram[i];
+        out[i] = h;
+        if (!h || histogram_is_stale(h))
+            continue;
+        if (before && h->reset == HISTOGRAM_RESET_UNKNOWN) {
+            struct histogram *copy = arena_new(e->arena, sizeof *copy);
+            *copy = *h;
+            copy->reset =
+                promql_histogram_reset(e, h, before) ? HISTOGRAM_RESET_YES : HISTOGRAM_RESET_NO;
+            out[i] = copy;
+        }
+        before = h;
+    }
+    c->histogram = out;
+}
+
 static int selector_next(struct engine *e, struct stream *stream, struct row *ret)
 {
     struct selector_stream *s = (struct selector_stream *)stream;
     struct samples in;
     int more;
     while ((more = cursor_next(e, s->source.cursor, &in)) > 0) {
+        if (in.column.histogram && s->expr->counts_only)
+            tell_resets(e, &in.column);
         selector_index(e, s, &in.column);
         if (!selector_fill(e, s, &in.column))
             continue;
@@ -175,7 +212,7 @@ static int selector_next(struct engine *e, struct stream *stream, struct row *re
             selector_count(e, s);
         s->row.key = in.key;
         s->row.drop_name = false;
-        if (s->times)
+        if (s->want == SELECTOR_TIMES || s->want == SELECTOR_STARTS)
             promql_row_drop_name(e, &s->row.key, &s->row.drop_name);
         promql_row_view(&s->row, ret);
         return 1;
@@ -184,11 +221,11 @@ static int selector_next(struct engine *e, struct stream *stream, struct row *re
 }
 
 int promql_stream_selector(struct engine *e, const struct promql_expr *x, const struct grid *g,
-                           bool times, struct stream **ret)
+                           enum selector_values want, struct stream **ret)
 {
     struct selector_stream *s = arena_new(e->arena, sizeof *s);
     s->stream.next = selector_next;
-    s->times = times;
+    s->want = want;
     s->counted = promql_engine_counts(e);
     s->expr = x;
     int err = source_times(e, x, g, &s->source);
@@ -206,7 +243,10 @@ int promql_stream_selector(struct engine *e, const struct promql_expr *x, const 
 
 static int selector_source_next(struct engine *e, struct source *s, struct samples *ret)
 {
-    return cursor_next(e, s->cursor, ret);
+    int more = cursor_next(e, s->cursor, ret);
+    if (more > 0 && s->counts_only && ret->column.histogram)
+        tell_resets(e, &ret->column);
+    return more;
 }
 
 struct subquery_source {
@@ -328,6 +368,7 @@ static int source_of(struct engine *e, const struct promql_expr *x, const struct
     if (x->smoothed)
         s->after_ms = e->lookback_ms;
     s->smoothed = x->smoothed;
+    s->counts_only = x->counts_only;
     err = open_cursor(e, x, s, s->range_ms + s->before_ms - 1,
                       blocks ? SELECT_BLOCKS : SELECT_SAMPLES, &s->cursor);
     if (err < 0)

@@ -2,7 +2,7 @@
 
 static size_t count(const struct promql_expr *e)
 {
-    size_t n = e->kind == EXPR_SELECTOR;
+    size_t n = e->kind == EXPR_SELECTOR || e->matchers_n;
     if (e->left)
         n += count(e->left);
     if (e->right)
@@ -14,6 +14,11 @@ static size_t count(const struct promql_expr *e)
 
 static void collect(const struct promql_expr *e, struct promql_selectors *ret)
 {
+    if (e->kind == EXPR_CALL && e->matchers_n) { /* info() */
+        collect(e->arguments[0], ret);
+        ret->v[ret->n++] = (struct promql_selector){e->matchers, e->matchers_n};
+        return;
+    }
     if (e->kind == EXPR_SELECTOR)
         ret->v[ret->n++] = (struct promql_selector){e->matchers, e->matchers_n};
     if (e->kind == EXPR_AGGREGATE && e->right)

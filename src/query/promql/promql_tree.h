@@ -226,7 +226,8 @@ struct promql_expr {
     bool return_bool;
     bool without;
     bool anchored, smoothed;
-    bool fixed;                      /* depends on no step: see promql_plan.c */
+    bool counts_only; /* EXPR_SELECTOR: of its histograms only counts and sums are looked at */
+    bool fixed;       /* depends on no step: see promql_plan.c */
     enum promql_token_kind operator; /* EXPR_BINARY, EXPR_AGGREGATE */
     enum promql_function function;   /* EXPR_CALL */
     double number;
@@ -240,7 +241,7 @@ struct promql_expr {
     struct promql_labels grouping;   /* AGGREGATE */
     bool grouped;                    /* by or without was written */
 
-    /* EXPR_SELECTOR, EXPR_SUBQUERY */
+    /* EXPR_SELECTOR, EXPR_SUBQUERY; matchers: also of info(), those of the series that it reads */
     struct str name; /* the metric's name where it stood before the braces, else empty */
     struct matcher *matchers;
     size_t matchers_n;
@@ -308,6 +309,10 @@ bool promql_parser_span(struct promql_parser *p, bool offset, const struct promq
 
 /* promql_check.c: types, counts of arguments, matchings; false after an error. */
 bool promql_check(struct promql_parser *p, struct promql_expr *e);
+
+/* Sets counts_only below e; counts: a function above looks at counts and sums only, buckets: one
+ * looks at more. */
+void promql_mark_counts(struct promql_expr *e, bool counts, bool buckets);
 
 /* Milliseconds of a span at a step and range of the query; false: p->failure says why. */
 MUST_USE int promql_span_ms(const struct promql_span *s, int64_t step_ms, int64_t range_ms,

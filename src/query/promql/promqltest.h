@@ -31,6 +31,10 @@ void promqltest_store_clear(struct promqltest_store *s);
 void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts_ms, double value,
                           const struct histogram *h);
 
+/* The same with the created time of the sample, 0 where it has none. */
+void promqltest_store_put_from(struct promqltest_store *s, struct str key, int64_t start_ms,
+                               int64_t ts_ms, double value, const struct histogram *h);
+
 /* Takes the samples of one series in [from_ms, to_ms] out. */
 void promqltest_store_remove(struct promqltest_store *s, struct str key, int64_t from_ms,
                              int64_t to_ms);
@@ -42,9 +46,10 @@ struct tenant *promqltest_store_tenant(struct promqltest_store *s);
  */
 
 struct promqltest_value {
-    bool present;
+    bool present, started;
     double value;
     const struct histogram *histogram; /* NULL: a float */
+    int64_t start_ms;                  /* where started: when it was created, from its own time */
 };
 
 struct promqltest_series {
@@ -57,6 +62,14 @@ struct promqltest_series {
  */
 MUST_USE int promqltest_series_read(struct str line, struct arena *a, struct promqltest_series *ret,
                                     struct why *why);
+
+/* Reads `up{job="a"}@st _ -1m 0-30sx2`: when samples were created, from their own times. Sets
+ * started and start_ms only. */
+MUST_USE int promqltest_starts_read(struct str line, struct arena *a, struct promqltest_series *ret,
+                                    struct why *why);
+
+/* Does a line of a load tell created times? */
+bool promqltest_is_starts(struct str line);
 
 struct promqltest_load {
     struct promqltest_series *v;

@@ -181,7 +181,7 @@ static struct histogram *read_histogram(struct str text, struct arena *a)
 
 static void push(struct promqltest_series *s, bool present, double v, const struct histogram *h)
 {
-    struct promqltest_value value = {present, v, h};
+    struct promqltest_value value = {.present = present, .value = v, .histogram = h};
     vec_push(s, value);
 }
 
@@ -285,4 +285,72 @@ int promqltest_series_read(struct str line, struct arena *a, struct promqltest_s
         rest = str_trim(str_sub(rest, at, rest.n));
     }
     return 0;
+}
+
+/* --- created times ---------------------------------------------------------------------------- */
+
+static const struct str start_mark = {"@st", 3};
+
+bool promqltest_is_starts(struct str line)
+{
+    size_t end = labels_end(line);
+    return str_starts(str_sub(line, end, line.n), start_mark) ||
+           str_ends(str_sub(line, 0, end), start_mark);
+}
+
+/* A duration with a sign; *used bytes of text. */
+static bool read_signed(struct str text, int64_t *ret, size_t *used)
+{
+    bool minus = text.n && text.p[0] == '-';
+    size_t at = text.n && (minus || text.p[0] == '+'), end = at;
+    struct why why;
+    while (end < text.n && text.p[end] != 'x' && text.p[end] != '+' && text.p[end] != '-')
+        end++;
+    if (promql_duration_read(str_sub(text, at, end), ret, &why) < 0)
+        return false;
+    *ret = minus ? -*ret : *ret;
+    *used = end;
+    return true;
+}
+
+/* d, dxN, d+dxN, d-dxN. */
+static bool read_start_item(struct str item, struct promqltest_series *s)
+{
+    int64_t ms, step = 0;
+    uint64_t times = 0;
+    size_t used;
+    if (!read_signed(item, &ms, &used))
+        return false;
+    item = str_sub(item, used, item.n);
+    if (item.n && item.p[0] != 'x') {
+        if (!read_signed(item, &step, &used))
+            return false;
+        item = str_sub(item, used, item.n);
+    }
+    if (item.n && !str_u64(str_sub(item, 1, item.n), &times))
+        return false;
+    for (uint64_t i = 0; i <= times; i++, ms += step) {
+        struct promqltest_value v = {.started = true, .start_ms = ms};
+        vec_push(s, v);
+    }
+    return true;
+}
+
+int promqltest_starts_read(struct str line, struct arena *a, struct promqltest_series *ret,
+                           struct why *why)
+{
+    size_t end = labels_end(line);
+    struct str labels = str_sub(line, 0, end), item;
+    struct str rest = str_sub(line, end, line.n);
+    if (str_ends(labels, start_mark))
+        labels = str_sub(labels, 0, labels.n - start_mark.n);
+    else
+        rest = str_sub(rest, start_mark.n, rest.n);
+    int err = read_labels(labels, a, &ret->key, why);
+    while (err == 0 && str_word(&rest, &item)) {
+        bool good = item.p[0] == '_' ? read_item(item, a, ret) : read_start_item(item, ret);
+        if (!good)
+            err = why_set(why, ERR_FORMAT, "bad created time " STR_FMT, STR_ARG(item));
+    }
+    return err;
 }

@@ -25,7 +25,11 @@ struct memory_series {
         const struct histogram **v;
         size_t n, capacity;
     } histogram;
-    bool histograms;
+    struct {
+        int64_t *v;
+        size_t n, capacity;
+    } start;
+    bool histograms, starts;
 };
 
 /* A run of times that one epoch wrote. */
@@ -159,6 +163,7 @@ static int memory_decode(struct series_cursor *c, const struct block *b, struct 
     *ret = (struct column){.ts_ms = m->ts.v + b->handle,
                            .value = m->value.v + b->handle,
                            .histogram = m->histograms ? m->histogram.v + b->handle : NULL,
+                           .start_ms = m->starts ? m->start.v + b->handle : NULL,
                            .n = b->n};
     return 0;
 }
@@ -179,6 +184,7 @@ static int memory_next(struct series_cursor *c, struct series_view *ret, struct 
         ret->column = (struct column){.ts_ms = m->ts.v + lo,
                                       .value = m->value.v + lo,
                                       .histogram = m->histograms ? m->histogram.v + lo : NULL,
+                                      .start_ms = m->starts ? m->start.v + lo : NULL,
                                       .n = hi - lo};
         if (c->want == SELECT_BLOCKS)
             give_blocks(c, m, ret);
@@ -255,9 +261,10 @@ void promqltest_store_remove(struct promqltest_store *s, struct str key, int64_t
             continue;
         m->ts.v[n] = m->ts.v[i];
         m->value.v[n] = m->value.v[i];
+        m->start.v[n] = m->start.v[i];
         m->histogram.v[n++] = m->histogram.v[i];
     }
-    m->ts.n = m->value.n = m->histogram.n = n;
+    m->ts.n = m->value.n = m->histogram.n = m->start.n = n;
     note_write(s, from_ms, to_ms);
 }
 
@@ -286,6 +293,7 @@ void promqltest_store_clear(struct promqltest_store *s)
         vec_free(&m->ts);
         vec_free(&m->value);
         vec_free(&m->histogram);
+        vec_free(&m->start);
     }
     vec_free(&s->series);
     vec_free(&s->writes);
@@ -305,7 +313,27 @@ void promqltest_store_free(struct promqltest_store *s)
     mem_free(s);
 }
 
-/* A copy whose hint says what a store finds out: nothing about the first, then reset or not. */
+/* Does Prometheus's storage begin a new chunk with h? It does for a reset, and where the buckets
+ * are laid out anew. */
+static bool begins_chunk(struct arena *a, const struct histogram *h, const struct histogram *before)
+{
+    struct engine e = {.arena = a};
+    struct histogram unknown = *h;
+    if (!before || before->reset == HISTOGRAM_RESET_GAUGE || h->reset == HISTOGRAM_RESET_YES)
+        return true;
+    if (h->schema != before->schema || h->zero_threshold != before->zero_threshold ||
+        h->custom_n != before->custom_n)
+        return true;
+    for (uint32_t i = 0; i < h->custom_n; i++) {
+        if (h->custom_bounds[i] != before->custom_bounds[i])
+            return true;
+    }
+    unknown.reset = HISTOGRAM_RESET_UNKNOWN;
+    return promql_histogram_reset(&e, &unknown, before);
+}
+
+/* A copy whose hint says what Prometheus reads back: of the first of a chunk nothing is known, the
+ * others are no resets. */
 static const struct histogram *keep_histogram(struct promqltest_store *s, const struct histogram *h,
                                               const struct histogram *before)
 {
@@ -319,20 +347,19 @@ static const struct histogram *keep_histogram(struct promqltest_store *s, const 
     size_t used;
     if (histogram_decode((const uint8_t *)bytes.p, bytes.n, a, &copy, &used) < 0)
         return NULL;
-    if (copy->reset != HISTOGRAM_RESET_GAUGE) {
-        struct engine e = {.arena = a};
-        struct histogram unknown = *copy;
-        unknown.reset = HISTOGRAM_RESET_UNKNOWN;
-        bool first = !before || before->reset == HISTOGRAM_RESET_GAUGE;
-        copy->reset = first                                          ? HISTOGRAM_RESET_UNKNOWN
-                      : promql_histogram_reset(&e, &unknown, before) ? HISTOGRAM_RESET_YES
-                                                                     : HISTOGRAM_RESET_NO;
-    }
+    if (copy->reset != HISTOGRAM_RESET_GAUGE)
+        copy->reset = begins_chunk(a, copy, before) ? HISTOGRAM_RESET_UNKNOWN : HISTOGRAM_RESET_NO;
     return copy;
 }
 
 void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts_ms, double value,
                           const struct histogram *h)
+{
+    promqltest_store_put_from(s, key, 0, ts_ms, value, h);
+}
+
+void promqltest_store_put_from(struct promqltest_store *s, struct str key, int64_t start_ms,
+                               int64_t ts_ms, double value, const struct histogram *h)
 {
     bool fresh;
     union map_value *at = map_put(&s->by_key, key, &fresh);
@@ -350,15 +377,19 @@ void promqltest_store_put(struct promqltest_store *s, struct str key, int64_t ts
         vec_push(&m->ts, 0);
         vec_push(&m->value, 0);
         vec_push(&m->histogram, NULL);
+        vec_push(&m->start, 0);
         size_t move = m->ts.n - 1 - i;
         memmove(m->ts.v + i + 1, m->ts.v + i, move * sizeof *m->ts.v);
         memmove(m->value.v + i + 1, m->value.v + i, move * sizeof *m->value.v);
         memmove(m->histogram.v + i + 1, m->histogram.v + i, move * sizeof *m->histogram.v);
+        memmove(m->start.v + i + 1, m->start.v + i, move * sizeof *m->start.v);
     }
     m->ts.v[i] = ts_ms;
     memcpy(&m->value.v[i], &value, sizeof value);
     m->histogram.v[i] = h ? keep_histogram(s, h, i ? m->histogram.v[i - 1] : NULL) : NULL;
     m->histograms |= h != NULL;
+    m->start.v[i] = start_ms;
+    m->starts |= start_ms != 0;
     note_write(s, ts_ms, ts_ms);
 }
 
