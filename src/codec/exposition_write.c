@@ -5,9 +5,9 @@
 #include "text/number.h"
 
 void exposition_write_init(struct exposition_writer *w, struct buf *out,
-                           enum exposition_format format, bool escape_names)
+                           enum exposition_format format, enum name_escape escape)
 {
-    *w = (struct exposition_writer){out, format, escape_names};
+    *w = (struct exposition_writer){out, format, escape};
 }
 
 static void put_escaped(struct buf *out, struct str s, bool quotes)
@@ -33,27 +33,24 @@ static void put_quoted(struct buf *out, struct str s)
     buf_put_c(out, '"');
 }
 
-/* s with '_' for what a plain name does not have. */
-static void put_plain_name(struct buf *out, struct str s, bool colon)
+/* A label's name has no colon, which is all that sets it apart. */
+static void put_plain_label(const struct exposition_writer *w, struct str s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (colon && c == ':');
-        bool digit = c >= '0' && c <= '9';
-        if (digit && i == 0)
-            buf_put_c(out, '_');
-        buf_put_c(out, letter || digit ? c : '_');
-    }
+    size_t from = w->out->n;
+    name_escape_put(w->escape, s, w->out);
+    for (size_t i = from; i < w->out->n; i++)
+        if (w->out->p[i] == ':')
+            w->out->p[i] = '_';
 }
 
 static void put_name(const struct exposition_writer *w, struct str s, bool metric)
 {
-    if (metric ? metric_name_plain(s) : label_name_plain(s))
-        buf_put_str(w->out, s);
-    else if (w->escape_names)
-        put_plain_name(w->out, s, metric);
-    else
+    if (w->escape == NAME_ESCAPE_NONE && !(metric ? metric_name_plain(s) : label_name_plain(s)))
         put_quoted(w->out, s);
+    else if (metric)
+        name_escape_put(w->escape, s, w->out);
+    else
+        put_plain_label(w, s);
 }
 
 static const char *type_text(enum exposition_format format, enum metric_type type)
@@ -153,7 +150,7 @@ void exposition_write_sample(struct exposition_writer *w, struct str key, double
                              bool has_time, int64_t ts_ms)
 {
     struct str metric = labels_get(key, LABEL_METRIC);
-    bool inside = !metric_name_plain(metric) && !w->escape_names;
+    bool inside = !metric_name_plain(metric) && w->escape == NAME_ESCAPE_NONE;
     if (inside)
         buf_put_c(w->out, '{');
     put_name(w, metric, true);
@@ -199,32 +196,62 @@ struct str exposition_write_content_type(enum exposition_format format)
                : STR("text/plain; version=0.0.4; charset=utf-8");
 }
 
-/* The weight of one entry of an Accept header. */
-static double weight(struct str entry)
+/* One entry of an Accept header. */
+struct accepted {
+    enum exposition_format format;
+    double weight; /* 0: it names neither format */
+    bool any;      /* text or more: * stands in it */
+    enum name_escape escape;
+};
+
+static struct accepted accepted_of(struct str entry)
 {
-    struct str part;
-    double q = 1;
-    while (str_split(&entry, ';', &part)) {
+    struct accepted a = {.weight = 1, .escape = NAME_ESCAPE_UNDERSCORES};
+    struct str type = STR(""), part;
+    for (bool first = true; str_split(&entry, ';', &part); first = false) {
         part = str_trim(part);
-        if (part.n > 2 && (part.p[0] | 0x20) == 'q' && part.p[1] == '=' &&
-            number_parse(str_sub(part, 2, part.n), &q))
-            q = 0;
+        if (first)
+            type = part;
+        else if (part.n > 2 && (part.p[0] | 0x20) == 'q' && part.p[1] == '=' &&
+                 number_parse(str_sub(part, 2, part.n), &a.weight))
+            a.weight = 0;
+        else if (str_starts(part, STR("escaping=")) &&
+                 !name_escape_of(str_sub(part, 9, part.n), &a.escape))
+            a.escape = NAME_ESCAPE_UNDERSCORES;
     }
-    return q;
+    a.any = str_eq(type, STR("text/*")) || str_eq(type, STR("*/*"));
+    if (type.n == 28 && strncasecmp(type.p, "application/openmetrics-text", 28) == 0)
+        a.format = EXPOSITION_OPENMETRICS;
+    else if (a.any || (type.n == 10 && strncasecmp(type.p, "text/plain", 10) == 0))
+        a.format = EXPOSITION_TEXT;
+    else
+        a.weight = 0;
+    return a;
 }
 
 enum exposition_format exposition_write_format_of(struct str accept)
 {
     double text = 0, openmetrics = 0;
-    struct str rest = accept, entry;
-    while (str_split(&rest, ',', &entry)) {
-        struct str type = str_trim(str_sub(entry, 0, str_find(entry, ';')));
-        double q = weight(entry);
-        if (type.n == 28 && strncasecmp(type.p, "application/openmetrics-text", 28) == 0)
-            openmetrics = MAX(openmetrics, q);
-        else if ((type.n == 10 && strncasecmp(type.p, "text/plain", 10) == 0) ||
-                 str_eq(type, STR("text/*")) || str_eq(type, STR("*/*")))
-            text = MAX(text, q);
+    struct str entry;
+    while (str_split(&accept, ',', &entry)) {
+        struct accepted a = accepted_of(entry);
+        double *best = a.format == EXPOSITION_OPENMETRICS ? &openmetrics : &text;
+        *best = MAX(*best, a.weight);
     }
     return openmetrics > 0 && openmetrics >= text ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
+}
+
+enum name_escape exposition_write_escape_of(struct str accept, enum exposition_format format)
+{
+    enum name_escape escape = NAME_ESCAPE_UNDERSCORES;
+    double best = 0;
+    struct str entry;
+    while (str_split(&accept, ',', &entry)) {
+        struct accepted a = accepted_of(entry);
+        if (a.format != format || a.any || a.weight <= best)
+            continue;
+        best = a.weight;
+        escape = a.escape;
+    }
+    return escape;
 }

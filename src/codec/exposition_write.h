@@ -18,15 +18,16 @@
 #include "base/str.h"
 #include "codec/exposition_line.h"
 #include "model/batch.h"
+#include "text/name_escape.h"
 
 struct exposition_writer {
     struct buf *out;
     enum exposition_format format;
-    bool escape_names; /* the client takes no quoted UTF-8 names: bad characters become '_' */
+    enum name_escape escape; /* NAME_ESCAPE_NONE: the client takes UTF-8 names in quotes */
 };
 
 void exposition_write_init(struct exposition_writer *w, struct buf *out,
-                           enum exposition_format format, bool escape_names);
+                           enum exposition_format format, enum name_escape escape);
 
 /* HELP, TYPE and UNIT of a family, as far as they say something. name is the name of its samples
  * without the suffixes of histograms and summaries ("x_total" for a counter). */
@@ -48,5 +49,9 @@ struct str exposition_write_content_type(enum exposition_format format);
 
 /* The format to answer an Accept header with: OpenMetrics where it is preferred to text. */
 enum exposition_format exposition_write_format_of(struct str accept);
+
+/* How names are to be written for it: as the entry of that format says (escaping=values), else
+ * with underscores. */
+enum name_escape exposition_write_escape_of(struct str accept, enum exposition_format format);
 
 #endif

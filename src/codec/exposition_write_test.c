@@ -100,6 +100,29 @@ static void the_format_follows_what_is_accepted(void **state)
         assert_int_equal(exposition_write_format_of(str_c(cases[i].accept)), cases[i].want);
 }
 
+static void names_are_escaped_as_the_client_asks(void **state)
+{
+    (void)state;
+    const struct {
+        const char *accept;
+        enum exposition_format format;
+        enum name_escape want;
+    } cases[] = {
+        {"", EXPOSITION_TEXT, NAME_ESCAPE_UNDERSCORES},
+        {"*/*;escaping=allow-utf-8", EXPOSITION_TEXT, NAME_ESCAPE_UNDERSCORES},
+        {"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3",
+         EXPOSITION_TEXT, NAME_ESCAPE_NONE},
+        {"application/openmetrics-text; escaping=dots, text/plain;escaping=values;q=0.1",
+         EXPOSITION_OPENMETRICS, NAME_ESCAPE_DOTS},
+        {"application/openmetrics-text;escaping=dots,text/plain;escaping=values;q=0.1",
+         EXPOSITION_TEXT, NAME_ESCAPE_VALUES},
+        {"text/plain;escaping=what", EXPOSITION_TEXT, NAME_ESCAPE_UNDERSCORES},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++)
+        assert_int_equal(exposition_write_escape_of(str_c(cases[i].accept), cases[i].format),
+                         cases[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +130,7 @@ int main(void)
         cmocka_unit_test(openmetrics_pass_the_strict_checker),
         cmocka_unit_test(names_are_made_plain_for_old_clients),
         cmocka_unit_test(the_format_follows_what_is_accepted),
+        cmocka_unit_test(names_are_escaped_as_the_client_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

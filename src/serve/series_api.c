@@ -7,6 +7,7 @@
 #include "serve/answer.h"
 #include "serve/param.h"
 #include "text/json.h"
+#include "text/name_escape.h"
 #include "text/number.h"
 
 enum { SERIES_MAX = 1000000 /* series of one answer */ };
@@ -208,63 +209,12 @@ void series_api_labels(struct http_request *r, void *serve)
         job_start(serve, r, texts_work, in);
 }
 
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static void put_utf8(struct buf *b, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_put_c(b, (char)c);
-    } else if (c < 0x800) {
-        buf_put_c(b, (char)(0xc0 | c >> 6));
-        buf_put_c(b, (char)(0x80 | (c & 63)));
-    } else if (c < 0x10000) {
-        buf_put_c(b, (char)(0xe0 | c >> 12));
-        buf_put_c(b, (char)(0x80 | (c >> 6 & 63)));
-        buf_put_c(b, (char)(0x80 | (c & 63)));
-    } else {
-        buf_put_c(b, (char)(0xf0 | c >> 18));
-        buf_put_c(b, (char)(0x80 | (c >> 12 & 63)));
-        buf_put_c(b, (char)(0x80 | (c >> 6 & 63)));
-        buf_put_c(b, (char)(0x80 | (c & 63)));
-    }
-}
-
 /* U__my_2e_metric as my.metric; a name that is not escaped stays as it is. */
 static struct str unescape(struct http_request *r, struct str name)
 {
     struct buf b;
-    if (!str_starts(name, STR("U__")))
-        return name;
-    buf_init(&b, name.n * 4);
-    for (size_t i = 3; i < name.n; i++) {
-        if (name.p[i] != '_') {
-            buf_put_c(&b, name.p[i]);
-            continue;
-        }
-        if (i + 1 < name.n && name.p[i + 1] == '_') {
-            buf_put_c(&b, '_');
-            i++;
-            continue;
-        }
-        uint32_t c = 0;
-        size_t k = i + 1;
-        for (; k < name.n && k < i + 7 && hex_of(name.p[k]) >= 0; k++)
-            c = c * 16 + (uint32_t)hex_of(name.p[k]);
-        bool surrogate = c >= 0xd800 && c < 0xe000;
-        if (k == i + 1 || k >= name.n || name.p[k] != '_' || c > 0x10ffff || surrogate) {
-            buf_done(&b);
-            return name;
-        }
-        put_utf8(&b, c);
-        i = k;
-    }
+    buf_init(&b, name.n * 4 + 4);
+    name_escape_undo(NAME_ESCAPE_VALUES, name, &b);
     struct str plain = arena_str(http_arena(r), buf_str(&b));
     buf_done(&b);
     return plain;
