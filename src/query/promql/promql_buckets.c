@@ -41,9 +41,8 @@ static int bucket_cmp(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The buckets with a value at step i, ascending, equal bounds merged, counts made monotonic. */
-static size_t counts_at(struct engine *e, const struct promql_expr *x, const struct classic *c,
-                        size_t i, struct count_at *out)
+/* The buckets with a value at step i, ascending, equal bounds merged. */
+static size_t counts_at(const struct classic *c, size_t i, struct count_at *out)
 {
     size_t n = 0;
     for (size_t k = 0; k < c->buckets.n; k++) {
@@ -55,6 +54,13 @@ static size_t counts_at(struct engine *e, const struct promql_expr *x, const str
         else
             out[n++] = (struct count_at){b->bound, b->row->value[i]};
     }
+    return n;
+}
+
+/* Counts that fall are made monotonic. */
+static void repair_counts(struct engine *e, const struct promql_expr *x, const struct classic *c,
+                          struct count_at *out, size_t n)
+{
     bool fixed = false;
     for (size_t k = 1; k < n; k++) {
         double before = out[k - 1].count, now = out[k].count;
@@ -69,7 +75,6 @@ static size_t counts_at(struct engine *e, const struct promql_expr *x, const str
                            "input to histogram_quantile needed to be fixed for monotonicity (see "
                            "https://prometheus.io/docs/prometheus/latest/querying/functions/"
                            "#histogram_quantile)");
-    return n;
 }
 
 static double classic_quantile(double q, const struct count_at *b, size_t n)
@@ -211,8 +216,11 @@ static void evaluate_classic(struct engine *e, const struct promql_expr *x, cons
     bool quantile = x->function != PROMQL_FN_HISTOGRAM_FRACTION;
     for (size_t i = 0; i < n; i++) {
         bool native = c->native && c->native->kind[i] == KIND_HISTOGRAM;
-        size_t buckets = counts_at(e, x, c, i, scratch);
+        size_t buckets = counts_at(c, i, scratch);
         double a = scalars[0][i], b = quantile ? 0 : scalars[1][i];
+        if (!native && buckets && isinf(scratch[buckets - 1].bound) &&
+            (!quantile || (a >= 0 && a <= 1)))
+            repair_counts(e, x, c, scratch, buckets);
         if (native && buckets) {
             promql_warn_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC),
                                "vector contains a mix of classic and native histograms");
