@@ -244,11 +244,8 @@ static void of_one(struct writer *w, unsigned depth)
         "year",      "timestamp",   "absent",       "sort",        "sort_desc",     "abs",
         "timestamp", "absent",      "ceil",
     };
-    static const char *const natives[] = {"histogram_count", "histogram_sum", "histogram_avg",
-                                          "histogram_quantile(0.5,", "histogram_quantile(0.99,"};
-    const char *name = w->shape->histograms ? ONE_OF(w, natives) : ONE_OF(w, names);
-    put(w, name);
-    put(w, str_ends(str_c(name), STR(",")) ? " " : "(");
+    static const char *const natives[] = {"histogram_count", "histogram_sum", "histogram_avg"};
+    buf_printf(w->out, "%s(", w->shape->histograms ? ONE_OF(w, natives) : ONE_OF(w, names));
     vector(w, depth - 1);
     put(w, ")");
 }
@@ -258,7 +255,14 @@ static void quantile_of_buckets(struct writer *w, unsigned depth)
     static const char *const inner[] = {"latency_bucket", "rate(latency_bucket[5m])",
                                         "sum by (le) (rate(latency_bucket[5m]))",
                                         "sum by (le, job) (latency_bucket)"};
+    static const char *const natives[] = {"waiting", "rate(waiting[5m])", "waiting offset 2m",
+                                          "sum by (job) (rate(waiting[5m]))",
+                                          "sum_over_time(waiting[10m])"};
     put(w, "histogram_quantile(");
+    if (w->shape->histograms) { /* of counts that are not below zero */
+        buf_printf(w->out, "0.%u, %s)", dice_below(w->dice, 100), ONE_OF(w, natives));
+        return;
+    }
     scalar(w, depth - 1 < 2 ? depth - 1 : 1);
     put(w, ", ");
     if (dice_chance(w->dice, 85))
@@ -538,7 +542,7 @@ static void vector(struct writer *w, unsigned depth)
         aggregate(w, depth);
     else if (which < 62)
         of_one(w, depth);
-    else if (which < 67 && !w->shape->histograms)
+    else if (which < 67)
         quantile_of_buckets(w, depth);
     else if (which < 78)
         other_vector(w, depth);

@@ -275,6 +275,13 @@ static void put_vector(struct plain *p, const struct plain_vector *v, int64_t t)
     }
 }
 
+static int sample_cmp(const void *a, const void *b)
+{
+    int64_t x = ((const struct plain_sample *)a)->ts_ms;
+    int64_t y = ((const struct plain_sample *)b)->ts_ms;
+    return (x > y) - (x < y);
+}
+
 static void put_matrix(struct plain *p, const struct plain_matrix *m)
 {
     for (size_t i = 0; i < m->n; i++) {
@@ -282,8 +289,15 @@ static void put_matrix(struct plain *p, const struct plain_matrix *m)
         if (m->v[i].drop_name)
             l = plain_labels_set(p, l, LABEL_METRIC, STR(""));
         struct plain_series *s = series_of(p, plain_labels_key(p, l));
+        bool again = s->n > 0; /* another series lost its name and has its labels now */
         for (size_t k = 0; k < m->v[i].n; k++)
             put_sample(p, s, m->v[i].v[k]);
+        if (again)
+            qsort(s->v, s->n, sizeof *s->v, sample_cmp);
+        for (size_t k = 1; k < s->n; k++) {
+            if (s->v[k].ts_ms == s->v[k - 1].ts_ms)
+                plain_fail(p, "vector cannot contain metrics with the same labelset");
+        }
     }
 }
 

@@ -98,7 +98,7 @@ static bool is_before(const struct plain *p, const struct plain_element *a,
                       const struct plain_element *b, bool top)
 {
     if (isnan(a->value) || isnan(b->value))
-        return !isnan(a->value) && isnan(b->value);
+        return isnan(b->value) && (!isnan(a->value) || p->query->noise);
     if (p->query->noise && a->value == b->value)
         return true; /* ties fall the other way */
     return top ? a->value > b->value : a->value < b->value;

@@ -63,9 +63,16 @@ static bool operated(struct plain *p, const struct promql_expr *x, struct plain_
         e->histogram = x->return_bool ? NULL : kept.histogram;
         return holds || x->return_bool;
     }
-    if (l.histogram && (x->operator== TOKEN_MUL || x->operator== TOKEN_DIV) && r.value != 0) {
-        double f = x->operator== TOKEN_MUL ? r.value : 1 / r.value;
-        e->histogram = plain_native_scale(p, l.histogram, f);
+    if (l.histogram && x->operator== TOKEN_MUL) {
+        e->histogram = plain_native_scale(p, l.histogram, r.value);
+        return true;
+    }
+    if (l.histogram && x->operator== TOKEN_DIV) {
+        struct histogram *h = arena_new(p->arena, sizeof *h);
+        *h = *plain_native_scale(p, l.histogram, 1 / r.value);
+        if (r.value == 0)
+            h->positive_spans_n = h->positive_n = h->negative_spans_n = h->negative_n = 0;
+        e->histogram = h;
         return true;
     }
     if (r.histogram && x->operator== TOKEN_MUL) {

@@ -59,7 +59,7 @@ static double quantile(struct plain *p, double q, struct bucket_group *b)
     make_monotonic(p, b);
     size_t n = b->n, k = 0;
     double all = b->v[n - 1].count;
-    if (n < 2 || all == 0 || isnan(all))
+    if (n < 2 || all == 0)
         return NAN;
     double rank = q * all;
     while (k < n - 1 && !(b->v[k].count >= rank))

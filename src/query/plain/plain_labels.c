@@ -4,10 +4,13 @@
 
 struct plain_labels plain_labels_read(struct plain *p, struct str key)
 {
-    struct plain_labels l = {arena_array(p->arena, LABELS_MAX, sizeof *l.v), 0};
+    struct label v[LABELS_MAX];
+    size_t n = 0;
     const char *at = key.p;
-    while (key.n && labels_next(key, &at, &l.v[l.n], NULL))
-        l.n++;
+    while (key.n && labels_next(key, &at, &v[n], NULL))
+        n++;
+    struct plain_labels l = {arena_array(p->arena, n + 1, sizeof *l.v), n};
+    memcpy(l.v, v, n * sizeof *v);
     return l;
 }
 

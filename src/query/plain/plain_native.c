@@ -177,6 +177,17 @@ static size_t steps_of(const struct histogram *h, struct step *v)
     return n;
 }
 
+/* Linear where 0 lies within, else exponential. */
+static double within(const struct step *s, double part)
+{
+    double low = s->low, high = s->high;
+    if (low <= 0 && high >= 0)
+        return low + (high - low) * part;
+    if (low > 0)
+        return exp2(log2(low) + (log2(high) - log2(low)) * part);
+    return -exp2(log2(-high) + (log2(-low) - log2(-high)) * (1 - part));
+}
+
 double plain_native_quantile(const struct histogram *h, double q)
 {
     struct step *v = mem_array(HISTOGRAM_BUCKETS_MAX + 1, sizeof *v);
@@ -184,17 +195,17 @@ double plain_native_quantile(const struct histogram *h, double q)
     if (q < 0 || q > 1)
         result = q < 0 ? -INFINITY : INFINITY;
     size_t n = h->count == 0 || !(q >= 0 && q <= 1) ? 0 : steps_of(h, v), i = 0;
-    while (i + 1 < n && below + v[i].count < rank)
-        below += v[i++].count;
-    if (n) {
-        double part = (rank - below) / v[i].count, low = v[i].low, high = v[i].high;
-        if (low <= 0 && high >= 0)
-            result = low + (high - low) * part;
-        else if (low > 0)
-            result = exp2(log2(low) + (log2(high) - log2(low)) * part);
-        else
-            result = -exp2(log2(-high) + (log2(-low) - log2(-high)) * (1 - part));
+    if (n && q < 0.5) {
+        while (i + 1 < n && below + v[i].count < rank)
+            below += v[i++].count;
+    } else if (n) { /* from the top, which matters where buckets between are empty */
+        double above = v[i = n - 1].count;
+        while (i > 0 && above < (1 - q) * h->count)
+            above += v[--i].count;
+        below = h->count - above;
     }
+    if (n)
+        result = within(&v[i], (rank - below) / v[i].count);
     mem_free(v);
     return result;
 }

@@ -344,7 +344,7 @@ static void name_hint(struct plain *p, const struct window *w)
     static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
     struct str name = plain_labels_get(w->range->labels, LABEL_METRIC);
     enum promql_function f = w->call->function;
-    bool good = name.n == 0 || w->n == 0;
+    bool good = name.n == 0;
     for (size_t i = 0; i < COUNTOF(ends); i++)
         good |= str_ends(name, str_c(ends[i]));
     if (!good && (f == PROMQL_FN_RATE || f == PROMQL_FN_INCREASE))
@@ -360,7 +360,6 @@ static bool is_of_both(enum promql_function f)
 
 static bool element_of(struct plain *p, const struct window *w, struct plain_element *e)
 {
-    name_hint(p, w);
     if (of_any(w, e))
         return true;
     if (w->n == 0) {
@@ -373,7 +372,10 @@ static bool element_of(struct plain *p, const struct window *w, struct plain_ele
     }
     if (w->histograms_n)
         plain_info(p, "ignored histograms in a range containing both floats and histograms");
-    return of_floats(p, w, &e->value);
+    if (!of_floats(p, w, &e->value))
+        return false;
+    name_hint(p, w);
+    return true;
 }
 
 struct plain_vector plain_window(struct plain *p, const struct promql_expr *x, int64_t t,

@@ -36,6 +36,9 @@ static void keep_series(struct contest *c, const struct promql_series *from,
 
 static void keep_note(struct contest *c, struct plain_notes *to, struct str text)
 {
+    /* The plain evaluator keeps no hints of counter resets. */
+    if (str_search(text, STR("conflicting counter resets")) < text.n)
+        return;
     if (to->n < PLAIN_NOTES_MAX)
         to->v[to->n++] = arena_str(&c->arena, text).p;
 }
@@ -175,6 +178,19 @@ static void ask_noisy(struct contest *c)
     c->noise_asked = true;
 }
 
+/* Values can become labels: has each series of a its like in b? */
+static bool same_keys(const struct plain_answer *a, const struct plain_answer *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < b->n && !found; k++)
+            found = str_eq(a->series[i].key, b->series[k].key);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 /* Does the plain evaluator always say the same of this point? */
 static bool is_firm(struct contest *c, struct str key, int64_t ts_ms)
 {
@@ -182,6 +198,8 @@ static bool is_firm(struct contest *c, struct str key, int64_t ts_ms)
     const struct plain_sample *s = sample_of(&c->plain, key, ts_ms);
     for (size_t i = 0; i < NOISES; i++) {
         if (c->noisy[i].error || !same_sample(s, sample_of(&c->noisy[i], key, ts_ms)))
+            return false;
+        if (!s && !same_keys(&c->noisy[i], &c->plain))
             return false;
     }
     return true;

@@ -64,7 +64,7 @@ static void repair_counts(struct engine *e, const struct promql_expr *x, const s
     bool fixed = false;
     for (size_t k = 1; k < n; k++) {
         double before = out[k - 1].count, now = out[k].count;
-        if (now >= before)
+        if (!(now < before))
             continue;
         if (fabs(before - now) > 1e-12 * fmin(fabs(before) + fabs(now), 1.7e308))
             fixed = true;
@@ -86,11 +86,11 @@ static double classic_quantile(double q, const struct count_at *b, size_t n)
     if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].bound < 0 || n < 2)
         return NAN;
     double total = b[n - 1].count;
-    if (total == 0 || isnan(total))
+    if (total == 0)
         return NAN;
     double rank = q * total;
     size_t k = 0;
-    while (k < n - 1 && b[k].count < rank)
+    while (k < n - 1 && !(b[k].count >= rank))
         k++;
     if (k == n - 1)
         return b[n - 2].bound;

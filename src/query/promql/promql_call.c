@@ -222,14 +222,17 @@ static double apply_round(enum promql_function f, double v, double to, double b)
     return floor(v * inverse + 0.5) / inverse;
 }
 
+/* The larger of two; only infinity is larger than NaN, as in Go. */
 static double larger(double a, double b)
 {
+    if (a == INFINITY || b == INFINITY)
+        return INFINITY;
     return isnan(a) || isnan(b) ? NAN : fmax(a, b);
 }
 
 static double smaller(double a, double b)
 {
-    return isnan(a) || isnan(b) ? NAN : fmin(a, b);
+    return -larger(-a, -b);
 }
 
 static double apply_clamp(enum promql_function f, double v, double a, double b)

@@ -142,6 +142,7 @@ HOT static void rate_fill(struct range_stream *s, const double *v, const double 
     }
 }
 
+/* What resets have lost before each sample; NULL where so much that differences say nothing. */
 static const double *lost_of(struct engine *e, struct range_stream *s, const double *v, size_t n)
 {
     if (s->adjusted_n < n) {
@@ -153,6 +154,8 @@ static const double *lost_of(struct engine *e, struct range_stream *s, const dou
         if (i && v[i] < v[i - 1])
             lost += v[i - 1];
         s->adjusted[i] = lost;
+        if (!(fabs(lost) < 1e15))
+            return NULL;
     }
     return s->adjusted;
 }
@@ -255,11 +258,14 @@ static int fill_windows(struct engine *e, struct range_stream *s, const struct p
     return 0;
 }
 
-static void name_hint(struct engine *e, const struct range_stream *s, const struct parts *p)
+/* Where a float came out of a series whose name does not say that it is a counter. */
+static void name_hint(struct engine *e, const struct range_stream *s)
 {
     static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
     enum promql_function f = s->call.function;
-    if ((f != PROMQL_FN_RATE && f != PROMQL_FN_INCREASE) || p->n == 0 || s->call.metric.n == 0)
+    if ((f != PROMQL_FN_RATE && f != PROMQL_FN_INCREASE) || s->call.metric.n == 0)
+        return;
+    if (!memchr(s->row.kind, KIND_FLOAT, s->grid.n))
         return;
     for (size_t i = 0; i < COUNTOF(ends); i++) {
         if (str_ends(s->call.metric, str_c(ends[i])))
@@ -290,10 +296,7 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
     struct column whole;
     s->call.metric = labels_get(in->key, LABEL_METRIC);
     if (s->blocks) {
-        struct parts some = {.n = in->blocks_n};
         int done = promql_blocks_fill(e, s->blocks, in, &s->row, &whole);
-        if (done > 0)
-            name_hint(e, s, &some);
         if (done != 0)
             return done;
         c = &whole;
@@ -306,10 +309,12 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
     windows_of(s, p.ts_ms, p.n, p.ts_id);
     if (s->counted)
         count_windows(e, s, &p);
-    name_hint(e, s, &p);
     if (!plain || p.histograms_n)
         return fill_windows(e, s, &p);
-    rate_fill(s, p.value, rising || !s->counter ? NULL : lost_of(e, s, p.value, p.n));
+    const double *lost = NULL;
+    if (!rising && s->counter && !(lost = lost_of(e, s, p.value, p.n)))
+        return fill_windows(e, s, &p);
+    rate_fill(s, p.value, lost);
     memcpy(s->row.kind, s->windows.kind, s->grid.n);
     return 0;
 }
@@ -325,6 +330,7 @@ static int range_next(struct engine *e, struct stream *stream, struct row *ret)
     }
     if (more <= 0)
         return more;
+    name_hint(e, s);
     s->row.key = in.key;
     s->row.drop_name = in.drop_name;
     if (!s->keep_name)

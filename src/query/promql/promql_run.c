@@ -383,6 +383,49 @@ static int gather_scalar(struct engine *e, const struct promql_expr *x, const st
     return promql_engine_hold(e, g->n);
 }
 
+/* Two series that have the same labels since they lost their names: one, by time. */
+static int merge_two(struct engine *e, const struct promql_series *a, const struct promql_series *b,
+                     struct promql_series *ret)
+{
+    size_t n = a->n + b->n, i = 0, k = 0;
+    int64_t *ts = arena_array(e->arena, n, sizeof *ts);
+    double *value = arena_array(e->arena, n, sizeof *value);
+    const struct histogram **histogram = arena_array(e->arena, n, sizeof(struct histogram *));
+    for (size_t at = 0; at < n; at++) {
+        if (i < a->n && k < b->n && a->ts_ms[i] == b->ts_ms[k])
+            return promql_engine_fail(e, PROMQL_EXECUTION,
+                                      "vector cannot contain metrics with the same labelset");
+        bool first = k == b->n || (i < a->n && a->ts_ms[i] < b->ts_ms[k]);
+        const struct promql_series *from = first ? a : b;
+        size_t j = first ? i++ : k++;
+        ts[at] = from->ts_ms[j];
+        value[at] = from->value[j];
+        histogram[at] = from->histogram ? from->histogram[j] : NULL;
+    }
+    *ret = (struct promql_series){a->key, ts, value, histogram, n};
+    if (!a->histogram && !b->histogram)
+        ret->histogram = NULL;
+    return 0;
+}
+
+static int merge_equal(struct engine *e, struct series_list *list)
+{
+    size_t n = 0;
+    if (list->n)
+        qsort(list->v, list->n, sizeof *list->v, series_cmp);
+    for (size_t i = 0; i < list->n; i++) {
+        if (n == 0 || !str_eq(list->v[n - 1].key, list->v[i].key)) {
+            list->v[n++] = list->v[i];
+            continue;
+        }
+        int err = merge_two(e, &list->v[n - 1], &list->v[i], &list->v[n - 1]);
+        if (err < 0)
+            return err;
+    }
+    list->n = n;
+    return 0;
+}
+
 /* x[5m] by itself: the samples as they are. */
 static int gather_matrix(struct engine *e, const struct promql_expr *x, const struct grid *g,
                          struct series_list *list)
@@ -420,6 +463,8 @@ static int gather_matrix(struct engine *e, const struct promql_expr *x, const st
         if (err == 0)
             err = promql_engine_poll(e);
     }
+    if (err == 0 && e->delayed_names)
+        err = merge_equal(e, list);
     return err;
 }
 
