@@ -147,7 +147,7 @@ struct pairing {
     bool fill_many, fill_one; /* what is missing there has the value below */
     double fill_many_value, fill_one_value;
     struct plain_vector out;
-    struct plain_labels *matched; /* signatures of what came out, one to one only */
+    struct plain_labels *matched; /* signatures that have met, one to one only */
     size_t matched_n;
 };
 
@@ -184,8 +184,6 @@ static void pair(struct plain *p, struct pairing *q, const struct plain_element 
     if (one)
         b = *one;
     struct plain_element l = q->swapped ? b : a, r = q->swapped ? a : b;
-    if (!operated(p, q->expr, l, r, l, &e))
-        return;
     struct plain_labels sign = signature(p, q->expr, many ? many : one);
     if (q->expr->matching.card == CARD_ONE_TO_ONE) {
         for (size_t i = 0; i < q->matched_n; i++) {
@@ -194,6 +192,8 @@ static void pair(struct plain *p, struct pairing *q, const struct plain_element 
         }
         q->matched[q->matched_n++] = sign;
     }
+    if (!operated(p, q->expr, l, r, l, &e))
+        return;
     e.labels = labels_of(p, q, many, one, &e.drop_name);
     for (size_t i = 0; i < q->out.n; i++) {
         if (plain_labels_equal(q->out.v[i].labels, e.labels))

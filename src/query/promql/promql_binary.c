@@ -392,14 +392,14 @@ static int join_pair(struct engine *e, struct join *j, const struct pairing *p,
     struct operand a = side_at(many, i, j->swapped ? m->fill_right_value : m->fill_left_value);
     struct operand b = side_at(one, i, j->swapped ? m->fill_left_value : m->fill_right_value);
     const struct operand *l = j->swapped ? &b : &a, *r = j->swapped ? &a : &b;
-    struct operand out;
-    int kind = operate(e, j->expr, l, r, l, &out);
-    if (kind == KIND_NONE)
-        return 0;
     if (m->card == CARD_ONE_TO_ONE && ++*matched > 1)
         return promql_engine_fail(e, PROMQL_EXECUTION,
                                   "multiple matches for labels: many-to-one matching must be "
                                   "explicit (group_left/group_right)");
+    struct operand out;
+    int kind = operate(e, j->expr, l, r, l, &out);
+    if (kind == KIND_NONE)
+        return 0;
     if (*cached == SIZE_MAX) {
         bool drop_name;
         struct str key = result_key(e, j, many, one, p, &drop_name);
