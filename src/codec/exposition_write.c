@@ -229,15 +229,22 @@ static struct accepted accepted_of(struct str entry)
     return a;
 }
 
-enum exposition_format exposition_write_format_of(struct str accept)
+double exposition_write_weight_of(struct str accept, enum exposition_format format)
 {
-    double text = 0, openmetrics = 0;
+    double best = 0;
     struct str entry;
     while (str_split(&accept, ',', &entry)) {
         struct accepted a = accepted_of(entry);
-        double *best = a.format == EXPOSITION_OPENMETRICS ? &openmetrics : &text;
-        *best = MAX(*best, a.weight);
+        if (a.format == format)
+            best = MAX(best, a.weight);
     }
+    return best;
+}
+
+enum exposition_format exposition_write_format_of(struct str accept)
+{
+    double openmetrics = exposition_write_weight_of(accept, EXPOSITION_OPENMETRICS);
+    double text = exposition_write_weight_of(accept, EXPOSITION_TEXT);
     return openmetrics > 0 && openmetrics >= text ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
 }
 

@@ -50,6 +50,9 @@ struct str exposition_write_content_type(enum exposition_format format);
 /* The format to answer an Accept header with: OpenMetrics where it is preferred to text. */
 enum exposition_format exposition_write_format_of(struct str accept);
 
+/* The weight (q) that an Accept header gives to a format; 0: it does not take it. */
+double exposition_write_weight_of(struct str accept, enum exposition_format format);
+
 /* How names are to be written for it: as the entry of that format says (escaping=values), else
  * with underscores. */
 enum name_escape exposition_write_escape_of(struct str accept, enum exposition_format format);

@@ -64,6 +64,12 @@ struct http_limits {
     size_t write_queue_max;      /* bytes that may wait for a slow reader before it is dropped */
 };
 
+enum http_cors {
+    HTTP_CORS_NONE,
+    HTTP_CORS_ORIGIN, /* it is told by its name */
+    HTTP_CORS_ANY,    /* so may everybody: "*" */
+};
+
 struct http_config {
     const struct http_route *routes; /* [routes_n], lives as long as the server */
     size_t routes_n;
@@ -71,9 +77,10 @@ struct http_config {
     /* Asked before any handler: 0, or -ERR_DENIED to refuse with 403 (Host and Origin checks). */
     int (*guard)(void *context, struct http_request *r);
     void *guard_context;
-    size_t lane;             /* number of the loop, for http_lane() */
-    const char *cors_origin; /* the origin of other sites that may read answers, or "*";
-                              * NULL: none */
+    size_t lane; /* number of the loop, for http_lane() */
+    /* May pages of that origin, another site's, read answers? NULL: none may. */
+    enum http_cors (*cors)(void *context, struct str origin);
+    void *cors_context;
 };
 
 MUST_USE int http_server_new(struct loop *l, const struct http_config *config,
@@ -126,6 +133,8 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
  * bytes are buffered and sent when they are 64 KiB or at the end. */
 void http_reply_begin(struct http_request *r, int status, struct str content_type);
 void http_reply_put(struct http_request *r, struct str bytes);
+/* Sends what has gathered at once: for answers whose end is far away. */
+void http_reply_flush(struct http_request *r);
 void http_reply_end(struct http_request *r);
 
 /* Our JSON error: {"status":"error","errorType":TYPE,"error":SENTENCE,"code":CODE}, where TYPE is

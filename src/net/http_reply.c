@@ -127,17 +127,18 @@ void http_reply_header(struct http_request *r, struct str name, struct str value
     put_header(&r->answer.headers, name, value);
 }
 
+/* As Prometheus does: an origin that may not read is told nothing, but that it depends. */
 static void put_cors(struct http_request *r, struct buf *b)
 {
-    const char *allowed = r->conn->server->config.cors_origin;
+    const struct http_config *config = &r->conn->server->config;
     struct str origin = http_header(r, STR("origin"));
-    if (!allowed || origin.n == 0)
+    if (!config->cors || origin.n == 0)
         return;
-    bool any = strcmp(allowed, "*") == 0;
+    enum http_cors allowed = config->cors(config->cors_context, origin);
     put_header(b, STR("Vary"), STR("Origin"));
-    if (!any && !str_eq(origin, str_c(allowed)))
+    if (allowed == HTTP_CORS_NONE)
         return;
-    put_header(b, STR("Access-Control-Allow-Origin"), any ? STR("*") : origin);
+    put_header(b, STR("Access-Control-Allow-Origin"), allowed == HTTP_CORS_ANY ? STR("*") : origin);
     put_header(b, STR("Access-Control-Allow-Methods"), STR("GET, POST, OPTIONS"));
     put_header(b, STR("Access-Control-Allow-Headers"),
                STR("Accept, Authorization, Content-Type, Origin"));
@@ -336,6 +337,18 @@ void http_reply_put(struct http_request *r, struct str bytes)
         struct str head = a->head_sent ? STR("") : go_chunked(r);
         send_piece(r, head, false);
     }
+}
+
+void http_reply_flush(struct http_request *r)
+{
+    struct http_answer *a = &r->answer;
+    must(a->streaming);
+    if (is_lost(r))
+        return;
+    struct str head = a->head_sent ? STR("") : go_chunked(r);
+    if (a->gzip)
+        gzip_put(a->gzip, STR(""), Z_SYNC_FLUSH, &a->out);
+    send_piece(r, head, false);
 }
 
 void http_reply_end(struct http_request *r)

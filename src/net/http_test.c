@@ -134,6 +134,11 @@ static int guard(void *context, struct http_request *r)
     return str_eq(http_host(r), STR("evil.example")) ? -ERR_DENIED : 0;
 }
 
+static enum http_cors cors(void *context, struct str origin)
+{
+    return str_eq(origin, STR("http://friend.example")) ? HTTP_CORS_ORIGIN : HTTP_CORS_NONE;
+}
+
 static void run_site(void *context)
 {
     loop_run(site.loop);
@@ -153,7 +158,7 @@ static int start(void **state)
                    .write_queue_max = 8 * 1024 * 1024},
         .guard = guard,
         .lane = 3,
-        .cors_origin = "http://friend.example",
+        .cors = cors,
     };
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof a;

@@ -81,7 +81,7 @@ static struct str ask(struct str text)
 
 #define ASK(literal) ask(STR(literal))
 
-static int status_of(struct str answer)
+UNUSED static int status_of(struct str answer)
 {
     if (!str_starts(answer, STR("HTTP/1.1 ")))
         return 0;
@@ -89,18 +89,18 @@ static int status_of(struct str answer)
     return str_i64(str_sub(answer, 9, 12), &status) ? (int)status : 0;
 }
 
-static struct str body_of(struct str answer)
+UNUSED static struct str body_of(struct str answer)
 {
     size_t at = str_search(answer, STR("\r\n\r\n"));
     return str_sub(answer, at + 4, answer.n);
 }
 
-static bool has(struct str answer, const char *text)
+UNUSED static bool has(struct str answer, const char *text)
 {
     return str_search(answer, str_c(text)) < answer.n;
 }
 
-static size_t count_of(struct str answer, struct str text)
+UNUSED static size_t count_of(struct str answer, struct str text)
 {
     size_t n = 0;
     for (;;) {
@@ -112,7 +112,7 @@ static size_t count_of(struct str answer, struct str text)
     }
 }
 
-static void assert_text(struct str have, const char *want)
+UNUSED static void assert_text(struct str have, const char *want)
 {
     if (!str_eq(have, str_c(want)))
         fail_msg("have \"" STR_FMT "\", want \"%s\"", STR_ARG(have), want);

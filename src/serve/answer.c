@@ -55,6 +55,17 @@ static struct str formatted(const char *text, size_t size, int n)
     return str_of(text, MIN((size_t)MAX(n, 0), size - 1));
 }
 
+void answer_data(struct http_request *r, struct str data)
+{
+    struct buf b;
+    buf_init(&b, data.n + 64);
+    buf_put_str(&b, STR("{\"status\":\"success\",\"data\":"));
+    buf_put_str(&b, data);
+    buf_put_c(&b, '}');
+    http_reply(r, 200, STR("application/json"), buf_str(&b));
+    buf_done(&b);
+}
+
 void answer_refuse(struct http_request *r, int status, const char *type, const char *format, ...)
 {
     char text[TEXT_MAX];

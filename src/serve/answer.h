@@ -10,6 +10,9 @@
 #include "query/promql/promql.h"
 #include "serve/job.h"
 
+/* Answers a request on its loop with {"status":"success","data":data}; data is JSON. */
+void answer_data(struct http_request *r, struct str data);
+
 /* Answers a request on its loop with {"status":"error","errorType":type,"error":...}. */
 void answer_refuse(struct http_request *r, int status, const char *type, const char *format, ...)
     PRINTF(4, 5);

@@ -1,6 +1,7 @@
 #include "serve/page.h"
 
 #include "pack/pack.h"
+#include "query/promql/promql.h"
 #include "serve/serve_state.h"
 
 /* connect-src 'self' covers the live socket on the same host in today's browsers. */
@@ -58,4 +59,33 @@ void page_handle(struct http_request *r, void *serve)
     http_reply_header(r, STR("Content-Encoding"), STR("gzip"));
     http_reply_header(r, STR("Vary"), STR("Accept-Encoding"));
     http_reply(r, 200, str_c(a->type), str_of((const char *)a->gzip, a->gzip_n));
+}
+
+static void put_encoded(struct buf *b, struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.' || c == '~';
+        if (plain)
+            buf_put_c(b, (char)c);
+        else
+            buf_printf(b, "%%%02X", c);
+    }
+}
+
+void page_redirect(struct http_request *r, void *serve)
+{
+    struct str expression;
+    struct buf to;
+    (void)serve;
+    buf_init(&to, 4 * PROMQL_TEXT_MAX);
+    buf_put_c(&to, '/');
+    if (http_param(r, STR("g0.expr"), &expression) && expression.n) {
+        buf_put_str(&to, STR("?expr="));
+        put_encoded(&to, expression);
+    }
+    http_reply_header(r, STR("Location"), buf_failed(&to) ? STR("/") : buf_str(&to));
+    http_reply(r, 302, STR("text/plain; charset=utf-8"), STR("Found\n"));
+    buf_done(&to);
 }

@@ -13,4 +13,8 @@
 /* Context: struct serve. Answers "/" and every path that no other route takes. */
 void page_handle(struct http_request *r, void *serve);
 
+/* Context: struct serve. Paths of Prometheus's own pages lead to ours, with the expression that
+ * they show (/graph?g0.expr=EXPRESSION of a link in an alert). */
+void page_redirect(struct http_request *r, void *serve);
+
 #endif

@@ -300,29 +300,3 @@ void query_api_range(struct http_request *r, void *serve)
     if (read_common(s, r, in))
         job_start(s, r, work, in);
 }
-
-static void format_work(struct job *j)
-{
-    const struct query_input *in = j->context;
-    struct promql_failure failure;
-    struct promql_expr *expr;
-    struct buf text;
-    if (promql_parse(in->text, NULL, &j->arena, &expr, &failure) != 0) {
-        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
-        return;
-    }
-    buf_init(&text, SERVE_BODY_MAX);
-    promql_format(expr, &text);
-    answer_begin(j);
-    json_put_text(&j->body, buf_str(&text));
-    answer_end(j, NULL, STR(""));
-    buf_done(&text);
-}
-
-void query_api_format(struct http_request *r, void *serve)
-{
-    struct query_input *in = arena_new(http_arena(r), sizeof *in);
-    if (!http_param(r, STR("query"), &in->text))
-        in->text = STR("");
-    job_start(serve, r, format_work, in);
-}

@@ -3,19 +3,31 @@
 #include "base/mem.h"
 #include "base/stat.h"
 #include "serve/admin_api.h"
+#include "serve/expression_api.h"
+#include "serve/feature_api.h"
+#include "serve/federate.h"
 #include "serve/health_api.h"
+#include "serve/lifecycle.h"
 #include "serve/live.h"
 #include "serve/metric_api.h"
+#include "serve/notification.h"
 #include "serve/page.h"
 #include "serve/probe.h"
 #include "serve/query_api.h"
 #include "serve/read_api.h"
+#include "serve/rules_api.h"
 #include "serve/scrape_page.h"
+#include "serve/search_api.h"
 #include "serve/series_api.h"
 #include "serve/serve_state.h"
 #include "serve/status_api.h"
+#include "serve/target_api.h"
+#include "text/regex.h"
 
-enum { FORM = HTTP_GET | HTTP_POST };
+enum {
+    FORM = HTTP_GET | HTTP_POST,  /* a query string, or a form */
+    ORDER = HTTP_POST | HTTP_PUT, /* changes something */
+};
 
 static const int64_t TIMEOUT_MS = 120000;
 static const uint64_t SAMPLES_MAX = 50000000;
@@ -27,21 +39,39 @@ static struct stat refused = STAT_COUNTER("sonde_http_foreign_total",
 static const struct http_route ROUTES[] = {
     {FORM, "/api/v1/query", SERVE_BODY_MAX, query_api_instant, NULL},
     {FORM, "/api/v1/query_range", SERVE_BODY_MAX, query_api_range, NULL},
-    {FORM, "/api/v1/format_query", SERVE_BODY_MAX, query_api_format, NULL},
+    {FORM, "/api/v1/format_query", SERVE_BODY_MAX, expression_api_format, NULL},
+    {FORM, "/api/v1/parse_query", SERVE_BODY_MAX, expression_api_parse, NULL},
     {FORM, "/api/v1/query_exemplars", SERVE_BODY_MAX, series_api_exemplars, NULL},
     {FORM, "/api/v1/series", SERVE_BODY_MAX, series_api_series, NULL},
     {FORM, "/api/v1/labels", SERVE_BODY_MAX, series_api_labels, NULL},
     {HTTP_GET, "/api/v1/label/(*)/values", 0, series_api_values, NULL},
     {HTTP_POST, "/api/v1/read", READ_API_BODY_MAX, read_api_handle, NULL},
     {HTTP_GET, "/api/v1/metadata", 0, series_api_metadata, NULL},
+    {FORM, "/api/v1/search/metric_names", SERVE_BODY_MAX, search_api_metrics, NULL},
+    {FORM, "/api/v1/search/label_names", SERVE_BODY_MAX, search_api_names, NULL},
+    {FORM, "/api/v1/search/label_values", SERVE_BODY_MAX, search_api_values, NULL},
+    {HTTP_GET, "/api/v1/rules", 0, rules_api_rules, NULL},
+    {HTTP_GET, "/api/v1/alerts", 0, rules_api_alerts, NULL},
+    {HTTP_GET, "/api/v1/targets", 0, target_api_targets, NULL},
+    {HTTP_GET, "/api/v1/targets/metadata", 0, target_api_metadata, NULL},
+    {HTTP_GET, "/api/v1/targets/relabel_steps", 0, target_api_relabel_steps, NULL},
+    {HTTP_GET, "/api/v1/scrape_pools", 0, target_api_pools, NULL},
+    {HTTP_GET, "/api/v1/scrape_pools/config", 0, target_api_pool_config, NULL},
+    {HTTP_GET, "/api/v1/alertmanagers", 0, target_api_alertmanagers, NULL},
     {HTTP_GET, "/api/v1/status/buildinfo", 0, status_api_build, NULL},
     {HTTP_GET, "/api/v1/status/runtimeinfo", 0, status_api_runtime, NULL},
+    {HTTP_GET, "/api/v1/status/config", 0, status_api_config, NULL},
+    {HTTP_GET, "/api/v1/status/flags", 0, status_api_flags, NULL},
     {HTTP_GET, "/api/v1/status/tsdb", 0, status_api_tsdb, NULL},
-    {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/delete_series", SERVE_BODY_MAX, series_api_delete,
-     NULL},
-    {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/clean_tombstones", SERVE_BODY_MAX, admin_api_clean,
-     NULL},
-    {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/snapshot", SERVE_BODY_MAX, admin_api_snapshot, NULL},
+    {HTTP_GET, "/api/v1/status/tsdb/blocks", 0, status_api_blocks, NULL},
+    {HTTP_GET, "/api/v1/status/walreplay", 0, status_api_replay, NULL},
+    {HTTP_GET, "/api/v1/status/self_metrics", 0, status_api_self, NULL},
+    {HTTP_GET, "/api/v1/features", 0, feature_api_list, NULL},
+    {HTTP_GET, "/api/v1/notifications", 0, notification_list, NULL},
+    {HTTP_GET, "/api/v1/notifications/live", 0, notification_live, NULL},
+    {ORDER, "/api/v1/admin/tsdb/delete_series", SERVE_BODY_MAX, series_api_delete, NULL},
+    {ORDER, "/api/v1/admin/tsdb/clean_tombstones", SERVE_BODY_MAX, admin_api_clean, NULL},
+    {ORDER, "/api/v1/admin/tsdb/snapshot", SERVE_BODY_MAX, admin_api_snapshot, NULL},
     {HTTP_POST, "/api/admin/snapshot", 0, admin_api_snapshot_here, NULL},
     {HTTP_POST, "/api/admin/flush", 0, admin_api_flush, NULL},
     {HTTP_POST, "/api/admin/merge", 0, admin_api_merge, NULL},
@@ -49,6 +79,17 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},
     {HTTP_GET, "/metrics", 0, scrape_page_handle, NULL},
+    {HTTP_GET, "/federate", 0, federate_handle, NULL},
+    {HTTP_GET, "/version", 0, status_api_version, NULL},
+    {ORDER, "/-/reload", SERVE_BODY_MAX, lifecycle_reload, NULL},
+    {ORDER, "/-/quit", SERVE_BODY_MAX, lifecycle_quit, NULL},
+    {HTTP_GET, "/-/reload", 0, lifecycle_refuse, NULL},
+    {HTTP_GET, "/-/quit", 0, lifecycle_refuse, NULL},
+    {HTTP_GET, "/graph", 0, page_redirect, NULL},
+    {HTTP_GET, "/query", 0, page_redirect, NULL},
+    {HTTP_GET, "/alerts", 0, page_redirect, NULL},
+    {HTTP_GET, "/rules", 0, page_redirect, NULL},
+    {HTTP_GET, "/targets", 0, page_redirect, NULL},
     {HTTP_GET, "/livez", 0, health_api_live, NULL},
     {HTTP_GET, "/readyz", 0, health_api_ready, NULL},
     {HTTP_GET, "/health", 0, health_api_health, NULL},
@@ -93,15 +134,19 @@ int serve_new(const struct serve_config *config, struct serve **ret, struct why 
         s->routes[i].context = s;
     s->live = live_new(s);
     s->probe = probe_new(s);
+    s->lifecycle = lifecycle_new();
+    s->board = notification_board_new();
     stat_register(&refused);
     query_api_open();
-    int err = add_checks(s);
-    if (err) {
+    const char *cors = config->cors_origin;
+    int err = cors && cors[0] ? regex_new(str_c(cors), &s->cors, why) : 0;
+    if (!err && add_checks(s))
+        err = why_set(why, ERR_LIMIT, "there are too many health checks");
+    if (err)
         serve_free(s);
-        return why_set(why, ERR_LIMIT, "there are too many health checks");
-    }
-    *ret = s;
-    return 0;
+    else
+        *ret = s;
+    return err;
 }
 
 void serve_free(struct serve *s)
@@ -110,6 +155,9 @@ void serve_free(struct serve *s)
         return;
     live_free(s->live);
     probe_free(s->probe);
+    lifecycle_free(s->lifecycle);
+    notification_board_free(s->board);
+    regex_free(s->cors);
     mem_free(s->routes);
     mem_free(s);
 }
@@ -118,6 +166,24 @@ const struct http_route *serve_routes(const struct serve *s, size_t *ret_n)
 {
     *ret_n = s->routes_n;
     return s->routes;
+}
+
+/* ---- what the daemon tells */
+
+void serve_notify(struct serve *s, const char *text, bool active)
+{
+    notification_tell(s->board, text, active, clock_wall_ms(s->config.clock));
+}
+
+void serve_reloaded(struct serve *s, const char *problem)
+{
+    lifecycle_reloaded(s->lifecycle, problem ? problem : "");
+    serve_notify(s, SERVE_RELOAD_FAILED, problem && problem[0]);
+}
+
+void serve_drain(struct serve *s)
+{
+    notification_end(s->board);
 }
 
 /* ---- who may ask */
@@ -162,6 +228,23 @@ static struct str origin_authority(struct str origin)
     return at < origin.n ? str_sub(origin, at + 3, origin.n) : STR("");
 }
 
+enum http_cors serve_cors(void *context, struct str origin)
+{
+    const struct serve *s = context;
+    if (!s->cors || !regex_match(s->cors, origin))
+        return HTTP_CORS_NONE;
+    return str_eq(str_c(s->config.cors_origin), STR(".*")) ? HTTP_CORS_ANY : HTTP_CORS_ORIGIN;
+}
+
+/* A form that asks for data: a page that may read the answer may send it. */
+static bool is_question(const struct serve *s, const struct http_request *r)
+{
+    bool found = false;
+    for (size_t i = 0; i < s->routes_n && !found; i++)
+        found = s->routes[i].methods == FORM && str_eq(http_path(r), str_c(s->routes[i].path));
+    return found && http_method(r) == HTTP_POST;
+}
+
 int serve_guard(void *context, struct http_request *r)
 {
     const struct serve *s = context;
@@ -175,7 +258,10 @@ int serve_guard(void *context, struct http_request *r)
         good = host_known(s, host_of(host));
     /* A page of another site may neither write here nor open the live socket. */
     if (good && (changes || socket)) {
-        if (origin.n)
+        bool invited = origin.n && is_question(s, r) && serve_cors(context, origin);
+        if (invited)
+            good = true;
+        else if (origin.n)
             good = str_eq(origin_authority(origin), host);
         else
             good = site.n == 0 || str_eq(site, STR("same-origin")) || str_eq(site, STR("none"));

@@ -63,6 +63,7 @@ struct serve_admin {
 struct serve_rules {
     struct rules *rules;
     void (*view)(struct rules *r, struct arena *a, struct rules_view *ret);
+    const char *tenant; /* whose rules they are: others see none; NULL: all see them */
 };
 
 /* A setting under the name of Prometheus's flag. */
@@ -81,7 +82,8 @@ struct serve_facts {
     int64_t reload_ms;          /* wall time of the last reload that went well */
     uint64_t corruptions;       /* damaged places met since the start */
     size_t flags_n, threads, cores;
-    uint64_t memory_max; /* bytes that the process may take; 0: no limit */
+    struct promql_options language; /* that queries are answered with */
+    uint64_t memory_max;            /* bytes that the process may take; 0: no limit */
 };
 
 /* A part of the store, for /api/v1/status/tsdb/blocks. */
@@ -139,6 +141,19 @@ void serve_free(struct serve *s);
 
 /* The routes; they live as long as s. */
 const struct http_route *serve_routes(const struct serve *s, size_t *ret_n);
+
+/* Tells requests for a reload how it went: problem is "" or NULL where it went well. Any thread. */
+void serve_reloaded(struct serve *s, const char *problem);
+
+/* Tells who asks for notifications that text holds from now on, or no longer. Any thread. */
+#define SERVE_RELOAD_FAILED "Configuration reload has failed."
+void serve_notify(struct serve *s, const char *text, bool active);
+
+/* Ends the answers that would go on for ever, before the servers drain. Any thread. */
+void serve_drain(struct serve *s);
+
+/* For http_config.cors, with s as its context: the origins of server.cors_origin. */
+enum http_cors serve_cors(void *s, struct str origin);
 
 /* For http_config.guard, with s as its context: refuses foreign Hosts (DNS rebinding) on loopback
  * and requests that another site's page makes. */

@@ -7,13 +7,18 @@
 
 #include "serve/serve.h"
 
+struct lifecycle;
 struct live;
+struct notification_board;
 struct probe;
+struct regex; /* text/regex.h */
 struct scrape_page;
 
 enum {
-    SERVE_BODY_MAX = 1024 * 1024,          /* bytes of a form with a query */
-    SERVE_ANSWER_MAX = 1024 * 1024 * 1024, /* bytes of an answer before packing */
+    SERVE_BODY_MAX = 1024 * 1024,           /* bytes of a form with a query */
+    SERVE_ANSWER_MAX = 1024 * 1024 * 1024,  /* bytes of an answer before packing */
+    SERVE_FORMATTED_MAX = 64 * 1024 * 1024, /* bytes of an expression over lines */
+    SERVE_CONFIG_MAX = 16 * 1024 * 1024,    /* bytes of a configuration in an answer */
     SERVE_TENANTS_NAME_MAX = 64,
 };
 
@@ -24,6 +29,9 @@ struct serve {
     struct live *live;
     struct probe *probe;
     struct scrape_page *page;
+    struct lifecycle *lifecycle;
+    struct notification_board *board;
+    struct regex *cors; /* NULL: no page of another site may read */
 };
 
 #endif

@@ -103,8 +103,9 @@ static void metadata_exemplars_and_status_have_their_forms(void **state)
            "1600096945.480}]}]}");
     expect("GET /api/v1/status/tsdb", "", NULL, 200,
            "{\"status\":\"success\",\"data\":{\"headStats\":{\"numSeries\":3,\"numLabelPairs\":5,"
-           "\"minTime\":1,\"maxTime\":2},\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2}"
-           "],\"labelValueCountByLabelName\":[],\"seriesCountByLabelValuePair\":[]}}");
+           "\"chunkCount\":4,\"minTime\":1,\"maxTime\":2},\"seriesCountByMetricName\":[{\"name\":"
+           "\"up\",\"value\":2}],\"labelValueCountByLabelName\":[],\"memoryInBytesByLabelName\":["
+           "{\"name\":\"up\",\"value\":2}],\"seriesCountByLabelValuePair\":[]}}");
     assert_true(has(ask("GET /api/v1/status/buildinfo", "", NULL), "\"version\":\"3.0.0+sonde-"));
     assert_false(has(ask("GET /api/v1/status/buildinfo", "", NULL), "features"));
     assert_true(has(ask("GET /api/v1/status/runtimeinfo", "", NULL),

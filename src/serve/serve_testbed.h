@@ -135,6 +135,9 @@ static int cardinality(struct series_store *s, struct tenant *t, size_t top, str
     (void)s, (void)t, (void)a;
     *ret = (struct cardinality){.series = 3,
                                 .label_pairs = 5,
+                                .chunks = 4,
+                                .by_bytes = rows,
+                                .by_bytes_n = MIN(top, 1),
                                 .first_ms = 1,
                                 .last_ms = 2,
                                 .by_metric = rows,

@@ -95,9 +95,12 @@ struct cardinality_row {
 /* What the index holds now (the head; borrowed from the arena passed in). */
 struct cardinality {
     uint64_t series, label_pairs, label_names;
+    uint64_t chunks; /* runs of samples in memory */
     int64_t first_ms, last_ms;
-    struct cardinality_row *by_metric, *by_label, *by_pair; /* largest first, at most top rows */
-    size_t by_metric_n, by_label_n, by_pair_n;
+    /* Largest first, at most top rows. by_bytes: of a label's values, in all series that have it.
+     */
+    struct cardinality_row *by_metric, *by_label, *by_bytes, *by_pair;
+    size_t by_metric_n, by_label_n, by_bytes_n, by_pair_n;
 };
 
 struct series_store;

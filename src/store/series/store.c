@@ -426,3 +426,34 @@ void store_each_tenant(struct store *s, void (*f)(void *context, const struct st
     }
     mem_free(list);
 }
+
+static void each_part(struct tenant *t, void (*f)(void *context, const struct store_part *),
+                      void *context)
+{
+    thread_lock(&t->parts_lock);
+    for (size_t i = 0; i < t->parts.n; i++) {
+        const struct part_info *info = part_info(t->parts.v[i]->part);
+        if (info->tier != PART_RAW)
+            continue;
+        struct store_part row = {.dir = t->parts.v[i]->dir,
+                                 .first_ms = info->first_ms,
+                                 .last_ms = info->last_ms,
+                                 .samples = info->samples,
+                                 .series = info->series,
+                                 .chunks = info->chunks,
+                                 .level = info->level};
+        f(context, &row);
+    }
+    thread_unlock(&t->parts_lock);
+}
+
+void store_each_part(struct store *s, struct str tenant,
+                     void (*f)(void *context, const struct store_part *), void *context)
+{
+    size_t n;
+    struct tenant **list = store_tenants(s, &n);
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(str_c(list[i]->name), tenant))
+            each_part(list[i], f, context);
+    mem_free(list);
+}

@@ -120,4 +120,14 @@ struct store_tenant_stats {
 void store_each_tenant(struct store *s, void (*f)(void *context, const struct store_tenant_stats *),
                        void *context);
 
+/* Calls f for each part of a tenant that has samples (not those of the tiers), oldest first. */
+struct store_part {
+    const char *dir; /* below the data directory */
+    int64_t first_ms, last_ms;
+    uint64_t samples, series, chunks;
+    unsigned level;
+};
+void store_each_part(struct store *s, struct str tenant,
+                     void (*f)(void *context, const struct store_part *), void *context);
+
 #endif

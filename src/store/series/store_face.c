@@ -232,6 +232,22 @@ static size_t cut_top(struct cardinality_row *rows, size_t n, size_t top)
     return MIN(n, top);
 }
 
+/* Open blocks, sealed chunks and late lists that hold something. Under index_lock. */
+static uint64_t count_chunks(struct head *h)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < h->series.n; i++) {
+        const struct head_series *s = slab_at(&h->series, i);
+        if (s->pairs == NULL || s->group == HEAD_NO_GROUP)
+            continue;
+        struct head_group *g = slab_at(&h->groups, s->group);
+        head_group_lock(g);
+        n += (s->n > 0) + (s->sealed ? s->sealed->n : 0) + (s->extra && s->extra->late_n > 0);
+        head_group_unlock(g);
+    }
+    return n;
+}
+
 static int face_cardinality(struct series_store *face, struct tenant *t, size_t top,
                             struct arena *a, struct cardinality *ret)
 {
@@ -242,12 +258,14 @@ static int face_cardinality(struct series_store *face, struct tenant *t, size_t 
     struct cardinality_row *by_pair = arena_array(a, pairs, sizeof *by_pair);
     struct cardinality_row *by_name = arena_array(a, pairs, sizeof *by_name);
     struct cardinality_row *by_label = arena_array(a, names, sizeof *by_label);
+    struct cardinality_row *by_bytes = arena_array(a, names, sizeof *by_bytes);
     for (uint32_t i = 0; i < pairs; i++) {
         const struct pair *pair = pairs_at(&h->pairs, i);
         const struct pair_name *name = slab_at(&h->pairs.names, pair->name);
         if (pair->series.n == 0)
             continue;
         by_label[pair->name].n++;
+        by_bytes[pair->name].n += (uint64_t)pairs_value(pair).n * pair->series.n;
         if (str_eq(name->text, LABEL_METRIC))
             by_name[metrics++] =
                 (struct cardinality_row){arena_str(a, pairs_value(pair)), pair->series.n};
@@ -259,18 +277,23 @@ static int face_cardinality(struct series_store *face, struct tenant *t, size_t 
         if (by_label[i].n == 0)
             continue;
         const struct pair_name *name = slab_at(&h->pairs.names, i);
-        by_label[n++] = (struct cardinality_row){arena_str(a, name->text), by_label[i].n};
+        struct str text = arena_str(a, name->text);
+        by_bytes[n] = (struct cardinality_row){text, by_bytes[i].n};
+        by_label[n++] = (struct cardinality_row){text, by_label[i].n};
     }
     *ret = (struct cardinality){
         .series = h->alive,
         .label_pairs = live,
         .label_names = n,
+        .chunks = count_chunks(h),
         .first_ms = head_first_ms(h),
         .last_ms = head_last_ms(h),
         .by_metric = by_name,
         .by_metric_n = cut_top(by_name, metrics, top),
         .by_label = by_label,
         .by_label_n = cut_top(by_label, n, top),
+        .by_bytes = by_bytes,
+        .by_bytes_n = cut_top(by_bytes, n, top),
         .by_pair = by_pair,
         .by_pair_n = cut_top(by_pair, live, top),
     };
