@@ -149,9 +149,9 @@ static void add_histograms(struct engine *e, const struct aggregate *a, struct g
                                "aggregation");
         if (fits)
             continue;
-        promql_engine_warn(e, where,
-                           "vector contains a mix of histograms with exponential "
-                           "and custom buckets schemas");
+        promql_warn_metric(e, where, labels_get(r->key, LABEL_METRIC),
+                           "vector contains a mix of histograms with exponential and custom "
+                           "buckets schemas");
         g->flags[i] |= MIXED;
     }
 }

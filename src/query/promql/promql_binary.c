@@ -45,9 +45,8 @@ static int operate_histograms(struct engine *e, const struct promql_expr *x,
     bool add = x->operator== TOKEN_ADD;
     struct histogram *h = promql_histogram_add(e, l->histogram, r->histogram, add ? 1 : -1, &notes);
     if (!h) {
-        promql_engine_warn(e, x,
-                           "vector contains a mix of histograms with exponential and custom "
-                           "buckets schemas");
+        promql_engine_warn(e, x, "incompatible bucket layout encountered for binary operator %s",
+                           promql_token_text(x->operator));
         return KIND_NONE;
     }
     if (notes & NOTE_RESET_CONFLICT)

@@ -57,33 +57,47 @@ static size_t counts_at(const struct classic *c, size_t i, struct count_at *out)
     return n;
 }
 
-/* Counts that fall are made monotonic. */
-static void repair_counts(struct engine *e, const struct promql_expr *x, const struct classic *c,
-                          struct count_at *out, size_t n)
+/* Equal but for what adding up in floating point may do? */
+static bool nearly(double a, double b)
 {
-    bool fixed = false;
-    for (size_t k = 1; k < n; k++) {
-        double before = out[k - 1].count, now = out[k].count;
-        if (!(now < before))
-            continue;
-        if (fabs(before - now) > 1e-12 * fmin(fabs(before) + fabs(now), 1.7e308))
-            fixed = true;
-        out[k].count = before;
-    }
-    if (fixed)
-        promql_info_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC),
-                           "input to histogram_quantile needed to be fixed for monotonicity (see "
-                           "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                           "#histogram_quantile)");
+    double sum = fabs(a) + fabs(b), gap = fabs(a - b);
+    if (a == 0 || b == 0 || sum < 2.2250738585072014e-308)
+        return gap < 1e-12 * 2.2250738585072014e-308;
+    return gap / fmin(sum, 1.7976931348623157e308) < 1e-12;
 }
 
-static double classic_quantile(double q, const struct count_at *b, size_t n)
+/* Makes counts monotonic: what is nearly the same as before is the same, what falls is lifted; true
+ * with *ret where something fell. */
+static bool mend(struct count_at *b, size_t n, struct engine_mended *ret)
+{
+    bool fell = false;
+    for (size_t k = 1; k < n; k++) {
+        double before = b[k - 1].count, now = b[k].count;
+        if (nearly(before, now)) {
+            b[k].count = before;
+        } else if (now < before) {
+            b[k].count = before;
+            ret->least = fell ? fmin(ret->least, b[k].bound) : b[k].bound;
+            ret->greatest = fell ? fmax(ret->greatest, b[k].bound) : b[k].bound;
+            ret->diff = fmax(ret->diff, before - now);
+            fell = true;
+        }
+    }
+    return fell;
+}
+
+static double classic_quantile(struct engine *e, double q, struct count_at *b, size_t n,
+                               struct engine_mended *m)
 {
     if (isnan(q))
         return NAN;
     if (q < 0 || q > 1)
         return q < 0 ? -INFINITY : INFINITY;
-    if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].bound < 0 || n < 2)
+    if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].bound < 0)
+        return NAN;
+    if (mend(b, n, m))
+        promql_engine_mended(e, m);
+    if (n < 2)
         return NAN;
     double total = b[n - 1].count;
     if (total == 0)
@@ -149,6 +163,18 @@ static struct classic *classic_of(struct engine *e, struct classics *list, struc
     return at->p;
 }
 
+static void warn_bucket(struct engine *e, const struct promql_expr *where, struct str le,
+                        struct str metric)
+{
+    struct buf b;
+    buf_init(&b, PROMQL_MESSAGE_MAX);
+    buf_put_str(&b, STR("bucket label \"le\" is missing or has a malformed value of "));
+    promql_quote(le, &b);
+    buf_put(&b, "", 1);
+    promql_warn_maybe_metric(e, where, metric, b.p);
+    buf_done(&b);
+}
+
 static void sort_in(struct engine *e, const struct promql_expr *x, const struct rows *in, size_t n,
                     struct classics *list)
 {
@@ -167,10 +193,7 @@ static void sort_in(struct engine *e, const struct promql_expr *x, const struct 
         bool minus = le.n && le.p[0] == '-';
         struct str body = str_sub(le, le.n && (minus || le.p[0] == '+'), le.n);
         if (!promql_number_read(body, &bound, &range)) {
-            promql_engine_warn(e, where,
-                               "bucket label \"le\" is missing or has a malformed value "
-                               "of \"" STR_FMT "\" for metric name \"" STR_FMT "\"",
-                               STR_ARG(le), STR_ARG(labels_get(r->key, LABEL_METRIC)));
+            warn_bucket(e, where, le, labels_get(r->key, LABEL_METRIC));
             continue;
         }
         struct label_set set;
@@ -206,24 +229,25 @@ static void nan_hint(struct engine *e, const struct promql_expr *x, const struct
         : isnan(result)
             ? "input to histogram_quantile has NaN observations, result is NaN"
             : "input to histogram_quantile has NaN observations, result is skewed higher";
-    promql_info_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC), text);
+    promql_info_maybe_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC), text);
 }
 
 static void evaluate_classic(struct engine *e, const struct promql_expr *x, const struct classic *c,
-                             size_t n, double *const *scalars, struct row_buffer *out,
+                             const struct grid *g, double *const *scalars, struct row_buffer *out,
                              struct count_at *scratch)
 {
     bool quantile = x->function != PROMQL_FN_HISTOGRAM_FRACTION;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < g->n; i++) {
         bool native = c->native && c->native->kind[i] == KIND_HISTOGRAM;
         size_t buckets = counts_at(c, i, scratch);
         double a = scalars[0][i], b = quantile ? 0 : scalars[1][i];
-        if (!native && buckets && isinf(scratch[buckets - 1].bound) &&
-            (!quantile || (a >= 0 && a <= 1)))
-            repair_counts(e, x, c, scratch, buckets);
+        struct engine_mended m = {.where = vector_of(x), .from_ms = grid_ms(g, i)};
+        m.to_ms = m.from_ms;
+        if (e->delayed_names)
+            m.metric = labels_get(c->key, LABEL_METRIC);
         if (native && buckets) {
-            promql_warn_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC),
-                               "vector contains a mix of classic and native histograms");
+            promql_warn_maybe_metric(e, vector_of(x), labels_get(c->key, LABEL_METRIC),
+                                     "vector contains a mix of classic and native histograms");
             continue;
         }
         if (!native && !buckets)
@@ -232,7 +256,7 @@ static void evaluate_classic(struct engine *e, const struct promql_expr *x, cons
         out->kind[i] = KIND_FLOAT;
         if (quantile)
             out->value[i] =
-                h ? promql_histogram_quantile(h, a) : classic_quantile(a, scratch, buckets);
+                h ? promql_histogram_quantile(h, a) : classic_quantile(e, a, scratch, buckets, &m);
         else
             out->value[i] =
                 h ? promql_histogram_fraction(h, a, b) : classic_fraction(a, b, scratch, buckets);
@@ -256,9 +280,48 @@ static void check_quantile(struct engine *e, const struct promql_expr *where, co
     }
 }
 
+/* key with the quantile in a label, as OpenMetrics writes numbers. */
+static struct str quantile_key(struct engine *e, struct str key, struct str label, double q)
+{
+    struct label_set *set = mem_new(sizeof *set);
+    struct buf b;
+    buf_init(&b, 400);
+    promql_number_short(q, &b);
+    if (isfinite(q) && !memchr(b.p, '.', b.n) && !memchr(b.p, 'e', b.n))
+        buf_put_str(&b, STR(".0"));
+    promql_label_set_read(key, set);
+    promql_label_set_put(set, label, buf_str(&b));
+    key = promql_label_set_key(e, set);
+    buf_done(&b);
+    mem_free(set);
+    return key;
+}
+
+/* Puts a row in as many as there are quantiles among its steps. */
+static void split_row(struct engine *e, const struct row_buffer *r, const double *q, size_t n,
+                      struct str label, struct rows *out)
+{
+    bool *done = arena_array(e->arena, n, 1);
+    for (size_t i = 0; i < n; i++) {
+        if (done[i])
+            continue;
+        struct row_buffer part = *r;
+        part.key = quantile_key(e, r->key, label, q[i]);
+        part.kind = arena_array(e->arena, n, 1);
+        for (size_t k = i; k < n; k++) {
+            if (memcmp(&q[k], &q[i], sizeof *q) != 0)
+                continue;
+            part.kind[k] = r->kind[k];
+            done[k] = true;
+        }
+        vec_push(out, part);
+    }
+}
+
 /* One row of the answer for every histogram; where label is set, the quantile stands in it. */
 static void answer_all(struct engine *e, const struct promql_expr *x, const struct classics *list,
-                       size_t n, double *const *scalars, struct str label, struct rows *out)
+                       const struct grid *g, double *const *scalars, struct str label,
+                       struct rows *out)
 {
     size_t most = 1;
     for (size_t i = 0; i < list->n; i++)
@@ -267,24 +330,15 @@ static void answer_all(struct engine *e, const struct promql_expr *x, const stru
     for (size_t i = 0; i < list->n; i++) {
         struct classic *c = list->v[i];
         struct row_buffer r;
-        promql_row_new(e, n, &r);
+        promql_row_new(e, g->n, &r);
         r.key = c->key;
         r.drop_name = c->drop_name;
-        evaluate_classic(e, x, c, n, scalars, &r, scratch);
+        evaluate_classic(e, x, c, g, scalars, &r, scratch);
         promql_row_drop_name(e, &r.key, &r.drop_name);
-        if (label.n) {
-            struct label_set set;
-            struct buf b;
-            buf_init(&b, 400);
-            promql_number_short(scalars[0][0], &b);
-            if (isfinite(scalars[0][0]) && !memchr(b.p, '.', b.n) && !memchr(b.p, 'e', b.n))
-                buf_put_str(&b, STR(".0"));
-            promql_label_set_read(r.key, &set);
-            promql_label_set_put(&set, label, buf_str(&b));
-            r.key = promql_label_set_key(e, &set);
-            buf_done(&b);
-        }
-        vec_push(out, r);
+        if (label.n)
+            split_row(e, &r, scalars[0], g->n, label, out);
+        else
+            vec_push(out, r);
     }
     mem_free(scratch);
 }
@@ -304,7 +358,7 @@ static int answer_rows(struct engine *e, const struct promql_expr *x, const stru
         if (err == 0 && !fraction)
             check_quantile(e, x->arguments[i], scalars[0], g->n);
         if (err == 0)
-            answer_all(e, x, list, g->n, scalars, many ? promql_string(x->arguments[1]) : STR(""),
+            answer_all(e, x, list, g, scalars, many ? promql_string(x->arguments[1]) : STR(""),
                        out);
     }
     return err;

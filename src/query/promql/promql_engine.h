@@ -76,6 +76,16 @@ struct engine_texts {
     size_t n, capacity;
 };
 
+/* Buckets that were mended for histogram_quantile: which, by how much, when. */
+struct engine_mended {
+    const struct promql_expr *where;
+    struct str metric;
+    int64_t from_ms, to_ms;
+    double least, greatest, diff; /* bounds of the buckets, the largest fall */
+    uint64_t n;
+    size_t place; /* of its info */
+};
+
 struct engine {
     const struct promql_query *query;
     struct arena *arena;
@@ -94,6 +104,10 @@ struct engine {
         size_t n, capacity;
     } regexes; /* freed with the query */
     struct engine_texts warnings, infos;
+    struct {
+        struct engine_mended *v;
+        size_t n, capacity;
+    } mended;
     uint64_t series, samples, alive, alive_peak;
     unsigned polls;
     struct promql_meter *meter; /* never NULL */
@@ -144,10 +158,32 @@ uint64_t promql_histogram_weight(const struct histogram *h);
 /* Counts n samples as alive; fails where there are too many. */
 MUST_USE int promql_engine_hold(struct engine *e, uint64_t n);
 
+/* --- annotations (promql_note.c): texts come with their kind before and the place behind them ---
+ */
+
 void promql_engine_warn(struct engine *e, const struct promql_expr *where, const char *format, ...)
     PRINTF(3, 4);
 void promql_engine_info(struct engine *e, const struct promql_expr *where, const char *format, ...)
     PRINTF(3, 4);
+
+/* A warning of the store, as it is. */
+void promql_engine_store_warning(struct engine *e, const char *text);
+
+/* With ` for metric name "x"` behind; maybe: only where the name is known. */
+void promql_warn_metric(struct engine *e, const struct promql_expr *where, struct str metric,
+                        const char *text);
+void promql_info_metric(struct engine *e, const struct promql_expr *where, struct str metric,
+                        const char *text);
+void promql_warn_maybe_metric(struct engine *e, const struct promql_expr *where, struct str metric,
+                              const char *text);
+void promql_info_maybe_metric(struct engine *e, const struct promql_expr *where, struct str metric,
+                              const char *text);
+
+/* The classic buckets of a metric fell at a time and were mended; all times become one info. */
+void promql_engine_mended(struct engine *e, const struct engine_mended *m);
+
+/* Before the result takes the annotations: writes those that gathered something. */
+void promql_engine_notes_end(struct engine *e);
 
 /* Parentheses taken off. */
 const struct promql_expr *promql_bare(const struct promql_expr *e);
@@ -224,12 +260,6 @@ int promql_extended(struct engine *e, const struct range_call *c, const struct w
                     double *ret, const struct histogram **ret_histogram);
 MUST_USE int promql_extended_check(struct engine *e, const struct promql_expr *call,
                                    const struct promql_expr *selector);
-
-/* Adds ` for metric name "x"` where the name is known. */
-void promql_warn_metric(struct engine *e, const struct promql_expr *where, struct str metric,
-                        const char *text);
-void promql_info_metric(struct engine *e, const struct promql_expr *where, struct str metric,
-                        const char *text);
 
 /* promql_blocks.c: windows from the aggregates of blocks; only edges are decoded. */
 struct blocks;

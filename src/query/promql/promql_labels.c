@@ -210,36 +210,34 @@ static int cmp_value(const void *a, const void *b)
     return (l < r) != descending ? -1 : 1;
 }
 
-/* Runs of digits compare as numbers. */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The run of digits, or of what are none, at the beginning of *rest, which moves behind it. */
+static struct str next_run(struct str *rest)
+{
+    size_t n = 1;
+    while (n < rest->n && is_digit(rest->p[n]) == is_digit(rest->p[0]))
+        n++;
+    struct str run = str_sub(*rest, 0, n);
+    *rest = str_sub(*rest, n, rest->n);
+    return run;
+}
+
+/* Runs of digits compare as numbers, others as texts, one after the other. */
 static int natural_cmp(struct str a, struct str b)
 {
-    size_t i = 0, j = 0;
-    while (i < a.n && j < b.n) {
-        size_t p = i, q = j;
-        while (p < a.n && a.p[p] >= '0' && a.p[p] <= '9')
-            p++;
-        while (q < b.n && b.p[q] >= '0' && b.p[q] <= '9')
-            q++;
-        if (p > i && q > j) {
-            while (i < p && a.p[i] == '0')
-                i++;
-            while (j < q && b.p[j] == '0')
-                j++;
-            if (p - i != q - j)
-                return p - i < q - j ? -1 : 1;
-            int cmp = memcmp(a.p + i, b.p + j, p - i);
-            if (cmp)
-                return cmp;
-            i = p;
-            j = q;
-            continue;
-        }
-        if (a.p[i] != b.p[j])
-            return (unsigned char)a.p[i] < (unsigned char)b.p[j] ? -1 : 1;
-        i++;
-        j++;
+    while (a.n && b.n) {
+        struct str x = next_run(&a), y = next_run(&b);
+        int64_t l, r;
+        bool numbers = is_digit(x.p[0]) && is_digit(y.p[0]) && str_i64(x, &l) && str_i64(y, &r);
+        int cmp = numbers ? (l > r) - (l < r) : str_cmp(x, y);
+        if (cmp)
+            return cmp;
     }
-    return (a.n - i > b.n - j) - (a.n - i < b.n - j);
+    return (a.n > 0) - (b.n > 0);
 }
 
 static int cmp_labels(const void *a, const void *b)
@@ -263,7 +261,6 @@ static int stream_sort(struct engine *e, const struct promql_expr *x, const stru
         promql_engine_warn(e, x, "%s",
                            "sort is ineffective for range queries since results are "
                            "always ordered by labels");
-        return promql_stream(e, x->arguments[0], g, ret);
     }
     struct stream *s;
     struct rows t = {0};
@@ -275,12 +272,15 @@ static int stream_sort(struct engine *e, const struct promql_expr *x, const stru
     struct sort_item *items = mem_array(t.n + 1, sizeof *items);
     size_t n = 0;
     for (size_t i = 0; i < t.n; i++) {
-        if (by_label || t.v[i].kind[0] == KIND_FLOAT)
+        for (size_t k = 0; !by_label && k < g->n; k++) {
+            if (t.v[i].kind[k] == KIND_HISTOGRAM)
+                t.v[i].kind[k] = KIND_NONE; /* has no place in an order of values */
+        }
+        if (by_label || g->n > 1 || t.v[i].kind[0] == KIND_FLOAT)
             items[n++] = (struct sort_item){t.v[i], x, i};
-        else if (t.v[i].kind[0] == KIND_HISTOGRAM)
-            promql_engine_info(e, x->arguments[0], "ignored histogram in sort");
     }
-    qsort(items, n, sizeof *items, by_label ? cmp_labels : cmp_value);
+    if (g->n == 1)
+        qsort(items, n, sizeof *items, by_label ? cmp_labels : cmp_value);
     for (size_t i = 0; i < n; i++)
         t.v[i] = items[i].row;
     t.n = n;

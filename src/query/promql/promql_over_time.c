@@ -3,24 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-void promql_warn_metric(struct engine *e, const struct promql_expr *where, struct str metric,
-                        const char *text)
-{
-    if (metric.n)
-        promql_engine_warn(e, where, "%s for metric name \"" STR_FMT "\"", text, STR_ARG(metric));
-    else
-        promql_engine_warn(e, where, "%s", text);
-}
-
-void promql_info_metric(struct engine *e, const struct promql_expr *where, struct str metric,
-                        const char *text)
-{
-    if (metric.n)
-        promql_engine_info(e, where, "%s for metric name \"" STR_FMT "\"", text, STR_ARG(metric));
-    else
-        promql_engine_info(e, where, "%s", text);
-}
-
 static double sum_of(const struct window *w)
 {
     double sum = 0, c = 0;
@@ -308,7 +290,19 @@ static double over_floats(struct engine *e, enum promql_function f, const struct
     }
 }
 
-static int trend(struct engine *e, const struct range_call *c, const struct window *w, double *ret)
+/* Factors of double_exponential_smoothing; NaN passes, as it does in Prometheus. */
+static int check_factors(struct engine *e, const struct window *w)
+{
+    if (w->a <= 0 || w->a >= 1)
+        return promql_engine_fail(e, PROMQL_EXECUTION,
+                                  "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", w->a);
+    if (w->b <= 0 || w->b >= 1)
+        return promql_engine_fail(e, PROMQL_EXECUTION,
+                                  "invalid trend factor. Expected: 0 < tf < 1, got: %f", w->b);
+    return 0;
+}
+
+static int trend(const struct range_call *c, const struct window *w, double *ret)
 {
     double slope, intercept;
     if (w->n < 2)
@@ -323,13 +317,6 @@ static int trend(struct engine *e, const struct range_call *c, const struct wind
         *ret = intercept + slope * w->a;
         return KIND_FLOAT;
     default:
-        if (!(w->a > 0 && w->a < 1))
-            return promql_engine_fail(e, PROMQL_EXECUTION,
-                                      "invalid smoothing factor. Expected: 0 < sf < 1, got: %f",
-                                      w->a);
-        if (!(w->b > 0 && w->b < 1))
-            return promql_engine_fail(e, PROMQL_EXECUTION,
-                                      "invalid trend factor. Expected: 0 < tf < 1, got: %f", w->b);
         *ret = smooth(w);
         return KIND_FLOAT;
     }
@@ -341,6 +328,9 @@ int promql_over_time(struct engine *e, const struct range_call *c, const struct 
     enum promql_function f = c->function;
     if (w->n + w->histograms_n == 0)
         return KIND_NONE;
+    int err = f == PROMQL_FN_DOUBLE_EXPONENTIAL_SMOOTHING ? check_factors(e, w) : 0;
+    if (err < 0)
+        return err;
     if (w->histograms_n) {
         int kind = over_histograms(e, c, w, ret, ret_histogram);
         if (kind >= 0)
@@ -348,7 +338,7 @@ int promql_over_time(struct engine *e, const struct range_call *c, const struct 
     }
     if (f == PROMQL_FN_DERIV || f == PROMQL_FN_PREDICT_LINEAR ||
         f == PROMQL_FN_DOUBLE_EXPONENTIAL_SMOOTHING)
-        return trend(e, c, w, ret);
+        return trend(c, w, ret);
     if (f == PROMQL_FN_QUANTILE_OVER_TIME && !(w->a >= 0 && w->a <= 1)) {
         struct buf b;
         buf_init(&b, 400);

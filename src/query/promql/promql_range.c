@@ -258,23 +258,39 @@ static int fill_windows(struct engine *e, struct range_stream *s, const struct p
     return 0;
 }
 
-/* Where a float came out of a series whose name does not say that it is a counter. */
-static void name_hint(struct engine *e, const struct range_stream *s)
+static bool ends_like_counter(struct str name)
 {
     static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
-    enum promql_function f = s->call.function;
-    if ((f != PROMQL_FN_RATE && f != PROMQL_FN_INCREASE) || s->call.metric.n == 0)
-        return;
-    if (!memchr(s->row.kind, KIND_FLOAT, s->grid.n))
-        return;
     for (size_t i = 0; i < COUNTOF(ends); i++) {
-        if (str_ends(s->call.metric, str_c(ends[i])))
-            return;
+        if (str_ends(name, str_c(ends[i])))
+            return true;
     }
-    promql_engine_info(e, s->call.expr->arguments[0],
-                       "metric might not be a counter, name does not end in "
-                       "_total/_sum/_count/_bucket: \"" STR_FMT "\"",
-                       STR_ARG(s->call.metric));
+    return false;
+}
+
+/* rate and increase gave a float for what does not look like a counter. */
+static void name_hint(struct engine *e, const struct range_stream *s, struct str key)
+{
+    enum promql_function f = s->call.function;
+    struct str metric = s->call.metric, type;
+    if ((f != PROMQL_FN_RATE && f != PROMQL_FN_INCREASE) || metric.n == 0 ||
+        (!e->type_and_unit && ends_like_counter(metric)) ||
+        !memchr(s->row.kind, KIND_FLOAT, s->grid.n))
+        return;
+    const struct promql_expr *where = s->call.expr->arguments[0];
+    if (!e->type_and_unit) {
+        promql_engine_info(e, where,
+                           "metric might not be a counter, name does not end in "
+                           "_total/_sum/_count/_bucket: \"" STR_FMT "\"",
+                           STR_ARG(metric));
+        return;
+    }
+    type = labels_get(key, STR("__type__"));
+    if (!str_eq(type, STR("counter")) && !str_eq(type, STR("histogram")))
+        promql_engine_info(e, where,
+                           "metric might not be a counter, __type__ label is not set to "
+                           "\"counter\" or \"histogram\", got \"" STR_FMT "\": \"" STR_FMT "\"",
+                           STR_ARG(type), STR_ARG(metric));
 }
 
 static void count_windows(struct engine *e, const struct range_stream *s, const struct parts *p)
@@ -330,7 +346,7 @@ static int range_next(struct engine *e, struct stream *stream, struct row *ret)
     }
     if (more <= 0)
         return more;
-    name_hint(e, s);
+    name_hint(e, s, in.key);
     s->row.key = in.key;
     s->row.drop_name = in.drop_name;
     if (!s->keep_name)

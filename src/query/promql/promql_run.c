@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 
-enum { LOOKBACK_MS = 5 * 60 * 1000, NOTES_MAX = 1000, POLL_CLOCK = 16 };
+enum { LOOKBACK_MS = 5 * 60 * 1000, POLL_CLOCK = 16 };
 
 int promql_engine_fail(struct engine *e, enum promql_error kind, const char *format, ...)
 {
@@ -107,44 +107,6 @@ int promql_engine_hold(struct engine *e, uint64_t n)
                                   "query processing would load too many samples into memory in "
                                   "query execution");
     return 0;
-}
-
-PRINTF(5, 0)
-static void note(struct engine *e, struct engine_texts *list, const char *prefix,
-                 const struct promql_expr *where, const char *format, va_list args)
-{
-    char text[PROMQL_MESSAGE_MAX];
-    int n = snprintf(text, sizeof text, "%s", prefix);
-    vsnprintf(text + n, sizeof text - (size_t)n, format, args);
-    char position[32] = "";
-    if (where) {
-        promql_position(e->text, where->start, position, sizeof position);
-        size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, " (%s)", position);
-    }
-    struct str s = str_c(text);
-    for (size_t i = 0; i < list->n; i++) {
-        if (str_eq(list->v[i], s))
-            return;
-    }
-    if (list->n < NOTES_MAX)
-        vec_push(list, arena_str(e->arena, s));
-}
-
-void promql_engine_warn(struct engine *e, const struct promql_expr *where, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    note(e, &e->warnings, "PromQL warning: ", where, format, args);
-    va_end(args);
-}
-
-void promql_engine_info(struct engine *e, const struct promql_expr *where, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    note(e, &e->infos, "PromQL info: ", where, format, args);
-    va_end(args);
 }
 
 const struct promql_expr *promql_bare(const struct promql_expr *e)
@@ -521,14 +483,7 @@ static int check_query(const struct promql_query *q, struct engine *e)
 
 static void store_warning(void *context, const char *text)
 {
-    struct engine *e = context;
-    struct str s = arena_str(e->arena, str_c(text));
-    for (size_t i = 0; i < e->warnings.n; i++) {
-        if (str_eq(e->warnings.v[i], s))
-            return;
-    }
-    if (e->warnings.n < NOTES_MAX)
-        vec_push(&e->warnings, s);
+    promql_engine_store_warning(context, text);
 }
 
 static void close_cursors(struct engine *e)
@@ -623,6 +578,7 @@ int promql_run(const struct promql_query *q, struct promql_result **ret,
     if (err == 0)
         err = evaluate(&e, r, &list);
     close_cursors(&e);
+    promql_engine_notes_end(&e);
     if (err == 0)
         fill_result(&e, r, &list);
     end(&e, &list);

@@ -45,6 +45,14 @@ struct runner {
     struct buf *report;
 };
 
+/* What the language says is on: everything but the label __type__. */
+static struct promql_options options_of_cases(void)
+{
+    struct promql_options o = promql_options_all();
+    o.type_and_unit = false;
+    return o;
+}
+
 static bool is_duration(struct str s, int64_t *ret)
 {
     struct why why;
@@ -53,80 +61,13 @@ static bool is_duration(struct str s, int64_t *ret)
 
 /* --- what an answer must look like ------------------------------------------------------------ */
 
-static bool same_float(double want, double got)
-{
-    if (isnan(want) || isnan(got))
-        return isnan(want) && isnan(got) && sample_is_stale(want) == sample_is_stale(got);
-    if (want == got)
-        return true;
-    double sum = fabs(want) + fabs(got), gap = fabs(want - got);
-    if (want == 0 || got == 0 || sum < 2.3e-308)
-        return gap < 2.3e-314;
-    return gap / fmin(sum, 1.7976931348623157e308) < 1e-6;
-}
-
-struct cells {
-    int64_t index[2048];
-    double count[2048];
-    size_t n;
-};
-
-static void cells_of(const struct histogram_span *spans, uint32_t n, const double *counts,
-                     struct cells *ret)
-{
-    int64_t index = 0;
-    ret->n = 0;
-    for (uint32_t i = 0, at = 0; i < n; i++) {
-        index += spans[i].offset;
-        for (uint32_t k = 0; k < spans[i].length; k++, index++, at++) {
-            if (counts[at] == 0 || ret->n == COUNTOF(ret->index))
-                continue;
-            ret->index[ret->n] = index;
-            ret->count[ret->n++] = counts[at];
-        }
-    }
-}
-
-static bool same_side(const struct histogram_span *as, uint32_t an, const double *ac,
-                      const struct histogram_span *bs, uint32_t bn, const double *bc)
-{
-    static _Thread_local struct cells a, b;
-    cells_of(as, an, ac, &a);
-    cells_of(bs, bn, bc, &b);
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++) {
-        if (a.index[i] != b.index[i] || !same_float(a.count[i], b.count[i]))
-            return false;
-    }
-    return true;
-}
-
-static bool same_histogram(const struct histogram *a, const struct histogram *b)
-{
-    if (a->schema != b->schema || a->zero_threshold != b->zero_threshold ||
-        a->custom_n != b->custom_n)
-        return false;
-    for (uint32_t i = 0; i < a->custom_n; i++) {
-        if (a->custom_bounds[i] != b->custom_bounds[i])
-            return false;
-    }
-    return same_float(a->count, b->count) && same_float(a->sum, b->sum) &&
-           same_float(a->zero_count, b->zero_count) &&
-           (a->reset == HISTOGRAM_RESET_UNKNOWN || a->reset == b->reset) &&
-           same_side(a->positive_spans, a->positive_spans_n, a->positive, b->positive_spans,
-                     b->positive_spans_n, b->positive) &&
-           same_side(a->negative_spans, a->negative_spans_n, a->negative, b->negative_spans,
-                     b->negative_spans_n, b->negative);
-}
-
 static bool same_value(const struct promqltest_value *want, const struct promql_series *got,
                        size_t i)
 {
     const struct histogram *h = got->histogram ? got->histogram[i] : NULL;
     if (want->histogram || h)
-        return want->histogram && h && same_histogram(want->histogram, h);
-    return same_float(want->value, got->value[i]);
+        return want->histogram && h && promqltest_same_histogram(want->histogram, h);
+    return promqltest_same_float(want->value, got->value[i]);
 }
 
 static const char *describe(const struct promql_series *s, size_t i, struct arena *a)
@@ -345,7 +286,7 @@ static bool check_result(struct runner *t, const struct variant *v, struct promq
     }
     if (e->has_scalar && !v->middle) {
         if (promql_result_type(r) == PROMQL_SCALAR &&
-            same_float(e->scalar, promql_result_scalar(r, &ms)))
+            promqltest_same_float(e->scalar, promql_result_scalar(r, &ms)))
             return true;
         *ret =
             arena_printf(&t->arena, "expected %g, got %g", e->scalar, promql_result_scalar(r, &ms))
@@ -354,7 +295,8 @@ static bool check_result(struct runner *t, const struct variant *v, struct promq
     }
     if (e->has_scalar) {
         struct promql_series s;
-        bool same = promql_result_next(r, &s) && s.n > 1 && same_float(e->scalar, s.value[1]);
+        bool same =
+            promql_result_next(r, &s) && s.n > 1 && promqltest_same_float(e->scalar, s.value[1]);
         *ret = "another scalar in a range";
         return same;
     }
@@ -365,7 +307,7 @@ static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_f
                      const char **ret)
 {
     const struct eval *e = v->eval;
-    const struct promql_options options = promql_options_all();
+    const struct promql_options options = options_of_cases();
     struct promql_query q = {.expr = v->expr,
                              .options = &options,
                              .store = promqltest_store_face(t->store),
@@ -493,7 +435,7 @@ static bool run_instant(struct runner *t, const struct eval *e, struct promql_ex
 
 static void run_eval(struct runner *t, const struct eval *e)
 {
-    const struct promql_options options = promql_options_all();
+    const struct promql_options options = options_of_cases();
     struct promql_expr *x = NULL, *pinned = NULL;
     struct promql_failure failure;
     const char *why = "";

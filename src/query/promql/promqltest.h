@@ -18,6 +18,15 @@ struct promqltest_result {
  * file. */
 void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report);
 
+/* --- what is equal: promqltest_equal.c ---------------------------------------------------------
+ */
+
+/* To six digits; NaN equals NaN, staleness markers each other. */
+bool promqltest_same_float(double want, double got);
+
+/* Bucket for bucket to six digits; the hint of resets counts where want has one. */
+bool promqltest_same_histogram(const struct histogram *want, const struct histogram *got);
+
 /* --- a store of series in memory, for tests ----------------------------------------------------
  */
 
