@@ -12,6 +12,7 @@
 #include "collect/runner.h"
 #include "daemon/checks.h"
 #include "daemon/confinement.h"
+#include "daemon/facts.h"
 #include "daemon/lanes.h"
 #include "health/health.h"
 #include "ingest/ingest.h"
@@ -31,6 +32,7 @@ enum {
     LOCK_PATIENCE_MS = 3000, /* for the worker before, which may still be ending */
     LOCK_PAUSE_MS = 50,
     CORES_MAX = 8,        /* that are used by default */
+    OTHER_THREADS = 4,    /* main, commit, background, collect */
     QUERY_QUEUE_MAX = 256 /* queries that wait */
 };
 
@@ -63,6 +65,7 @@ struct work {
     struct runner *runner;
     struct health *health;
     struct checks checks;
+    struct facts facts;
     struct serve *serve;
     struct remote_write *remote_write;
     struct metrics_push *metrics_push;
@@ -109,6 +112,8 @@ static int read_conf(struct work *w, struct why *why)
 
 static void warn(void *context, const char *text)
 {
+    struct work *w = context;
+    atomic_fetch_add(&w->facts.damage, 1);
     log_warn("store", "%s", text);
 }
 
@@ -121,7 +126,8 @@ static int open_store(struct work *w, struct why *why)
                                   .clock = &clock_real,
                                   .settings = &settings,
                                   .lanes = (uint32_t)w->loops + 2,
-                                  .warn = warn};
+                                  .warn = warn,
+                                  .warn_context = w};
     int64_t until = clock_monotonic_ns(&clock_real) + LOCK_PATIENCE_MS * 1000000LL;
     int err;
     while ((err = store_open(&config, &w->store, why)) == -ERR_BUSY &&
@@ -207,6 +213,57 @@ static int snapshot_now(void *store, struct arena *a, struct str *ret_path, stru
     return 0;
 }
 
+struct parts {
+    struct arena *a;
+    struct serve_block *v; /* [n] */
+    size_t n, capacity;
+};
+
+static void note_part(void *context, const struct store_part *part)
+{
+    struct parts *parts = context;
+    struct serve_block block = {.name = arena_str(parts->a, str_c(part->dir)),
+                                .first_ms = part->first_ms,
+                                .last_ms = part->last_ms,
+                                .samples = part->samples,
+                                .series = part->series,
+                                .chunks = part->chunks,
+                                .level = part->level};
+    vec_push(parts, block);
+}
+
+static int list_parts(void *context, struct str tenant, struct arena *a, struct serve_block **ret,
+                      size_t *ret_n)
+{
+    const struct work *w = context;
+    struct parts parts = {.a = a};
+    store_each_part(w->store, tenant, note_part, &parts);
+    *ret = arena_array(a, parts.n, sizeof **ret);
+    if (parts.n)
+        memcpy(*ret, parts.v, parts.n * sizeof **ret);
+    *ret_n = parts.n;
+    vec_free(&parts);
+    return 0;
+}
+
+static void copy_facts(void *context, struct arena *a, struct serve_facts *ret)
+{
+    struct work *w = context;
+    facts_copy(&w->facts, a, ret);
+}
+
+static void ask_reload(void *context)
+{
+    const struct work *w = context;
+    worker_ask_reload(&w->parent);
+}
+
+static void ask_quit(void *context)
+{
+    const struct work *w = context;
+    worker_ask_quit(&w->parent);
+}
+
 static int open_serve(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
@@ -230,7 +287,8 @@ static int open_serve(struct work *w, struct why *why)
                                   .revision = "",
                                   .admin_api = server->admin_api,
                                   .lifecycle = server->lifecycle,
-                                  .cors_origin = server->cors_origin};
+                                  .cors_origin = server->cors_origin,
+                                  .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
         config.source = (struct serve_source){w->runner, each_row};
     return serve_new(&config, &w->serve, why);
@@ -259,7 +317,9 @@ static int open_lanes(struct work *w, struct why *why)
                    .idle_timeout_ms = server->idle_timeout_ms,
                    .write_queue_max = (size_t)server->write_queue_bytes_max},
         .guard = serve_guard,
-        .guard_context = w->serve};
+        .guard_context = w->serve,
+        .cors = serve_cors,
+        .cors_context = w->serve};
     return lanes_new(loops, &config, &w->lanes, why);
 }
 
@@ -275,6 +335,9 @@ static int open_all(struct work *w, struct why *why)
     log_set_level((enum log_level)log_level_of(server->log_level));
     budget_set((uint64_t)server->unpacked_bytes_total_max);
     w->loops = work_loops(server);
+    w->facts.picture.cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+    w->facts.picture.threads = w->loops + query_threads(server) + OTHER_THREADS;
+    facts_draw(&w->facts, conf_of(w), w->file, w->begun_ms);
     int err = disk_real_open(server->data, &w->disk, why);
     if (err != 0)
         return err;
@@ -299,15 +362,13 @@ static int open_all(struct work *w, struct why *why)
     return err;
 }
 
-static void reload(struct work *w)
+static int take_over(struct work *w, struct why *why)
 {
-    struct why why = {0};
-    if (read_conf(w, &why) != 0) {
-        /* The parent has checked the same text: it wrote while this was being read, and will say
-         * so again. */
-        log_warn(MODULE, "%s", why.text);
-        return;
-    }
+    /* The parent has checked the same text: where this fails it wrote while this was being read,
+     * and will say so again. */
+    int err = read_conf(w, why);
+    if (err != 0)
+        return err;
     const struct options_server *server = options_server(conf_of(w));
     struct store_settings store;
     options_store(conf_of(w), &store);
@@ -317,7 +378,38 @@ static void reload(struct work *w)
     options_ingest(conf_of(w), &ingest);
     ingest_reload(w->ingest, &ingest);
     store_reload(w->store, &store);
-    log_info(MODULE, "configuration reloaded");
+    facts_draw(&w->facts, conf_of(w), w->file, clock_wall_ms(&clock_real));
+    return 0;
+}
+
+/* Tells those who asked how a reload went. */
+static void tell_reloaded(struct work *w, const char *problem)
+{
+    facts_problem(&w->facts, problem);
+    serve_reloaded(w->serve, problem);
+}
+
+static void reload(struct work *w)
+{
+    struct why why = {0};
+    int err = take_over(w, &why);
+    if (err != 0)
+        log_warn(MODULE, "%s", why.text[0] ? why.text : err_text(err));
+    else
+        log_info(MODULE, "configuration reloaded");
+    tell_reloaded(w, err == 0 ? "" : why.text[0] ? why.text : err_text(err));
+}
+
+/* False where the worker is to end. */
+static bool obey(struct work *w, enum worker_order order)
+{
+    if (order == WORKER_RELOAD)
+        reload(w);
+    else if (order == WORKER_PROBLEM && w->parent.problem[0])
+        tell_reloaded(w, w->parent.problem);
+    else if (order == WORKER_STOP)
+        serve_reloaded(w->serve, ""); /* the next worker has the new configuration */
+    return order != WORKER_STOP;
 }
 
 /* The main thread's life: heartbeats, health, orders. */
@@ -331,11 +423,8 @@ static void serve_until_stopped(struct work *w)
         if (lanes_turned(w->lanes))
             worker_beat(&w->parent);
         health_run(w->health);
-        enum worker_order order = worker_wait(&w->parent, TICK_MS);
-        if (order == WORKER_STOP)
+        if (!obey(w, worker_wait(&w->parent, TICK_MS)))
             return;
-        if (order == WORKER_RELOAD)
-            reload(w);
     }
 }
 
@@ -351,6 +440,7 @@ static void close_all(struct work *w)
     ingest_free(w->ingest);
     store_close(w->store);
     disk_free(w->disk);
+    facts_done(&w->facts);
     mem_free(w->routes);
     for (size_t i = 0; i < w->confs.n; i++)
         conf_free(w->confs.v[i]);
@@ -377,6 +467,7 @@ static int run(struct work *w, size_t sockets)
         runner_start(w->runner);
     serve_until_stopped(w);
     log_info(MODULE, "stopping");
+    serve_drain(w->serve);
     lanes_drain(w->lanes, DRAIN_MS);
     pool_free(w->pool);
     w->pool = NULL;
@@ -391,6 +482,7 @@ int work_run(const char *sockets, struct arguments *a)
     uint64_t n;
     const char *file = arguments_value(a, "config");
     w->file = file == NULL ? "command line" : file;
+    facts_init(&w->facts);
     w->begun_ns = clock_monotonic_ns(&clock_real);
     w->begun_ms = clock_wall_ms(&clock_real);
     if (!str_u64(str_c(sockets), &n) || n >= CHILD_FDS_MAX || !arguments_settings(a, &w->set) ||

@@ -9,6 +9,8 @@ enum message {
     /* worker to parent */
     MESSAGE_READY = 'R', /* it serves; text: a sentence for the service manager */
     MESSAGE_BEAT = 'B',  /* its loops turn */
+    MESSAGE_ASK = 'A',   /* somebody asks for what SIGHUP asks for */
+    MESSAGE_QUIT = 'Q',  /* somebody asks for what SIGTERM asks for */
     /* parent to worker */
     MESSAGE_START = 'S',   /* the first one; text: how often it was restarted, then why */
     MESSAGE_RELOAD = 'C',  /* a new configuration is in the shared memory */

@@ -122,17 +122,6 @@ static void become_ready(struct supervisor *s)
     s->ops->ready(s->context);
 }
 
-static void take_messages(struct supervisor *s)
-{
-    struct channel_message message;
-    while (channel_receive(child_channel_fd(s->child), &message) == 0) {
-        if (message.type == MESSAGE_READY)
-            become_ready(s);
-        else if (message.type == MESSAGE_BEAT)
-            s->beat_ms = now_ms();
-    }
-}
-
 static void take_output(struct supervisor *s)
 {
     char chunk[OUTPUT_CHUNK];
@@ -173,6 +162,29 @@ static void reload(struct supervisor *s)
     }
 }
 
+static void begin_stop(struct supervisor *s)
+{
+    s->stopping = true;
+    notify_send(&s->notify, "STOPPING=1");
+    if (s->child != NULL)
+        stop(s, PHASE_STOP);
+}
+
+static void take_messages(struct supervisor *s)
+{
+    struct channel_message message;
+    while (channel_receive(child_channel_fd(s->child), &message) == 0) {
+        if (message.type == MESSAGE_READY)
+            become_ready(s);
+        else if (message.type == MESSAGE_BEAT)
+            s->beat_ms = now_ms();
+        else if (message.type == MESSAGE_ASK && !s->stopping)
+            reload(s);
+        else if (message.type == MESSAGE_QUIT)
+            begin_stop(s);
+    }
+}
+
 static void take_signals(struct supervisor *s)
 {
     for (int signum; (signum = signals_next(s->signals)) != 0;) {
@@ -184,10 +196,7 @@ static void take_signals(struct supervisor *s)
                 s->forced = true;
                 child_signal(s->child, SIGKILL);
             }
-            s->stopping = true;
-            notify_send(&s->notify, "STOPPING=1");
-            if (s->child != NULL)
-                stop(s, PHASE_STOP);
+            begin_stop(s);
         }
     }
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/str.h"
 #include "os/channel.h"
@@ -57,6 +56,18 @@ void worker_beat(struct worker *w)
     channel_send(w->channel, MESSAGE_BEAT, STR(""));
 }
 
+void worker_ask_reload(const struct worker *w)
+{
+    /* A channel that is full leaves the asker without an answer, which it waits for with a limit.
+     */
+    channel_send(w->channel, MESSAGE_ASK, STR(""));
+}
+
+void worker_ask_quit(const struct worker *w)
+{
+    channel_send(w->channel, MESSAGE_QUIT, STR(""));
+}
+
 static enum worker_order take_message(struct worker *w)
 {
     struct channel_message message;
@@ -67,7 +78,7 @@ static enum worker_order take_message(struct worker *w)
         return WORKER_NOTHING;
     if (message.type == MESSAGE_RELOAD)
         return WORKER_RELOAD;
-    if (message.type == MESSAGE_PROBLEM && strcmp(w->problem, message.text) != 0) {
+    if (message.type == MESSAGE_PROBLEM) {
         snprintf(w->problem, sizeof w->problem, "%.*s", WHY_MAX - 1, message.text);
         return WORKER_PROBLEM;
     }

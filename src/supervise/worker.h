@@ -28,10 +28,16 @@ void worker_ready(struct worker *w);
 /* The loops turn: to be said every second or so. */
 void worker_beat(struct worker *w);
 
+/* Ask the parent for a reload, which ends with WORKER_PROBLEM (a text: it was refused),
+ * WORKER_RELOAD or WORKER_STOP (another worker takes over); and for the end of the daemon. Any
+ * thread. */
+void worker_ask_reload(const struct worker *w);
+void worker_ask_quit(const struct worker *w);
+
 enum worker_order { WORKER_NOTHING, WORKER_STOP, WORKER_RELOAD, WORKER_PROBLEM };
 
-/* Waits for an order for at most timeout_ms. WORKER_PROBLEM: w->problem has changed. A parent that
- * is gone is WORKER_STOP. */
+/* Waits for an order for at most timeout_ms. WORKER_PROBLEM: w->problem is that of the last reload.
+ * A parent that is gone is WORKER_STOP. */
 enum worker_order worker_wait(struct worker *w, int64_t timeout_ms);
 
 #endif

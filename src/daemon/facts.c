@@ -1,0 +1,191 @@
+#include "daemon/facts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "os/thread.h"
+#include "query/promql/promql.h"
+#include "tool/options.h"
+
+enum { TEXT_MAX = 4 * 1024 * 1024, FOLDER_MAX = 4096 };
+
+/* What is being drawn. */
+struct drawing {
+    struct arena *a;
+    struct {
+        struct serve_flag *v;
+        size_t n, capacity;
+    } flags;
+};
+
+void facts_init(struct facts *f)
+{
+    *f = (struct facts){.picture = {.reload_problem = ""}};
+    thread_lock_init(&f->lock);
+    arena_init(&f->arena);
+}
+
+void facts_done(struct facts *f)
+{
+    arena_done(&f->arena);
+    pthread_mutex_destroy(&f->lock);
+}
+
+/* ---- texts */
+
+static struct str duration(struct arena *a, int64_t ms)
+{
+    struct buf b;
+    buf_init(&b, 256);
+    promql_duration_print(ms, &b);
+    struct str text = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    return text;
+}
+
+static void put(struct drawing *d, const char *name, struct str value)
+{
+    struct serve_flag flag = {arena_str(d->a, str_c(name)), arena_str(d->a, value)};
+    vec_push(&d->flags, flag);
+}
+
+static void put_bool(struct drawing *d, const char *name, bool value)
+{
+    put(d, name, value ? STR("true") : STR("false"));
+}
+
+static void put_count(struct drawing *d, const char *name, int64_t value)
+{
+    put(d, name, arena_printf(d->a, "%" PRId64, value));
+}
+
+static void put_duration(struct drawing *d, const char *name, int64_t ms)
+{
+    put(d, name, duration(d->a, ms));
+}
+
+static void put_list(struct drawing *d, const char *name, const struct option_list *list)
+{
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    for (size_t i = 0; i < list->n; i++)
+        buf_printf(&b, "%s%s", i ? "," : "", list->v[i]);
+    put(d, name, buf_str(&b));
+    buf_done(&b);
+}
+
+/* As Prometheus says it: "15d", "15d or 10GB". */
+static struct str retention_of(struct arena *a, const struct store_settings *s)
+{
+    struct str time = duration(a, s->retention_s * 1000);
+    if (s->retention_bytes == 0)
+        return time;
+    return arena_printf(a, STR_FMT " or %" PRId64 "B", STR_ARG(time), s->retention_bytes);
+}
+
+/* ---- drawing */
+
+static void draw_flags(struct drawing *d, const struct conf *c, const char *file)
+{
+    const struct options_server *server = options_server(c);
+    struct store_settings store;
+    options_store(c, &store);
+    put(d, "config.file", str_c(file));
+    put(d, "log.level", str_c(server->log_level));
+    put_count(d, "query.max-samples", server->query_samples_max);
+    put_duration(d, "query.timeout", server->query_timeout_ms);
+    put(d, "storage.tsdb.path", str_c(server->data));
+    put_count(d, "storage.tsdb.retention.size", store.retention_bytes);
+    put_duration(d, "storage.tsdb.retention.time", store.retention_s * 1000);
+    put(d, "web.cors.origin", str_c(server->cors_origin));
+    put_bool(d, "web.enable-admin-api", server->admin_api);
+    put_bool(d, "web.enable-lifecycle", server->lifecycle);
+    put_bool(d, "web.enable-remote-write-receiver", true);
+    put_list(d, "web.listen-address", &server->listen);
+    put_count(d, "web.max-connections", server->connections_max);
+}
+
+/* Each line of text behind a mark that makes it a comment. */
+static void put_comment(struct buf *b, struct str text)
+{
+    struct str line;
+    while (str_split(&text, '\n', &line))
+        buf_printf(b, line.n ? "# " STR_FMT "\n" : "#" STR_FMT "\n", STR_ARG(line));
+}
+
+/* What Prometheus would have in its file, then our own configuration as comments. */
+static struct str draw_config(struct drawing *d, const struct conf *c)
+{
+    struct buf yaml, own;
+    buf_init(&yaml, TEXT_MAX);
+    buf_init(&own, TEXT_MAX);
+    conf_print(c, &own);
+    buf_put_str(&yaml, STR("global: {}\n# The configuration in force:\n"));
+    put_comment(&yaml, str_trim(buf_str(&own)));
+    struct str text = arena_str(d->a, buf_str(&yaml));
+    buf_done(&own);
+    buf_done(&yaml);
+    return text;
+}
+
+static struct str folder(struct arena *a)
+{
+    char path[FOLDER_MAX];
+    return arena_str(a, str_c(getcwd(path, sizeof path) ? path : ""));
+}
+
+void facts_draw(struct facts *f, const struct conf *c, const char *file, int64_t now_ms)
+{
+    struct arena a;
+    arena_init(&a);
+    struct drawing d = {.a = &a};
+    struct serve_facts picture = {.reload_problem = "", .reload_ms = now_ms};
+    struct store_settings store;
+    options_store(c, &store);
+    draw_flags(&d, c, file);
+    picture.config = draw_config(&d, c);
+    picture.folder = folder(&a);
+    picture.retention = retention_of(&a, &store);
+    picture.flags_n = d.flags.n;
+    picture.flags = arena_array(&a, d.flags.n, sizeof *picture.flags);
+    memcpy(picture.flags, d.flags.v, d.flags.n * sizeof *picture.flags);
+    vec_free(&d.flags);
+    picture.threads = f->picture.threads;
+    picture.cores = f->picture.cores;
+    thread_lock(&f->lock);
+    struct arena before = f->arena;
+    f->arena = a;
+    f->picture = picture;
+    thread_unlock(&f->lock);
+    arena_done(&before);
+}
+
+void facts_problem(struct facts *f, const char *problem)
+{
+    thread_lock(&f->lock);
+    snprintf(f->problem, sizeof f->problem, "%s", problem);
+    thread_unlock(&f->lock);
+}
+
+void facts_copy(void *facts, struct arena *a, struct serve_facts *ret)
+{
+    struct facts *f = facts;
+    thread_lock(&f->lock);
+    struct serve_facts copy = f->picture;
+    copy.config = arena_str(a, f->picture.config);
+    copy.external_labels = arena_str(a, f->picture.external_labels);
+    copy.folder = arena_str(a, f->picture.folder);
+    copy.retention = arena_str(a, f->picture.retention);
+    copy.reload_problem = arena_str(a, str_c(f->problem)).p;
+    copy.flags = arena_array(a, copy.flags_n, sizeof *copy.flags);
+    for (size_t i = 0; i < copy.flags_n; i++) {
+        copy.flags[i].name = arena_str(a, f->picture.flags[i].name);
+        copy.flags[i].value = arena_str(a, f->picture.flags[i].value);
+    }
+    thread_unlock(&f->lock);
+    copy.corruptions = atomic_load(&f->damage);
+    *ret = copy;
+}
