@@ -100,7 +100,7 @@ double plain_variance(const struct plain *p, const double *v, size_t n)
 {
     double mean = 0, squares = 0;
     for (size_t i = 0; i < n; i++) {
-        double x = v[turned(p, i, n)];
+        double x = plain_rounded(p, 'v', v[turned(p, i, n)]);
         if (!isfinite(x))
             return NAN;
         double delta = x - mean;

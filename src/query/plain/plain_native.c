@@ -6,10 +6,12 @@
 
 #include "base/must.h"
 
+enum { SIDE_MAX = 256 }; /* buckets; world.h makes fewer */
+
 /* All buckets of one side, each by its index of a schema; ascending, no index twice. */
 struct side {
-    int32_t index[HISTOGRAM_BUCKETS_MAX];
-    double count[HISTOGRAM_BUCKETS_MAX];
+    int32_t index[SIDE_MAX];
+    double count[SIDE_MAX];
     size_t n;
 };
 
@@ -19,7 +21,7 @@ static void side_add(struct side *s, int32_t index, double count)
     while (at < s->n && s->index[at] < index)
         at++;
     if (at == s->n || s->index[at] != index) {
-        must(s->n < HISTOGRAM_BUCKETS_MAX);
+        must(s->n < SIDE_MAX);
         memmove(&s->index[at + 1], &s->index[at], (s->n - at) * sizeof s->index[0]);
         memmove(&s->count[at + 1], &s->count[at], (s->n - at) * sizeof s->count[0]);
         s->index[at] = index;
@@ -74,7 +76,7 @@ static const struct histogram *combine(struct plain *p, const struct histogram *
                                        const struct histogram *b, double fb)
 {
     struct histogram *h = arena_new(p->arena, sizeof *h);
-    struct side *s = mem_new(sizeof *s);
+    struct side s;
     h->is_float = true;
     h->schema = b && b->schema < a->schema ? b->schema : a->schema;
     h->zero_threshold = a->zero_threshold;
@@ -83,13 +85,12 @@ static const struct histogram *combine(struct plain *p, const struct histogram *
     h->count = a->count * fa + (b ? b->count * fb : 0);
     h->sum = a->sum * fa + (b ? b->sum * fb : 0);
     for (int negative = 0; negative < 2; negative++) {
-        s->n = 0;
-        side_take(s, a, negative, h->schema, fa);
+        s.n = 0;
+        side_take(&s, a, negative, h->schema, fa);
         if (b)
-            side_take(s, b, negative, h->schema, fb);
-        side_give(p, s, h, negative);
+            side_take(&s, b, negative, h->schema, fb);
+        side_give(p, &s, h, negative);
     }
-    mem_free(s);
     return h;
 }
 
@@ -116,14 +117,12 @@ static double count_at(const struct side *s, int32_t index)
 /* Has any bucket of a side lost something? */
 static bool has_fallen(const struct histogram *now, const struct histogram *before, bool negative)
 {
-    struct side *a = mem_new(sizeof *a), *b = mem_new(sizeof *b);
-    side_take(a, now, negative, now->schema, 1);
-    side_take(b, before, negative, now->schema, 1);
+    struct side a = {.n = 0}, b = {.n = 0};
+    side_take(&a, now, negative, now->schema, 1);
+    side_take(&b, before, negative, now->schema, 1);
     bool fallen = false;
-    for (size_t i = 0; i < b->n; i++)
-        fallen |= count_at(a, b->index[i]) < b->count[i];
-    mem_free(a);
-    mem_free(b);
+    for (size_t i = 0; i < b.n; i++)
+        fallen |= count_at(&a, b.index[i]) < b.count[i];
     return fallen;
 }
 
@@ -153,27 +152,26 @@ struct step {
 /* All buckets that hold something, ascending; returns how many. */
 static size_t steps_of(const struct histogram *h, struct step *v)
 {
-    struct side *s = mem_new(sizeof *s);
+    struct side s = {.n = 0};
     double width = exp2(-h->schema);
     size_t n = 0;
-    side_take(s, h, true, h->schema, 1);
-    for (size_t i = s->n; i-- > 0;) {
-        if (s->count[i] != 0)
-            v[n++] = (struct step){-exp2(s->index[i] * width), -exp2((s->index[i] - 1) * width),
-                                   s->count[i]};
+    side_take(&s, h, true, h->schema, 1);
+    for (size_t i = s.n; i-- > 0;) {
+        if (s.count[i] != 0)
+            v[n++] = (struct step){-exp2(s.index[i] * width), -exp2((s.index[i] - 1) * width),
+                                   s.count[i]};
     }
     if (h->zero_count != 0)
         v[n++] =
             (struct step){h->negative_n || !h->positive_n ? -h->zero_threshold : 0,
                           h->positive_n || !h->negative_n ? h->zero_threshold : 0, h->zero_count};
-    s->n = 0;
-    side_take(s, h, false, h->schema, 1);
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->count[i] != 0)
-            v[n++] = (struct step){exp2((s->index[i] - 1) * width), exp2(s->index[i] * width),
-                                   s->count[i]};
+    s.n = 0;
+    side_take(&s, h, false, h->schema, 1);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.count[i] != 0)
+            v[n++] =
+                (struct step){exp2((s.index[i] - 1) * width), exp2(s.index[i] * width), s.count[i]};
     }
-    mem_free(s);
     return n;
 }
 
@@ -190,7 +188,7 @@ static double within(const struct step *s, double part)
 
 double plain_native_quantile(const struct histogram *h, double q)
 {
-    struct step *v = mem_array(HISTOGRAM_BUCKETS_MAX + 1, sizeof *v);
+    struct step v[2 * SIDE_MAX + 1];
     double result = NAN, below = 0, rank = q * h->count;
     if (q < 0 || q > 1)
         result = q < 0 ? -INFINITY : INFINITY;
@@ -206,6 +204,5 @@ double plain_native_quantile(const struct histogram *h, double q)
     }
     if (n)
         result = within(&v[i], (rank - below) / v[i].count);
-    mem_free(v);
     return result;
 }

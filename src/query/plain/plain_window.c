@@ -87,6 +87,10 @@ static double median_deviation(struct plain *p, const struct window *w)
 {
     double *v = arena_array(p->arena, w->n, sizeof *v);
     memcpy(v, w->v, w->n * sizeof *v);
+    for (size_t i = 0; i < w->n; i++) {
+        if (isnan(v[i]))
+            return NAN;
+    }
     double median = plain_quantile(p, 0.5, v, w->n);
     for (size_t i = 0; i < w->n; i++)
         v[i] = fabs(w->v[i] - median);

@@ -92,11 +92,12 @@ static double next_value(struct maker *m, enum shape shape, double v)
     }
 }
 
-static void fill(struct maker *m, struct plain_series *s, enum shape shape)
+/* Series of one place mostly have the same times, as those of one scrape. */
+static void fill(struct maker *m, struct plain_series *s, enum shape shape, size_t place)
 {
     const struct world_shape *w = m->shape;
-    int64_t interval = w->interval_ms * (below(m, 4) == 0 ? 4 : 1);
-    int64_t from = w->start_ms + (int64_t)below(m, (uint64_t)interval);
+    int64_t interval = w->interval_ms * (below(m, 6) == 0 ? 4 : 1);
+    int64_t from = w->start_ms + (int64_t)(place * 2711 % (uint64_t)w->interval_ms);
     int64_t to = w->start_ms + w->length_ms;
     if (shape == SHORT) {
         from += (int64_t)below(m, (uint64_t)w->length_ms / 2);
@@ -150,7 +151,7 @@ static void make_floats(struct maker *m)
                 else
                     snprintf(text, sizeof text, "%s,%s,code=%u", rows[i].name, places[k],
                              200 + code * 300);
-                fill(m, series_new(m, text), rows[i].shape);
+                fill(m, series_new(m, text), rows[i].shape, k);
             }
         }
     }
@@ -254,4 +255,11 @@ void world_make(const struct world_shape *shape, struct arena *a, struct plain_d
             vec_free(&data->v[i]);
     }
     data->n = n;
+}
+
+void world_done(struct plain_data *data)
+{
+    for (size_t i = 0; i < data->n; i++)
+        vec_free(&data->v[i]);
+    vec_free(data);
 }

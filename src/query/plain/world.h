@@ -20,7 +20,8 @@ struct world_shape {
     uint64_t seed;
 };
 
-/* Fills data; memory from a. */
+/* Fills data; keys and histograms from a. */
 void world_make(const struct world_shape *shape, struct arena *a, struct plain_data *data);
+void world_done(struct plain_data *data);
 
 #endif

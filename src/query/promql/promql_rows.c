@@ -56,16 +56,22 @@ struct row_buffer *promql_rows_of(struct engine *e, struct rows *t, struct str k
     return row_append(e, t, key, n);
 }
 
+/* Histograms may be the cursor's, which forgets them when it moves: copied once each. */
 static size_t row_copy(struct engine *e, struct row_buffer *to, const struct row *r, size_t n)
 {
     size_t present = 0;
+    const struct histogram *last = NULL, *copy = NULL;
     for (size_t i = 0; i < n; i++) {
         if (r->kind[i] == KIND_FLOAT) {
             to->kind[i] = KIND_FLOAT;
             to->value[i] = r->value[i];
             present++;
         } else if (r->kind[i] == KIND_HISTOGRAM) {
-            promql_row_histogram(e, to, n, i, r->histogram[i]);
+            if (r->histogram[i] != last) {
+                last = r->histogram[i];
+                copy = histogram_clone(last, e->arena);
+            }
+            promql_row_histogram(e, to, n, i, copy);
             present++;
         }
     }

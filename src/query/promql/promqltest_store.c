@@ -9,7 +9,7 @@
 #include "model/sample.h"
 #include "query/promql/promql_engine.h"
 
-enum { BLOCKS_MAX = 4096, BLOCK_SAMPLES = 4 };
+enum { BLOCK_SAMPLES = 4 };
 
 struct memory_series {
     struct str key;
@@ -62,7 +62,7 @@ struct series_cursor {
     size_t at;
     int64_t from_ms, to_ms;
     enum select_want want;
-    struct block blocks[BLOCKS_MAX];
+    struct block *blocks; /* of the present series, where they are asked for */
     const struct memory_series *present;
 };
 
@@ -149,7 +149,8 @@ static void give_blocks(struct series_cursor *c, const struct memory_series *m,
                         struct series_view *ret)
 {
     size_t n = 0;
-    for (size_t i = 0; i < m->ts.n && n < BLOCKS_MAX; i += BLOCK_SAMPLES)
+    c->blocks = mem_resize(c->blocks, (m->ts.n / BLOCK_SAMPLES + 1) * sizeof *c->blocks);
+    for (size_t i = 0; i < m->ts.n; i += BLOCK_SAMPLES)
         c->blocks[n++] = block_of(m, i, MIN(i + BLOCK_SAMPLES, m->ts.n));
     c->present = m;
     ret->column = (struct column){0};
@@ -196,6 +197,7 @@ static int memory_next(struct series_cursor *c, struct series_view *ret, struct 
 static void memory_close(struct series_cursor *c)
 {
     vec_free(&c->found);
+    mem_free(c->blocks);
     mem_free(c);
 }
 

@@ -5,8 +5,10 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "model/sample.h"
 #include "os/thread.h"
 #include "store/series/column.h"
+#include "store/series/part_read.h"
 
 enum { WARNINGS_MAX = 10, WARNING_BYTES = 256 };
 
@@ -236,14 +238,32 @@ static int64_t tier_end(const struct series_cursor *c, const struct source *tier
     return end;
 }
 
+/* Of histograms a tier keeps samples: those before end. */
+static int add_tier_histograms(struct series_cursor *c, struct source *s, size_t i, int64_t end)
+{
+    struct column column;
+    int err = part_cursor_read(s->cursor, i, &column);
+    if (err)
+        return err;
+    column.n = sample_at_least(column.ts_ms, column.n, end);
+    column_join_add(&c->join, &column, c->how.from_ms, c->how.to_ms);
+    return 0;
+}
+
+static bool is_tier(const struct source *s, size_t i)
+{
+    return part_cursor_entry(s->cursor, i)->kind == PART_TIER;
+}
+
 /* A tier as samples: the last value of each bucket at its time. */
 static int add_tier(struct series_cursor *c, struct source *s)
 {
     int64_t end = tier_end(c, s);
     for (size_t i = 0; i < s->series.chunks_n; i++) {
-        const struct block *blocks;
-        size_t n;
-        int err = part_cursor_tier(s->cursor, i, &blocks, &n);
+        const struct block *blocks = NULL;
+        size_t n = 0;
+        int err = is_tier(s, i) ? part_cursor_tier(s->cursor, i, &blocks, &n)
+                                : add_tier_histograms(c, s, i, end);
         if (err == -ERR_CORRUPT)
             continue;
         if (err)
@@ -334,12 +354,17 @@ static bool has_deletions(const struct series_cursor *c)
     return false;
 }
 
-static int add_tier_blocks(struct series_cursor *c, struct source *s)
+/* *ret_whole is set where histograms are among them: those are no blocks. */
+static int add_tier_blocks(struct series_cursor *c, struct source *s, bool *ret_whole)
 {
     int64_t end = tier_end(c, s);
     for (size_t i = 0; i < s->series.chunks_n; i++) {
         const struct block *blocks;
         size_t n;
+        if (!is_tier(s, i)) {
+            *ret_whole |= part_cursor_entry(s->cursor, i)->first_ms < end;
+            continue;
+        }
         int err = part_cursor_tier(s->cursor, i, &blocks, &n);
         if (err == -ERR_CORRUPT)
             continue;
@@ -404,7 +429,8 @@ static int read_blocks(struct series_cursor *c)
     for (size_t i = 0; i < c->held_n && !whole; i++) {
         if (!c->sources[i].present)
             continue;
-        int err = c->sources[i].tier ? add_tier_blocks(c, &c->sources[i]) : add_part_blocks(c, i);
+        int err =
+            c->sources[i].tier ? add_tier_blocks(c, &c->sources[i], &whole) : add_part_blocks(c, i);
         if (err)
             return err;
     }
