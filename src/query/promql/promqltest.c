@@ -710,26 +710,43 @@ static void read_lines(struct runner *t, struct str text)
     }
 }
 
+static void run_lines(struct runner *t, struct str text)
+{
+    *t->result = (struct promqltest_result){0};
+    read_lines(t, text);
+    while (t->at < t->lines_n) {
+        struct str line = next_line(t);
+        if (line.n == 0)
+            continue;
+        arena_init(&t->arena);
+        if (str_starts(line, STR("clear")))
+            promqltest_store_clear(t->store);
+        else if (str_starts(line, STR("load")))
+            run_load(t, line);
+        else if (str_starts(line, STR("eval")))
+            run_case(t, line);
+        else
+            broken(t, t->at, "neither clear nor load nor eval");
+        arena_done(&t->arena);
+    }
+    mem_free(t->lines);
+}
+
 void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report)
 {
     struct runner t = {.result = ret, .report = report, .store = promqltest_store_new()};
-    *ret = (struct promqltest_result){0};
-    read_lines(&t, text);
-    while (t.at < t.lines_n) {
-        struct str line = next_line(&t);
-        if (line.n == 0)
-            continue;
-        arena_init(&t.arena);
-        if (str_starts(line, STR("clear")))
-            promqltest_store_clear(t.store);
-        else if (str_starts(line, STR("load")))
-            run_load(&t, line);
-        else if (str_starts(line, STR("eval")))
-            run_case(&t, line);
-        else
-            broken(&t, t.at, "neither clear nor load nor eval");
-        arena_done(&t.arena);
-    }
+    run_lines(&t, text);
     promqltest_store_free(t.store);
-    mem_free(t.lines);
+}
+
+int promqltest_load(struct promqltest_store *s, struct str text, struct why *why)
+{
+    struct promqltest_result result;
+    struct buf report;
+    buf_init(&report, 4096);
+    struct runner t = {.result = &result, .report = &report, .store = s};
+    run_lines(&t, text);
+    int err = result.failed ? why_set(why, ERR_FORMAT, STR_FMT, STR_ARG(buf_str(&report))) : 0;
+    buf_done(&report);
+    return err;
 }

@@ -18,6 +18,11 @@ struct promqltest_result {
  * file. */
 void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report);
 
+struct promqltest_store;
+
+/* Does what the load and clear lines of text say with s. */
+MUST_USE int promqltest_load(struct promqltest_store *s, struct str text, struct why *why);
+
 /* --- what is equal: promqltest_equal.c ---------------------------------------------------------
  */
 
@@ -29,8 +34,6 @@ bool promqltest_same_histogram(const struct histogram *want, const struct histog
 
 /* --- a store of series in memory, for tests ----------------------------------------------------
  */
-
-struct promqltest_store;
 
 struct promqltest_store *promqltest_store_new(void);
 void promqltest_store_free(struct promqltest_store *s);

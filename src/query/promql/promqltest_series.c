@@ -157,6 +157,8 @@ static struct histogram_span *one_span(struct arena *a, double offset, uint32_t 
 static struct histogram *read_histogram(struct str text, struct arena *a)
 {
     struct raw_histogram r = {0};
+    if (text.n && text.p[0] == ' ' && str_trim(text).n)
+        return NULL; /* a blank may stand between fields only */
     while ((text = str_trim(text)).n) {
         size_t colon = str_find(text, ':');
         struct str name = str_sub(text, 0, colon), rest = str_sub(text, colon + 1, text.n);
@@ -199,7 +201,7 @@ static bool read_float_item(struct str item, struct promqltest_series *s)
         while (sign > 1 && !((head.p[sign - 1] == '+' || head.p[sign - 1] == '-') &&
                              (head.p[sign - 2] | 32) != 'e'))
             sign--;
-        if (sign <= 1 || !read_number(str_sub(head, 0, sign - 1), &v) ||
+        if (sign <= 1 || x == item.n || !read_number(str_sub(head, 0, sign - 1), &v) ||
             !read_number(str_sub(head, sign - 1, head.n), &step))
             return false;
     }
@@ -225,7 +227,7 @@ static bool read_histogram_item(struct str item, struct arena *a, struct promqlt
         end = str_search(rest, STR("}}"));
         step = read_histogram(str_sub(rest, 3, end), a);
         rest = str_sub(rest, end + 2, rest.n);
-        if (!step)
+        if (!step || !rest.n || step->schema < h->schema)
             return false;
     }
     if (rest.n && !str_u64(str_sub(rest, 1, rest.n), &times))
@@ -249,7 +251,7 @@ static bool read_item(struct str item, struct arena *a, struct promqltest_series
 {
     if (item.p[0] == '_') {
         uint64_t n = 1;
-        if (item.n > 1 && !str_u64(str_sub(item, 2, item.n), &n))
+        if (item.n > 1 && (item.p[1] != 'x' || !str_u64(str_sub(item, 2, item.n), &n)))
             return false;
         for (uint64_t i = 0; i < n; i++)
             push(s, false, 0, NULL);
