@@ -91,12 +91,16 @@ static struct str retention_of(struct arena *a, const struct store_settings *s)
 static void draw_flags(struct drawing *d, const struct conf *c, const char *file)
 {
     const struct options_server *server = options_server(c);
+    const struct query_settings *query = conf_get(c, &query_settings_options);
     struct store_settings store;
     options_store(c, &store);
     put(d, "config.file", str_c(file));
+    put_list(d, "enable-feature", &query->features);
     put(d, "log.level", str_c(server->log_level));
-    put_count(d, "query.max-samples", server->query_samples_max);
-    put_duration(d, "query.timeout", server->query_timeout_ms);
+    put_duration(d, "query.lookback-delta", query->lookback_ms);
+    put_count(d, "query.max-concurrency", query->concurrency);
+    put_count(d, "query.max-samples", query->samples_max);
+    put_duration(d, "query.timeout", query->timeout_ms);
     put(d, "storage.tsdb.path", str_c(server->data));
     put_count(d, "storage.tsdb.retention.size", store.retention_bytes);
     put_duration(d, "storage.tsdb.retention.time", store.retention_s * 1000);
@@ -153,6 +157,7 @@ void facts_draw(struct facts *f, const struct conf *c, const char *file, int64_t
     picture.flags = arena_array(&a, d.flags.n, sizeof *picture.flags);
     memcpy(picture.flags, d.flags.v, d.flags.n * sizeof *picture.flags);
     vec_free(&d.flags);
+    picture.language = query_settings_language(conf_get(c, &query_settings_options));
     picture.threads = f->picture.threads;
     picture.cores = f->picture.cores;
     thread_lock(&f->lock);

@@ -264,9 +264,20 @@ static void ask_quit(void *context)
     worker_ask_quit(&w->parent);
 }
 
+/* [query], with the number of threads that there are. */
+static struct query_settings query_settings(const struct work *w)
+{
+    struct query_settings s =
+        *(const struct query_settings *)conf_get(conf_of(w), &query_settings_options);
+    if (s.threads == 0)
+        s.threads = cores();
+    return s;
+}
+
 static int open_serve(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
+    struct query_settings query = query_settings(w);
     host_of(server, w->host, sizeof w->host);
     struct serve_config config = {.store = store_face(w->store),
                                   .sink = store_sink(w->store),
@@ -281,8 +292,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .instance = w->instance,
                                   .listen_host = w->host,
                                   .loopback = all_loopback(server),
-                                  .query_timeout_ms = server->query_timeout_ms,
-                                  .query_samples_max = (uint64_t)server->query_samples_max,
+                                  .query = &query,
                                   .start_ms = w->begun_ms,
                                   .revision = "",
                                   .admin_api = server->admin_api,
@@ -323,11 +333,6 @@ static int open_lanes(struct work *w, struct why *why)
     return lanes_new(loops, &config, &w->lanes, why);
 }
 
-static size_t query_threads(const struct options_server *server)
-{
-    return (size_t)(server->query_threads > 0 ? server->query_threads : cores());
-}
-
 /* Opens everything but the sockets. */
 static int open_all(struct work *w, struct why *why)
 {
@@ -336,7 +341,7 @@ static int open_all(struct work *w, struct why *why)
     budget_set((uint64_t)server->unpacked_bytes_total_max);
     w->loops = work_loops(server);
     w->facts.picture.cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-    w->facts.picture.threads = w->loops + query_threads(server) + OTHER_THREADS;
+    w->facts.picture.threads = w->loops + (size_t)query_settings(w).threads + OTHER_THREADS;
     facts_draw(&w->facts, conf_of(w), w->file, w->begun_ms);
     int err = disk_real_open(server->data, &w->disk, why);
     if (err != 0)
@@ -348,7 +353,7 @@ static int open_all(struct work *w, struct why *why)
     struct ingest_settings ingest;
     options_ingest(conf_of(w), &ingest);
     w->ingest = ingest_new(&ingest, store_sink(w->store), &clock_real);
-    w->pool = pool_new("query", query_threads(server), QUERY_QUEUE_MAX);
+    w->pool = pool_new("query", (size_t)query_settings(w).threads, QUERY_QUEUE_MAX);
     err = open_collect(w, why);
     if (err != 0)
         return err;
@@ -378,6 +383,8 @@ static int take_over(struct work *w, struct why *why)
     options_ingest(conf_of(w), &ingest);
     ingest_reload(w->ingest, &ingest);
     store_reload(w->store, &store);
+    struct query_settings query = query_settings(w);
+    serve_reload(w->serve, &query);
     facts_draw(&w->facts, conf_of(w), w->file, clock_wall_ms(&clock_real));
     return 0;
 }
@@ -469,6 +476,7 @@ static int run(struct work *w, size_t sockets)
     log_info(MODULE, "stopping");
     serve_drain(w->serve);
     lanes_drain(w->lanes, DRAIN_MS);
+    serve_stop(w->serve);
     pool_free(w->pool);
     w->pool = NULL;
     lanes_end(w->lanes);

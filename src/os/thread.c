@@ -55,6 +55,12 @@ void thread_background(void)
     (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
 }
 
+void thread_stand_back(int level)
+{
+    /* A wish, as above. */
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), level);
+}
+
 int64_t thread_cpu_ns(void)
 {
     struct timespec t;

@@ -25,6 +25,10 @@ void thread_join(struct thread *t);
 /* Gives the calling thread the least claim on processor and disk (nice 19, idle I/O class). */
 void thread_background(void);
 
+/* Lets other threads go first, more so the greater the level (nice, 1 to 19). There is no way back.
+ */
+void thread_stand_back(int level);
+
 /* CPU time used by the calling thread, nanoseconds. */
 int64_t thread_cpu_ns(void);
 

@@ -68,30 +68,38 @@ static bool pack_body(struct job *j)
     return true;
 }
 
-static void run(void *context)
+void job_answer(struct job *j)
+{
+    loop_post(http_loop(j->request), answer, j);
+}
+
+void job_run(void *context)
 {
     struct job *j = context;
     struct loop *loop = http_loop(j->request);
     j->work(j);
     if (buf_failed(&j->body)) {
-        buf_clear(&j->body);
+        size_t max = j->body.max;
+        buf_done(&j->body);
+        buf_init(&j->body, SERVE_ANSWER_MAX);
         j->status = 422;
-        buf_put_str(
-            &j->body,
-            STR("{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"the answer "
-                "is larger than 1 GiB: ask for fewer series, a shorter time or a limit\"}"));
+        buf_printf(&j->body,
+                   "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"the answer "
+                   "is larger than %zu MiB: ask for fewer series, a shorter time or a limit\"}",
+                   max >> 20);
     }
     loop_post(loop, pack_body(j) ? answer_packed : answer, j);
 }
 
-void job_start(struct serve *s, struct http_request *r, void (*work)(struct job *j), void *context)
+struct job *job_new(struct serve *s, struct http_request *r, void (*work)(struct job *j),
+                    void *context)
 {
     struct str tenant = job_tenant(r);
     if (!tenant_good(tenant)) {
         http_reply_error(r, 400, -ERR_FORMAT,
                          "the header X-Scope-OrgID must be a tenant's name: up to 64 of a-z, A-Z, "
                          "0-9, '_', '.', '-', not starting with '.'");
-        return;
+        return NULL;
     }
     struct job *j = mem_new(sizeof *j);
     j->serve = s;
@@ -104,7 +112,13 @@ void job_start(struct serve *s, struct http_request *r, void (*work)(struct job 
     j->now_ms = clock_wall_ms(s->config.clock);
     arena_init(&j->arena);
     buf_init(&j->body, SERVE_ANSWER_MAX);
-    if (pool_run(s->config.pool, run, j) != 0) {
+    return j;
+}
+
+void job_start(struct serve *s, struct http_request *r, void (*work)(struct job *j), void *context)
+{
+    struct job *j = job_new(s, r, work, context);
+    if (j && pool_run(s->config.pool, job_run, j) != 0) {
         job_free(j);
         http_reply_error(r, 503, -ERR_BUSY, "too many queries are waiting: try again in a moment");
     }

@@ -27,12 +27,24 @@ struct job {
     struct str encoding;   /* Content-Encoding of a body that is packed already; "": it is not */
     struct tenant *tenant; /* NULL: nobody has written under that name */
     int64_t now_ms;
-    void *context; /* the handler's parameters, in the request's arena */
+    void *context;               /* the handler's parameters, in the request's arena */
+    struct query_ticket *ticket; /* of a query, see query_registry.h; else NULL */
 };
 
 /* Takes the request over: X-Scope-OrgID is read here ("default" where missing) and a bad one is
  * refused. Where the pool is full, the answer is 503. */
 void job_start(struct serve *s, struct http_request *r, void (*work)(struct job *j), void *context);
+
+/* The parts of job_start(), for those who let jobs wait. Makes the job, or answers the request and
+ * gives NULL. */
+struct job *job_new(struct serve *s, struct http_request *r, void (*work)(struct job *j),
+                    void *context);
+
+/* On a thread of the pool: works and sends the answer. Frees j. */
+void job_run(void *job);
+
+/* Any thread: sends what is in the body without working. Frees j. */
+void job_answer(struct job *j);
 
 /* The name of the request's tenant. */
 struct str job_tenant(const struct http_request *r);

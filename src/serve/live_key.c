@@ -7,6 +7,7 @@
 #include "base/vec.h"
 #include "os/pool.h"
 #include "os/thread.h"
+#include "serve/query_registry.h"
 
 enum { QUERY_MAX = 16 * 1024 /* bytes */, COMPACT_FROM = 64 /* series */ };
 
@@ -180,10 +181,16 @@ static int evaluate(struct live_key *k, const struct evaluation *e, struct promq
         .start_ms = e->from * k->step_ms,
         .end_ms = e->to * k->step_ms,
         .step_ms = k->step_ms,
-        .limits = {.samples_max = config->query_samples_max,
-                   .timeout_ns = (int64_t)LIVE_TIMEOUT_MS * 1000000},
     };
-    return promql_run(&q, ret, failure);
+    struct query_rules rules;
+    query_registry_rules(k->live->serve->queries, &rules);
+    query_registry_limits(&rules, &q);
+    q.limits.timeout_ns = (int64_t)LIVE_TIMEOUT_MS * 1000000;
+    struct promql_meter meter = {.account = query_registry_account(k->live->serve->queries)};
+    q.meter = &meter;
+    int err = promql_run(&q, ret, failure);
+    promql_meter_done(&meter);
+    return err;
 }
 
 /* Hands the news to every loop that has clients. Under live.lock. */

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "serve/answer.h"
 #include "serve/param.h"
+#include "serve/query_registry.h"
 #include "text/json.h"
 #include "text/number.h"
 
@@ -267,7 +268,10 @@ static void query_work(struct job *j)
     struct promql_failure failure;
     struct promql_expr *expr;
     struct promql_result *result;
+    struct query_rules rules;
+    query_registry_rules(j->serve->queries, &rules);
     if (promql_parse(in->query, NULL, &j->arena, &expr, &failure) != 0) {
+        query_registry_outcome(j->ticket, "bad_data");
         answer_error(j, PROMQL_BAD_DATA, "%s", failure.text);
         return;
     }
@@ -278,12 +282,11 @@ static void query_work(struct job *j)
         .start_ms = in->from_ms,
         .end_ms = in->to_ms,
         .step_ms = in->step_ms,
-        .limits = {.samples_max = config->query_samples_max,
-                   .timeout_ns = config->query_timeout_ms * 1000000},
-        .canceled = http_gone_flag(j->request),
         .pool = config->pool,
     };
+    query_registry_fill(j->ticket, &rules, &q);
     if (promql_run(&q, &result, &failure) != 0) {
+        query_registry_outcome(j->ticket, promql_error_text(failure.kind));
         answer_error(j, failure.kind, "%s", failure.text);
         return;
     }
@@ -336,7 +339,7 @@ void metric_api_query(struct http_request *r, void *serve)
         return;
     }
     if (read_tags(r, in) && write_query(r, in))
-        job_start(s, r, query_work, in);
+        query_registry_start(s, r, query_work, in, "metric", in->query, INT64_MAX / 1000000);
 }
 
 /* ---- search */

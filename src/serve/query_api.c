@@ -1,10 +1,14 @@
 #include "serve/query_api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/stat.h"
+#include "query/promql/promql_explain.h"
+#include "query/promql/promql_reach.h"
 #include "serve/param.h"
+#include "serve/query_registry.h"
 #include "text/json.h"
 #include "text/number.h"
 
@@ -30,14 +34,24 @@ struct query_input {
     struct str text;
     int64_t start_ms, end_ms, step_ms, timeout_ms, lookback_ms;
     uint64_t limit;
-    bool instant, stats;
+    bool instant, stats, stats_all, nocache, explain;
 };
+
+/* Is a parameter there, with anything but an empty text, "0" and "false"? */
+static bool is_on(struct http_request *r, struct str name)
+{
+    struct str text;
+    return http_param(r, name, &text) && text.n && !str_eq(text, STR("0")) &&
+           !str_eq(text, STR("false"));
+}
 
 /* What both forms share; false where the request has been answered. */
 static bool read_common(struct serve *s, struct http_request *r, struct query_input *ret)
 {
-    struct str stats;
-    int64_t most = s->config.query_timeout_ms;
+    struct query_rules rules;
+    struct str text;
+    query_registry_rules(s->queries, &rules);
+    int64_t most = rules.settings.timeout_ms;
     if (!http_param(r, STR("query"), &ret->text))
         ret->text = STR("");
     if (!param_limit(r, STR("limit"), &ret->limit) ||
@@ -50,7 +64,10 @@ static bool read_common(struct serve *s, struct http_request *r, struct query_in
         param_refuse(r, STR("lookback_delta"), "a look-back must not be negative");
         return false;
     }
-    ret->stats = http_param(r, STR("stats"), &stats) && stats.n > 0;
+    ret->stats = http_param(r, STR("stats"), &text) && text.n > 0;
+    ret->stats_all = ret->stats && str_eq(text, STR("all"));
+    ret->nocache = is_on(r, STR("nocache"));
+    ret->explain = is_on(r, STR("explain"));
     return true;
 }
 
@@ -191,61 +208,181 @@ bool query_api_result(struct buf *b, struct promql_result *result, uint64_t limi
     return cut;
 }
 
-static void put_statistics(struct buf *b, const struct promql_result *result)
+static void put_seconds(struct buf *b, const char *name, int64_t ns)
+{
+    buf_printf(b, "\"%s\":", name);
+    number_put(b, (double)ns / 1e9);
+}
+
+static void put_step_samples(struct buf *b, const struct query_input *in,
+                             const struct promql_statistics *s)
+{
+    buf_put_str(b, STR("\"totalQueryableSamplesPerStep\":["));
+    for (size_t i = 0; i < s->steps_n; i++) {
+        buf_put_str(b, i ? STR(",[") : STR("["));
+        number_put(b, (double)(in->start_ms + (int64_t)i * in->step_ms) / 1000);
+        buf_put_c(b, ',');
+        buf_put_u64(b, s->step_samples[i]);
+        buf_put_c(b, ']');
+    }
+    buf_put_str(b, STR("],"));
+}
+
+/* As Prometheus prints them. */
+static void put_statistics(struct buf *b, const struct query_input *in,
+                           const struct promql_result *result, int64_t waited_ns)
 {
     struct promql_statistics s = promql_result_statistics(result);
-    buf_put_str(b, STR(",\"stats\":{\"timings\":{\"evalTotalTime\":"));
-    number_put(b, (double)s.elapsed_ns / 1e9);
-    buf_put_str(b, STR("},\"samples\":{\"totalQueryableSamples\":"));
-    buf_put_u64(b, s.samples);
+    buf_put_str(b, STR(",\"stats\":{\"timings\":{"));
+    put_seconds(b, "evalTotalTime", s.elapsed_ns);
+    buf_put_c(b, ',');
+    put_seconds(b, "resultSortTime", s.sort_ns);
+    buf_put_c(b, ',');
+    put_seconds(b, "queryPreparationTime", s.prepare_ns);
+    buf_put_c(b, ',');
+    put_seconds(b, "innerEvalTime", s.eval_ns);
+    buf_put_c(b, ',');
+    put_seconds(b, "execQueueTime", waited_ns);
+    buf_put_c(b, ',');
+    put_seconds(b, "execTotalTime", waited_ns + s.elapsed_ns);
+    buf_put_str(b, STR("},\"samples\":{"));
+    if (in->stats_all)
+        put_step_samples(b, in, &s);
+    buf_put_str(b, STR("\"totalQueryableSamples\":"));
+    buf_put_u64(b, s.queryable_samples);
     buf_put_str(b, STR(",\"peakSamples\":"));
     buf_put_u64(b, s.samples_peak);
     buf_put_str(b, STR("}}"));
 }
 
+static void put_explanation(struct buf *b, const struct promql_profile *profile,
+                            const struct promql_cache_use *use,
+                            const struct promql_estimate *estimate)
+{
+    buf_printf(b,
+               ",\"explain\":{\"estimate\":{\"samples\":%llu,\"series\":%llu},\"cache\":{"
+               "\"used\":%s,\"steps\":%zu,\"held\":%zu,\"evaluations\":%u},\"tree\":",
+               (unsigned long long)estimate->samples, (unsigned long long)estimate->series,
+               use->asked ? "true" : "false", use->steps, use->held, use->runs);
+    promql_profile_put(profile, b);
+    buf_put_c(b, '}');
+}
+
+/* One evaluation: what goes in and what comes out. */
+struct evaluation {
+    struct job *job;
+    struct query_rules rules;
+    struct promql_query q;
+    struct promql_estimate estimate;
+    struct promql_cache_use use;
+    struct promql_result *result;
+    struct promql_failure failure;
+};
+
+static void fail(struct job *j, enum promql_error kind, const char *before, const char *text)
+{
+    stat_add(&failures, 1);
+    query_registry_outcome(j->ticket, promql_error_text(kind));
+    answer_error(j, kind, "%s%s", before, text);
+}
+
+static bool too_much(struct evaluation *v)
+{
+    uint64_t most = (uint64_t)v->rules.settings.samples_read_max;
+    promql_reach_estimate(&v->q, most, &v->estimate);
+    if (v->estimate.samples <= most)
+        return false;
+    v->failure.kind = PROMQL_EXECUTION;
+    snprintf(v->failure.text, sizeof v->failure.text,
+             "the query would read %s %llu samples of %llu series (limit %llu): narrow the "
+             "selectors or shorten the time that they look at",
+             v->estimate.more ? "more than" : "about", (unsigned long long)v->estimate.samples,
+             (unsigned long long)v->estimate.series, (unsigned long long)most);
+    return true;
+}
+
+/* The answer is memory of the query too. */
+static bool has_room(struct evaluation *v)
+{
+    enum { POINT_BYTES = 40, SERIES_BYTES = 200 };
+    const struct promql_account *full;
+    uint64_t bytes = promql_result_points(v->result) * POINT_BYTES +
+                     promql_result_count(v->result) * SERIES_BYTES;
+    if (promql_meter_charge(v->q.meter, bytes, &full))
+        return true;
+    v->failure.kind = PROMQL_EXECUTION;
+    snprintf(v->failure.text, sizeof v->failure.text,
+             "the answer would use more than %llu bytes of memory (limit of %s)",
+             (unsigned long long)atomic_load(&full->bytes_max), full->whose);
+    return false;
+}
+
+static bool evaluate(struct evaluation *v)
+{
+    const struct query_input *in = v->job->context;
+    struct serve *s = v->job->serve;
+    int64_t began = clock_monotonic_ns(s->config.clock);
+    if (too_much(v))
+        return false;
+    int err = in->nocache ? promql_run(&v->q, &v->result, &v->failure)
+                          : promql_cache_run(query_registry_cache(s->queries), &v->q, &v->use,
+                                             &v->result, &v->failure);
+    stat_observe(&durations, clock_monotonic_ns(s->config.clock) - began);
+    if (err)
+        return false;
+    stat_add(&samples, promql_result_statistics(v->result).samples);
+    if (has_room(v))
+        return true;
+    promql_result_free(v->result);
+    return false;
+}
+
+static void put_answer(struct evaluation *v)
+{
+    struct job *j = v->job;
+    const struct query_input *in = j->context;
+    size_t max = MIN((size_t)SERVE_ANSWER_MAX, (size_t)v->rules.settings.bytes_max);
+    buf_init(&j->body, max);
+    answer_begin(j);
+    bool cut = query_api_result(&j->body, v->result, in->limit);
+    if (in->stats)
+        put_statistics(&j->body, in, v->result, query_registry_waited_ns(j->ticket));
+    if (in->explain)
+        put_explanation(&j->body, v->q.profile, &v->use, &v->estimate);
+    buf_put_c(&j->body, '}');
+    answer_end(j, v->result, cut ? STR("results truncated due to limit") : STR(""));
+}
+
 static void work(struct job *j)
 {
     const struct query_input *in = j->context;
-    const struct serve_config *config = &j->serve->config;
-    struct promql_failure failure;
+    struct evaluation v = {.job = j};
     struct promql_expr *expr;
-    struct promql_result *result;
     stat_add(&queries, 1);
-    if (promql_parse(in->text, NULL, &j->arena, &expr, &failure) != 0) {
-        stat_add(&failures, 1);
-        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
+    query_registry_rules(j->serve->queries, &v.rules);
+    if (promql_parse(in->text, &v.rules.language, &j->arena, &expr, &v.failure) != 0) {
+        fail(j, PROMQL_BAD_DATA, "invalid parameter \"query\": ", v.failure.text);
         return;
     }
-    struct promql_query q = {
-        .expr = expr,
-        .store = config->store,
-        .tenant = j->tenant,
-        .start_ms = in->start_ms,
-        .end_ms = in->end_ms,
-        .step_ms = in->step_ms,
-        .instant = in->instant,
-        .lookback_ms = in->lookback_ms,
-        .limits = {.samples_max = config->query_samples_max,
-                   .timeout_ns = in->timeout_ms * 1000000},
-        .canceled = http_gone_flag(j->request),
-        .pool = config->pool,
-    };
-    int64_t began = clock_monotonic_ns(config->clock);
-    int err = promql_run(&q, &result, &failure);
-    stat_observe(&durations, clock_monotonic_ns(config->clock) - began);
-    if (err) {
-        stat_add(&failures, 1);
-        answer_error(j, failure.kind, "%s", failure.text);
-        return;
+    v.q = (struct promql_query){.expr = expr,
+                                .store = j->serve->config.store,
+                                .tenant = j->tenant,
+                                .start_ms = in->start_ms,
+                                .end_ms = in->end_ms,
+                                .step_ms = in->step_ms,
+                                .instant = in->instant,
+                                .lookback_ms = in->lookback_ms,
+                                .count_steps = in->stats,
+                                .pool = j->serve->config.pool};
+    query_registry_fill(j->ticket, &v.rules, &v.q);
+    v.q.profile = in->explain ? promql_profile_new(expr) : NULL;
+    if (evaluate(&v)) {
+        put_answer(&v);
+        promql_result_free(v.result);
+    } else {
+        fail(j, v.failure.kind, "", v.failure.text);
     }
-    stat_add(&samples, promql_result_statistics(result).samples);
-    answer_begin(j);
-    bool cut = query_api_result(&j->body, result, in->limit);
-    if (in->stats)
-        put_statistics(&j->body, result);
-    buf_put_c(&j->body, '}');
-    answer_end(j, result, cut ? STR("results truncated due to limit") : STR(""));
-    promql_result_free(result);
+    promql_profile_free(v.q.profile);
 }
 
 void query_api_instant(struct http_request *r, void *serve)
@@ -257,7 +394,7 @@ void query_api_instant(struct http_request *r, void *serve)
         return;
     in->end_ms = in->start_ms;
     in->instant = true;
-    job_start(s, r, work, in);
+    query_registry_start(s, r, work, in, "instant", in->text, in->timeout_ms);
 }
 
 static bool needed(struct http_request *r, struct str name)
@@ -298,5 +435,5 @@ void query_api_range(struct http_request *r, void *serve)
         return;
     }
     if (read_common(s, r, in))
-        job_start(s, r, work, in);
+        query_registry_start(s, r, work, in, "range", in->text, in->timeout_ms);
 }

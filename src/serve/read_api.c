@@ -8,6 +8,7 @@
 #include "codec/remote_read.h"
 #include "pack/pack.h"
 #include "serve/job.h"
+#include "serve/query_registry.h"
 
 enum { REQUEST_MAX = 4 * 1024 * 1024 /* bytes of a request, unpacked */ };
 
@@ -25,7 +26,7 @@ struct reading {
         struct piece *v;
         size_t n, capacity;
     } pieces;
-    uint64_t samples;
+    uint64_t samples, samples_max;
 };
 
 static void answer_text(struct job *j, int status, const char *text)
@@ -69,7 +70,7 @@ static int take_series(struct reading *r, size_t query, const struct series_view
     const struct column *c = &view->column;
     struct prom_chunk_samples samples = {c->ts_ms, c->value, c->histogram, c->n};
     struct piece piece = {arena_str(&r->job->arena, view->key), r->bytes.n, 0};
-    uint64_t limit = r->job->serve->config.query_samples_max;
+    uint64_t limit = r->samples_max;
     r->samples += c->n;
     if (limit && r->samples > limit)
         return why_set(why, ERR_LIMIT, "exceeded sample limit (%llu)", (unsigned long long)limit);
@@ -180,7 +181,9 @@ static void answer_queries(struct reading *r)
 
 static void work(struct job *j)
 {
-    struct reading r = {.job = j};
+    struct query_rules rules;
+    query_registry_rules(j->serve->queries, &rules);
+    struct reading r = {.job = j, .samples_max = (uint64_t)rules.settings.samples_max};
     struct buf request;
     struct why why = {0};
     buf_init(&request, REQUEST_MAX + PACK_SLACK);

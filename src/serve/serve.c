@@ -14,6 +14,8 @@
 #include "serve/page.h"
 #include "serve/probe.h"
 #include "serve/query_api.h"
+#include "serve/query_list_api.h"
+#include "serve/query_registry.h"
 #include "serve/read_api.h"
 #include "serve/rules_api.h"
 #include "serve/scrape_page.h"
@@ -28,9 +30,6 @@ enum {
     FORM = HTTP_GET | HTTP_POST,  /* a query string, or a form */
     ORDER = HTTP_POST | HTTP_PUT, /* changes something */
 };
-
-static const int64_t TIMEOUT_MS = 120000;
-static const uint64_t SAMPLES_MAX = 50000000;
 
 static struct stat refused = STAT_COUNTER("sonde_http_foreign_total",
                                           "Requests refused because of a foreign Host or Origin.");
@@ -75,6 +74,8 @@ static const struct http_route ROUTES[] = {
     {HTTP_POST, "/api/admin/snapshot", 0, admin_api_snapshot_here, NULL},
     {HTTP_POST, "/api/admin/flush", 0, admin_api_flush, NULL},
     {HTTP_POST, "/api/admin/merge", 0, admin_api_merge, NULL},
+    {HTTP_GET, "/api/queries", 0, query_list_api_list, NULL},
+    {HTTP_DELETE, "/api/queries/(*)", 0, query_list_api_cancel, NULL},
     {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},
     {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},
@@ -124,14 +125,15 @@ int serve_new(const struct serve_config *config, struct serve **ret, struct why 
 {
     struct serve *s = mem_new(sizeof *s);
     s->config = *config;
-    if (s->config.query_timeout_ms <= 0)
-        s->config.query_timeout_ms = TIMEOUT_MS;
-    if (s->config.query_samples_max == 0)
-        s->config.query_samples_max = SAMPLES_MAX;
+    struct query_settings query;
+    query_settings_default(&query);
+    if (config->query)
+        query = *config->query;
     s->routes_n = COUNTOF(ROUTES);
     s->routes = mem_copy(ROUTES, sizeof ROUTES);
     for (size_t i = 0; i < s->routes_n; i++)
         s->routes[i].context = s;
+    s->queries = query_registry_new(config, &query);
     s->live = live_new(s);
     s->probe = probe_new(s);
     s->lifecycle = lifecycle_new();
@@ -149,6 +151,16 @@ int serve_new(const struct serve_config *config, struct serve **ret, struct why 
     return err;
 }
 
+void serve_reload(struct serve *s, const struct query_settings *query)
+{
+    query_registry_set(s->queries, query);
+}
+
+void serve_stop(struct serve *s)
+{
+    query_registry_stop(s->queries);
+}
+
 void serve_free(struct serve *s)
 {
     if (!s)
@@ -158,6 +170,7 @@ void serve_free(struct serve *s)
     lifecycle_free(s->lifecycle);
     notification_board_free(s->board);
     regex_free(s->cors);
+    query_registry_free(s->queries);
     mem_free(s->routes);
     mem_free(s);
 }

@@ -27,6 +27,7 @@
 #include "os/pool.h"
 #include "rules/rules.h"
 #include "serve/asset.h"
+#include "serve/query_settings.h"
 #include "store/face/series.h"
 
 struct serve;
@@ -122,19 +123,24 @@ struct serve_config {
     const char *job, *instance; /* labels of this host's own series, for the page; "" where none */
     const char *listen_host;    /* as configured: accepted as Host beside the loopback names */
     bool loopback;              /* listening on loopback only: Host and Origin are checked */
-    int64_t query_timeout_ms;   /* 0: 120 s */
-    uint64_t query_samples_max; /* 0: 50 million */
-    int64_t start_ms;           /* wall time of the start, for runtimeinfo */
-    const char *revision;       /* source revision, "" where not known */
-    bool admin_api;             /* /api/v1/admin/tsdb/ is on */
-    bool lifecycle;             /* POST /-/reload and /-/quit are on */
-    const char *cors_origin;    /* expression for the origins of other sites that may read answers;
-                                 * "" or NULL: none */
+    const struct query_settings *query; /* NULL: the defaults; its lists live as long as serve */
+    int64_t start_ms;                   /* wall time of the start, for runtimeinfo */
+    const char *revision;               /* source revision, "" where not known */
+    bool admin_api;                     /* /api/v1/admin/tsdb/ is on */
+    bool lifecycle;                     /* POST /-/reload and /-/quit are on */
+    const char *cors_origin; /* expression for the origins of other sites that may read answers;
+                              * "" or NULL: none */
     struct serve_rules rules;
     struct serve_daemon daemon;
 };
 
 MUST_USE int serve_new(const struct serve_config *config, struct serve **ret, struct why *why);
+
+/* New settings of queries; those of the cache, the limits and the language take effect at once. */
+void serve_reload(struct serve *s, const struct query_settings *query);
+
+/* Cancels running queries and answers those that wait: before the pool's end. */
+void serve_stop(struct serve *s);
 
 /* After the servers, the pool's jobs and the loops have ended. NULL is fine. */
 void serve_free(struct serve *s);

@@ -12,6 +12,7 @@ struct live;
 struct notification_board;
 struct probe;
 struct regex; /* text/regex.h */
+struct query_registry;
 struct scrape_page;
 
 enum {
@@ -28,6 +29,7 @@ struct serve {
     size_t routes_n;
     struct live *live;
     struct probe *probe;
+    struct query_registry *queries;
     struct scrape_page *page;
     struct lifecycle *lifecycle;
     struct notification_board *board;

@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "serve/query_settings.h"
 #include "text/regex.h"
 
 #define AT(member) offsetof(struct options_server, member)
@@ -19,8 +20,6 @@ static const struct option ROWS[] = {
      "Directory of everything that is stored. It is made where it is missing."},
     {"loops", OPTION_INT, AT(loops), "0", 0, 14, NULL, 0,
      "Threads that serve connections; 0 is one for each core (8 at most)."},
-    {"query_threads", OPTION_INT, AT(query_threads), "0", 0, 64, NULL, 0,
-     "Threads that evaluate queries; 0 is one for each core (8 at most)."},
     {"log_level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug|info|warn|error",
      OPTION_RELOAD, "The least important lines that are written to standard error."},
     {"confine", OPTION_CHOICE, AT(confine), "on", 0, 0, "on|off", 0,
@@ -49,10 +48,6 @@ static const struct option ROWS[] = {
      "Between two requests of a connection."},
     {"write_queue_bytes_max", OPTION_INT, AT(write_queue_bytes_max), "67108864", 65536, 1e12, NULL,
      0, "Bytes that may wait for a slow reader before it is disconnected."},
-    {"query_timeout_ms", OPTION_INT, AT(query_timeout_ms), "120000", 100, 86400000, NULL, 0,
-     "The longest that one query may take."},
-    {"query_samples_max", OPTION_INT, AT(query_samples_max), "50000000", 1000, 1e12, NULL, 0,
-     "Samples that one query may hold in memory at once."},
     {"admin_api", OPTION_BOOL, AT(admin_api), "false", 0, 0, NULL, 0,
      "Answer /api/v1/admin/tsdb/: delete_series, clean_tombstones and snapshot."},
     {"lifecycle", OPTION_BOOL, AT(lifecycle), "false", 0, 0, NULL, 0,
@@ -74,7 +69,7 @@ static const struct option_table *const TABLES[] = {
     &ingest_relabel_options,  &store_options,
     &store_retention_options, &store_tenant_options,
     &settings_options,        &settings_intervals_options,
-    &settings_group_options,
+    &settings_group_options,  &query_settings_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
@@ -149,6 +144,9 @@ static int check_whole(const struct conf *c, struct why *why)
     struct ingest_settings ingest;
     options_ingest(c, &ingest);
     err = ingest_settings_check(&ingest, why);
+    if (err != 0)
+        return err;
+    err = query_settings_check(conf_get(c, &query_settings_options), why);
     if (err != 0)
         return err;
     struct store_settings store;

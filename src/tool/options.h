@@ -29,13 +29,12 @@ struct options_server {
     struct option_list listen;
     bool insecure;
     const char *data;
-    int64_t loops, query_threads;
+    int64_t loops;
     const char *log_level;
     const char *confine;
     int64_t start_timeout_ms, beat_timeout_ms, stop_timeout_ms, crash_reports_max;
     int64_t connections_max, header_bytes_max, body_bytes_total_max, unpacked_bytes_total_max;
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_queue_bytes_max;
-    int64_t query_timeout_ms, query_samples_max;
     bool admin_api, lifecycle;
     const char *cors_origin;
 };

@@ -180,7 +180,7 @@ struct promql_query {
      * where aggregates of blocks would do. */
     bool count_steps;
     struct promql_profile *profile; /* of expr, filled in; may be NULL */
-    struct pool *pool;           /* reserved for sharded aggregation; may be NULL */
+    struct pool *pool;              /* reserved for sharded aggregation; may be NULL */
 };
 
 struct promql_result;
@@ -209,6 +209,7 @@ struct promql_series {
 /* How many series there are, and the next one: false at the end. Matrices come sorted by labels,
  * vectors in the order that the expression asks for. Borrowed from the result. */
 size_t promql_result_count(const struct promql_result *r);
+uint64_t promql_result_points(const struct promql_result *r); /* of all series together */
 bool promql_result_next(struct promql_result *r, struct promql_series *ret);
 
 /* Annotations in the order of their first occurrence: complete texts, `PromQL warning: ... (1:5)`;

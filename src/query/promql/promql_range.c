@@ -5,6 +5,8 @@
 
 enum { BLOCKS_FROM_MS = 3600 * 1000 };
 
+static const double NEARLY = 1 + 1e-9;
+
 /* What is the same for all series with the same times: where each step's window lies, and how far
  * rate extrapolates there. */
 struct windows {
@@ -14,7 +16,7 @@ struct windows {
     double *to_start;     /* [n] seconds before the first sample */
     double *sampled;      /* [n] seconds from first to last */
     double *factor;       /* [n] of the whole, unless the counter's zero is nearer */
-    double *rest;         /* [n] sampled plus the seconds behind the last sample */
+    double *to_end;       /* [n] seconds to the end that count */
 };
 
 struct range_stream {
@@ -104,8 +106,8 @@ static void windows_extrapolate(struct range_stream *s, const int64_t *ts)
         w->kind[i] = KIND_FLOAT;
         w->to_start[i] = to_start;
         w->sampled[i] = sampled;
-        w->rest[i] = (sampled + to_end) / sampled / range;
-        w->factor[i] = (sampled + to_end + to_start) / sampled / range;
+        w->to_end[i] = to_end;
+        w->factor[i] = (sampled + to_start + to_end) / sampled / range;
     }
 }
 
@@ -134,15 +136,19 @@ HOT static void rate_fill(struct range_stream *s, const double *v, const double 
         if (lost)
             gained += lost[last] - lost[first];
         double factor = w->factor[i];
-        /* sampled * v/gained < to_start, without the division */
+        /* Without the division, unless sampled * (v / gained) may be less than to_start. In the
+         * order of promql_rate(), so that both give the same to the last bit. */
         if (s->counter && gained > 0 && v[first] >= 0 &&
-            w->sampled[i] * v[first] < w->to_start[i] * gained)
-            factor = w->rest[i] + v[first] / gained / range;
+            w->sampled[i] * v[first] < w->to_start[i] * gained * NEARLY) {
+            double sampled = w->sampled[i], to_zero = sampled * (v[first] / gained);
+            if (to_zero < w->to_start[i])
+                factor = (sampled + to_zero + w->to_end[i]) / sampled / range;
+        }
         out[i] = gained * factor;
     }
 }
 
-/* What resets have lost before each sample; NULL where so much that differences say nothing. */
+/* What resets have lost before each sample; NULL where differences of it are not exact. */
 static const double *lost_of(struct engine *e, struct range_stream *s, const double *v, size_t n)
 {
     if (s->adjusted_n < n) {
@@ -150,11 +156,13 @@ static const double *lost_of(struct engine *e, struct range_stream *s, const dou
         s->adjusted = arena_array(e->arena, s->adjusted_n, sizeof *s->adjusted);
     }
     double lost = 0;
+    bool whole = true; /* differences of sums of whole numbers are exact, wherever they begin */
     for (size_t i = 0; i < n; i++) {
         if (i && v[i] < v[i - 1])
             lost += v[i - 1];
         s->adjusted[i] = lost;
-        if (!(fabs(lost) < 1e15))
+        whole &= v[i] == trunc(v[i]);
+        if (!(fabs(lost) < 1e15) || (lost != 0 && !whole))
             return NULL;
     }
     return s->adjusted;
@@ -441,7 +449,7 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
         w->to_start = arena_array(e->arena, n, sizeof(double));
         w->sampled = arena_array(e->arena, n, sizeof(double));
         w->factor = arena_array(e->arena, n, sizeof(double));
-        w->rest = arena_array(e->arena, n, sizeof(double));
+        w->to_end = arena_array(e->arena, n, sizeof(double));
     }
     promql_row_new(e, n, &s->row);
     *ret = &s->stream;

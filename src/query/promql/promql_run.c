@@ -221,6 +221,14 @@ size_t promql_result_count(const struct promql_result *r)
     return r->series_n;
 }
 
+uint64_t promql_result_points(const struct promql_result *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->series_n; i++)
+        n += r->series[i].n;
+    return n;
+}
+
 bool promql_result_next(struct promql_result *r, struct promql_series *ret)
 {
     if (r->at == r->series_n)
