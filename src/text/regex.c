@@ -16,12 +16,9 @@ static struct str template_name(const char *p, size_t n, size_t *ret)
     return name;
 }
 
-bool regex_expand(const struct regex *re, struct str text, struct str replacement, struct buf *out)
+static void expand(const struct regex *re, const struct str *groups, struct str replacement,
+                   struct buf *out)
 {
-    struct str groups[REGEX_GROUPS_MAX];
-    if (!regex_groups(re, text, groups, REGEX_GROUPS_MAX))
-        return false;
-
     for (size_t i = 0; i < replacement.n;) {
         size_t to = i + str_find(str_sub(replacement, i, replacement.n), '$');
         buf_put(out, replacement.p + i, to - i);
@@ -48,7 +45,37 @@ bool regex_expand(const struct regex *re, struct str text, struct str replacemen
             buf_put_str(out, groups[group]);
         i += used;
     }
+}
+
+bool regex_expand(const struct regex *re, struct str text, struct str replacement, struct buf *out)
+{
+    struct str groups[REGEX_GROUPS_MAX];
+    if (!regex_groups(re, text, groups, REGEX_GROUPS_MAX))
+        return false;
+    expand(re, groups, replacement, out);
     return true;
+}
+
+void regex_replace(const struct regex *re, struct str text, struct str replacement, struct buf *out)
+{
+    struct str groups[REGEX_GROUPS_MAX];
+    const char *p = text.n ? text.p : "";
+    size_t done = 0, from = 0;
+    text.p = p;
+    while (from <= text.n && !buf_failed(out) &&
+           regex_find(re, text, from, groups, REGEX_GROUPS_MAX)) {
+        size_t begin = (size_t)(groups[0].p - p), end = begin + groups[0].n;
+        buf_put(out, p + done, begin - done);
+        /* Nothing is put for an empty match right behind another one. */
+        if (end > done || begin == 0)
+            expand(re, groups, replacement, out);
+        done = end;
+        size_t width = 1;
+        while (from + width < text.n && ((unsigned char)p[from + width] & 0xc0) == 0x80)
+            width++;
+        from = from + width > end ? from + width : end;
+    }
+    buf_put(out, p + done, text.n - done);
 }
 
 /* The end of what must stay as it is at s.p[i]: an escape, \\Q..\\E, a class; i where nothing is.

@@ -31,6 +31,10 @@ struct regex;
 MUST_USE int regex_new(struct str pattern, struct regex **ret, struct why *why);
 void regex_free(struct regex *re); /* NULL is fine */
 
+/* The same for regex_find() and regex_replace(): a pattern as Go's regexp has it, in which '.' does
+ * not match a line end. */
+MUST_USE int regex_new_search(struct str pattern, struct regex **ret, struct why *why);
+
 /* Does all of text match? */
 bool regex_match(const struct regex *re, struct str text);
 
@@ -47,6 +51,14 @@ size_t regex_group_of(const struct regex *re, struct str name);
  * replaced by the groups' texts and $$ by $ (Go's Regexp.Expand). A name is as long as it can be;
  * one that no group has gives nothing. */
 bool regex_expand(const struct regex *re, struct str text, struct str replacement, struct buf *out);
+
+/* The leftmost match in text that begins at from or behind it; groups as regex_groups(). */
+bool regex_find(const struct regex *re, struct str text, size_t from, struct str *ret, size_t n);
+
+/* Appends text with every match replaced, $1 and so on as in regex_expand() (Go's
+ * ReplaceAllString). */
+void regex_replace(const struct regex *re, struct str text, struct str replacement,
+                   struct buf *out);
 
 /* What an index can use instead of the pattern. */
 struct regex_literals {

@@ -52,14 +52,14 @@ static const char *text_of(RE2::ErrorCode code)
     }
 }
 
-int regex_new(struct str pattern, struct regex **ret, struct why *why)
+static int compile(struct str pattern, bool anchored, struct regex **ret, struct why *why)
 {
     if (pattern.n > REGEX_PATTERN_MAX)
         return why_set(why, ERR_LIMIT, "error parsing regexp: longer than %d bytes",
                        REGEX_PATTERN_MAX);
 
     RE2::Options options;
-    options.set_dot_nl(true);
+    options.set_dot_nl(anchored);
     options.set_log_errors(false);
     options.set_max_mem(REGEX_MEMORY_MAX);
     struct buf text;
@@ -74,7 +74,9 @@ int regex_new(struct str pattern, struct regex **ret, struct why *why)
         // Prometheus shows a whole pattern as it hands it to its parser.
         bool whole = code == RE2::ErrorMissingParen || code == RE2::ErrorUnexpectedParen;
         std::string arg = re->re.error_arg();
-        if (whole)
+        if (whole && !anchored)
+            arg = std::string(pattern.n ? pattern.p : "", pattern.n);
+        else if (whole)
             arg = "^(?s:" + std::string(pattern.n ? pattern.p : "", pattern.n) + ")$";
         int err = why_set(why, code == RE2::ErrorPatternTooLarge ? ERR_LIMIT : ERR_FORMAT,
                           arg.empty() ? "error parsing regexp: %s%s"
@@ -87,6 +89,16 @@ int regex_new(struct str pattern, struct regex **ret, struct why *why)
     return 0;
 }
 
+int regex_new(struct str pattern, struct regex **ret, struct why *why)
+{
+    return compile(pattern, true, ret, why);
+}
+
+int regex_new_search(struct str pattern, struct regex **ret, struct why *why)
+{
+    return compile(pattern, false, ret, why);
+}
+
 void regex_free(struct regex *re)
 {
     delete re;
@@ -97,7 +109,8 @@ bool regex_match(const struct regex *re, struct str text)
     return re->re.Match(re2::StringPiece(text.p, text.n), 0, text.n, RE2::ANCHOR_BOTH, nullptr, 0);
 }
 
-bool regex_groups(const struct regex *re, struct str text, struct str *ret, size_t n)
+static bool groups(const struct regex *re, struct str text, size_t from, RE2::Anchor anchor,
+                   struct str *ret, size_t n)
 {
     re2::StringPiece pieces[REGEX_GROUPS_MAX];
     size_t wanted = n < (size_t)REGEX_GROUPS_MAX ? n : (size_t)REGEX_GROUPS_MAX;
@@ -105,11 +118,21 @@ bool regex_groups(const struct regex *re, struct str text, struct str *ret, size
     size_t asked = wanted < have ? wanted : have;
     // RE2 tells "took no part" by a null pointer, so the text must not have one itself.
     const char *p = text.n ? text.p : "";
-    if (!re->re.Match(re2::StringPiece(p, text.n), 0, text.n, RE2::ANCHOR_BOTH, pieces, (int)asked))
+    if (!re->re.Match(re2::StringPiece(p, text.n), from, text.n, anchor, pieces, (int)asked))
         return false;
     for (size_t i = 0; i < n; i++)
         ret[i] = i < asked ? str_of(pieces[i].data(), pieces[i].size()) : str_of(nullptr, 0);
     return true;
+}
+
+bool regex_groups(const struct regex *re, struct str text, struct str *ret, size_t n)
+{
+    return groups(re, text, 0, RE2::ANCHOR_BOTH, ret, n);
+}
+
+bool regex_find(const struct regex *re, struct str text, size_t from, struct str *ret, size_t n)
+{
+    return groups(re, text, from, RE2::UNANCHORED, ret, n);
 }
 
 size_t regex_groups_n(const struct regex *re)
