@@ -397,15 +397,12 @@ void query_api_instant(struct http_request *r, void *serve)
     query_registry_start(s, r, work, in, "instant", in->text, in->timeout_ms);
 }
 
-static bool needed(struct http_request *r, struct str name)
+static bool step_needed(struct http_request *r, int64_t *ret_ms)
 {
     struct str text;
-    if (http_param(r, name, &text) && text.n)
-        return true;
-    bool time = !str_eq(name, STR("step"));
-    param_refuse(r, name,
-                 time ? "cannot parse \"\" to a valid timestamp"
-                      : "cannot parse \"\" to a valid duration");
+    if (http_param(r, STR("step"), &text) && text.n)
+        return param_duration(r, STR("step"), 0, ret_ms);
+    param_refuse(r, STR("step"), "cannot parse \"\" to a valid duration");
     return false;
 }
 
@@ -413,14 +410,14 @@ void query_api_range(struct http_request *r, void *serve)
 {
     struct serve *s = serve;
     struct query_input *in = arena_new(http_arena(r), sizeof *in);
-    if (!needed(r, STR("start")) || !param_time(r, STR("start"), 0, &in->start_ms) ||
-        !needed(r, STR("end")) || !param_time(r, STR("end"), 0, &in->end_ms))
+    if (!param_time_needed(r, STR("start"), &in->start_ms) ||
+        !param_time_needed(r, STR("end"), &in->end_ms))
         return;
     if (in->end_ms < in->start_ms) {
         param_refuse(r, STR("end"), "end timestamp must not be before start time");
         return;
     }
-    if (!needed(r, STR("step")) || !param_duration(r, STR("step"), 0, &in->step_ms))
+    if (!step_needed(r, &in->step_ms))
         return;
     if (in->step_ms <= 0) {
         param_refuse(r, STR("step"),
@@ -429,9 +426,9 @@ void query_api_range(struct http_request *r, void *serve)
         return;
     }
     if ((in->end_ms - in->start_ms) / in->step_ms > PROMQL_STEPS_MAX) {
-        http_reply_error(r, 400, -ERR_RANGE,
-                         "exceeded maximum resolution of 11,000 points per timeseries. Try "
-                         "decreasing the query resolution (?step=XX)");
+        answer_refuse(r, 400, "bad_data",
+                      "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                      "decreasing the query resolution (?step=XX)");
         return;
     }
     if (read_common(s, r, in))

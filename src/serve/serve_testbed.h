@@ -45,13 +45,63 @@ static struct {
     struct thread thread;
     uint16_t port;
     int64_t base_ms; /* when the test began, whole seconds */
-} site;
+    void (*rules)(struct rules *r, struct arena *a, struct rules_view *ret);
+    bool closed;         /* admin API and lifecycle are off */
+    const char *problem; /* what a reload answers; "" where it goes well */
+    _Atomic int quits;
+} site = {.problem = ""};
 
 static int snapshot_store(void *context, struct arena *a, struct str *ret, struct why *why)
 {
     (void)context, (void)why;
     *ret = arena_str(a, STR("snapshots/20231114T221320Z"));
     return 0;
+}
+
+/* ---- a daemon around it */
+
+static void tell_facts(void *context, struct arena *a, struct serve_facts *ret)
+{
+    static struct serve_flag flags[] = {{{"web.enable-lifecycle", 20}, {"true", 4}}};
+    struct buf labels;
+    (void)context;
+    buf_init(&labels, 1000);
+    labels_put(&labels, STR("region"), STR("eu"));
+    labels_put(&labels, STR("job"), STR("never")); /* series have their own */
+    *ret = (struct serve_facts){.config = STR("global: {}\n"),
+                                .flags = flags,
+                                .flags_n = 1,
+                                .external_labels = arena_str(a, buf_str(&labels)),
+                                .folder = STR("/var/lib/sonde"),
+                                .retention = STR("15d"),
+                                .reload_problem = site.problem,
+                                .reload_ms = 1700000000500,
+                                .threads = 9,
+                                .cores = 2,
+                                .language = {.experimental_functions = true}};
+    buf_done(&labels);
+}
+
+static int list_blocks(void *context, struct str tenant, struct arena *a, struct serve_block **ret,
+                       size_t *ret_n)
+{
+    (void)context;
+    *ret = arena_array(a, 1, sizeof **ret);
+    **ret = (struct serve_block){STR("tenants/0000/part-7"), 1000, 1999, 50, 5, 6, 2};
+    *ret_n = str_eq(tenant, STR("default")) ? 1 : 0;
+    return 0;
+}
+
+static void take_reload(void *context)
+{
+    (void)context;
+    serve_reloaded(site.serve, site.problem);
+}
+
+static void take_quit(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&site.quits, 1);
 }
 
 static int flush_store(void *context, struct why *why)
@@ -331,11 +381,18 @@ UNUSED static int start(void **state)
         .instance = "box",
         .loopback = true,
         .start_ms = 1700000000000,
-        .admin_api = true,
+        .admin_api = !site.closed,
+        .lifecycle = !site.closed,
+        .cors_origin = site.closed ? "" : "https?://friend\\.example(:[0-9]+)?",
+        .rules = {.view = site.rules},
+        .daemon = {NULL, tell_facts, list_blocks, take_reload, take_quit},
     };
     struct why why;
     assert_int_equal(serve_new(&config, &site.serve, &why), 0);
-    struct http_config http = {.guard = serve_guard, .guard_context = site.serve};
+    struct http_config http = {.guard = serve_guard,
+                               .guard_context = site.serve,
+                               .cors = serve_cors,
+                               .cors_context = site.serve};
     http.routes = serve_routes(site.serve, &http.routes_n);
     assert_int_equal(loop_new(&site.loop), 0);
     assert_int_equal(http_server_new(site.loop, &http, &site.server), 0);
