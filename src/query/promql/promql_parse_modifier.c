@@ -350,6 +350,7 @@ static bool span_expr(struct promql_parser *p, int least, const struct promql_sp
         if (strength == 0 || strength < least)
             break;
         struct promql_span *s = span_new(p, SPAN_BINARY);
+        uint32_t at = promql_parser_token(p)->start;
         s->operator= k;
         s->left = left;
         promql_parser_step(p);
@@ -359,7 +360,7 @@ static bool span_expr(struct promql_parser *p, int least, const struct promql_sp
         bool zero =
             (right->kind == SPAN_NUMBER || right->kind == SPAN_DURATION) && right->seconds == 0;
         if (zero && (k == TOKEN_DIV || k == TOKEN_MOD))
-            return promql_parser_error(p, right->start, "%s by zero",
+            return promql_parser_error(p, at, "%s by zero",
                                        k == TOKEN_DIV ? "division" : "modulo");
         s->start = left->start;
         s->end = right->end;
