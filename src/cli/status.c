@@ -86,13 +86,29 @@ static int show(const struct client_reply *reply)
     return code;
 }
 
+/* --server URL, --url URL, or either with "="; false for any other words. */
+static bool server_of(int argc, char **argv, const char **ret)
+{
+    static const char *const NAMES[] = {"--server", "--url"};
+    for (size_t i = 0; i < COUNTOF(NAMES); i++) {
+        size_t n = strlen(NAMES[i]);
+        if (argc == 2 && strcmp(argv[0], NAMES[i]) == 0) {
+            *ret = argv[1];
+            return true;
+        }
+        if (argc == 1 && strncmp(argv[0], NAMES[i], n) == 0 && argv[0][n] == '=') {
+            *ret = argv[0] + n + 1;
+            return true;
+        }
+    }
+    return argc == 0;
+}
+
 int status_run(int argc, char **argv)
 {
     const char *base = "http://127.0.0.1:7663";
-    if (argc == 2 && strcmp(argv[0], "--url") == 0) {
-        base = argv[1];
-    } else if (argc != 0) {
-        fprintf(stderr, "usage: sonde status [--url http://127.0.0.1:7663]\n");
+    if (!server_of(argc, argv, &base)) {
+        fprintf(stderr, "usage: sonde status [--server http://127.0.0.1:7663]\n");
         return 2;
     }
     char url[URL_BYTES];

@@ -10,6 +10,7 @@
 #include "tool/check.h"
 #include "tool/docs.h"
 #include "tool/options.h"
+#include "tool/query.h"
 #include "tool/restore.h"
 #include "tool/store_tool.h"
 #include "tool/test.h"

@@ -11,8 +11,14 @@ COMMAND("check", check_run,
 COMMAND("test", test_run, "promql FILE..",
         "Runs files of cases and closes with how many passed: promql ones load series and say what "
         "queries must answer, in the language of Prometheus's promqltest.")
-COMMAND("status", status_run, "[--url http://127.0.0.1:7663]",
+COMMAND("status", status_run, "[--server http://127.0.0.1:7663]",
         "Shows how the running daemon is: every health check with its reading.")
+COMMAND("query", query_run,
+        "'EXPR' [--time T] [--start T|--last D] [--end T] [--step D] [--output "
+        "table|json|csv|chart] [--server URL] [--data DIR] [--tenant NAME] [--limit N] [--stats] "
+        "[--explain]",
+        "Evaluates PromQL at a time or over a range, asking a running daemon or (--data) reading "
+        "the data directory of one that does not run; prints a table, JSON, CSV or a chart.")
 COMMAND("docs", docs_run, "DIR", "Writes the reference of the configuration as Markdown pages.")
 COMMAND("backup", backup_run,
         "DIRECTORY [--full] [--data DIR] [--server URL] [--config FILE] [--key-file FILE] | "

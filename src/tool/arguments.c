@@ -45,6 +45,12 @@ const char *arguments_value(struct arguments *a, const char *name)
     return NULL;
 }
 
+const char *arguments_server(struct arguments *a)
+{
+    const char *server = arguments_value(a, "server");
+    return server ? server : arguments_value(a, "url");
+}
+
 bool arguments_flag(struct arguments *a, const char *name)
 {
     for (size_t i = 0; i < a->n; i++) {

@@ -26,6 +26,9 @@ MUST_USE bool arguments_init(struct arguments *a, int argc, char **argv);
 /* Takes the first "--name value" that is left; NULL where there is none. name without dashes. */
 const char *arguments_value(struct arguments *a, const char *name);
 
+/* Takes --server URL or --url URL, which mean the same; NULL where there is neither. */
+const char *arguments_server(struct arguments *a);
+
 /* Takes a "--name" without a value. */
 bool arguments_flag(struct arguments *a, const char *name);
 

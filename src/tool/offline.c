@@ -19,7 +19,7 @@ bool offline_init(struct offline *o, const char *command, struct arguments *a)
     struct buf problems;
     *o = (struct offline){.command = command};
     const char *file = arguments_value(a, "config"), *keys = arguments_value(a, "key-file");
-    o->server = arguments_value(a, "server");
+    o->server = arguments_server(a);
     o->server_named = o->server != NULL;
     if (!o->server)
         o->server = "http://127.0.0.1:7663";

@@ -2,7 +2,7 @@
  * whether a daemon has it.
  *
  * Options: --config FILE, --data DIR, --set KEY=VALUE as for `sonde serve`, --key-file FILE,
- * --server URL.
+ * --server URL (or --url URL).
  *
  * Threads: one.
  */

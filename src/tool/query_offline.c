@@ -1,0 +1,84 @@
+#include "tool/query_offline.h"
+
+#include "query/promql/promql_explain.h"
+#include "serve/answer.h"
+#include "serve/query_api.h"
+#include "text/number.h"
+
+enum { BODY_MAX = 1 << 30 /* bytes of an answer */ };
+
+static void put_statistics(struct buf *b, const struct promql_result *result)
+{
+    struct promql_statistics s = promql_result_statistics(result);
+    buf_put_str(b, STR(",\"stats\":{\"timings\":{\"evalTotalTime\":"));
+    number_put(b, (double)s.elapsed_ns / 1e9);
+    buf_put_str(b, STR("},\"samples\":{\"totalQueryableSamples\":"));
+    buf_put_u64(b, s.queryable_samples);
+    buf_put_str(b, STR(",\"peakSamples\":"));
+    buf_put_u64(b, s.samples_peak);
+    buf_put_str(b, STR("}}"));
+}
+
+static void put_answer(struct job *j, const struct query_request *q, struct promql_result *result,
+                       const struct promql_profile *profile)
+{
+    answer_begin(j);
+    bool cut = query_api_result(&j->body, result, q->limit);
+    if (q->stats)
+        put_statistics(&j->body, result);
+    if (profile) {
+        buf_put_str(&j->body, STR(",\"explain\":{\"profile\":"));
+        promql_profile_put(profile, &j->body);
+        buf_put_c(&j->body, '}');
+    }
+    buf_put_c(&j->body, '}');
+    answer_end(j, result, cut ? STR("results truncated due to limit") : STR(""));
+}
+
+static void run(struct store *s, const struct query_request *q, struct job *j)
+{
+    struct series_store *face = store_face(s);
+    struct promql_failure failure;
+    struct promql_expr *expr;
+    struct promql_result *result;
+    if (promql_parse(str_c(q->expression), NULL, &j->arena, &expr, &failure) != 0) {
+        answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
+        return;
+    }
+    struct promql_query query = {
+        .expr = expr,
+        .store = face,
+        .tenant = face->ops->tenant(face, str_c(q->tenant)),
+        .start_ms = q->start_ms,
+        .end_ms = q->end_ms,
+        .step_ms = q->step_ms,
+        .instant = !q->range,
+        .count_steps = q->stats,
+        .profile = q->explain ? promql_profile_new(expr) : NULL,
+    };
+    if (promql_run(&query, &result, &failure) != 0) {
+        answer_error(j, failure.kind, "%s", failure.text);
+    } else {
+        put_answer(j, q, result, query.profile);
+        promql_result_free(result);
+    }
+    promql_profile_free(query.profile);
+}
+
+int query_offline(struct offline *o, const struct query_request *q, struct buf *ret)
+{
+    if (!offline_alone(o) || !offline_disk(o))
+        return 1;
+    struct store *s = offline_store(o);
+    if (!s)
+        return 1;
+    struct job j = {.body = {.max = BODY_MAX}};
+    arena_init(&j.arena);
+    run(s, q, &j);
+    buf_put_str(ret, buf_str(&j.body));
+    bool failed = buf_failed(&j.body) || buf_failed(ret);
+    buf_done(&j.body);
+    arena_done(&j.arena);
+    store_abandon(s); /* nothing was written: the log stays as it was found */
+    return failed ? offline_fail(o, "the answer is larger than 1 GiB: ask for less") : 0;
+}
