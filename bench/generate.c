@@ -1,7 +1,11 @@
 /* bench/generate.c - writes remote-write 1.0 bodies of many machines, for bench/send.c to post.
  *
  * usage: generate [--trace FILE] --start-ms T [--hosts N] [--steps N] [--interval-ms N]
- *                 [--stride N] [--batch N] [--shards N] [--jitter-ms N] [--churn-steps N] OUT
+ *                 [--stride N] [--batch N] [--shards N] [--jitter-ms N] [--churn-steps N]
+ *                 [--routes N] [--first-step N] OUT
+ *
+ * The first step is what a run before this one has made already: slices of one load.
+ * With --routes, each host is an HTTP service with a histogram of N routes instead of a machine.
  *
  * OUT.0 .. OUT.(shards-1) each hold entries of two 32-bit numbers (bytes, samples) and a snappy
  * body. A host is in one shard, so that its samples stay in order. Prints one line of JSON.
@@ -27,7 +31,8 @@ struct place {
 
 struct plan {
     const char *trace, *out;
-    long long hosts, steps, interval_ms, start_ms, stride, batch, shards, jitter_ms, churn_steps;
+    long long hosts, steps, interval_ms, start_ms, stride, batch, shards, jitter_ms, churn_steps,
+        routes, first_step;
 };
 
 struct generator {
@@ -99,11 +104,11 @@ static size_t instance_text(const struct generator *g, long long host, long long
 
 /* Labels in order of their names, with instance and job among them; sets where instance's text
  * is. */
-static size_t lay_out_labels(const struct node_series *s, const char *instance, uint8_t *p,
-                             size_t *ret_instance)
+static size_t lay_out_labels(const struct node_series *s, const char *instance, const char *job,
+                             uint8_t *p, size_t *ret_instance)
 {
     static const char *const OWN[] = {"instance", "job"};
-    const char *own_value[] = {instance, "node_exporter"};
+    const char *own_value[] = {instance, job};
     size_t n = label(p, "__name__", s->name);
     size_t own = 0;
     for (size_t i = 0; i <= s->labels_n; i++) {
@@ -127,7 +132,8 @@ static void lay_out(struct generator *g)
     for (size_t i = 0; i < g->node.n; i++) {
         uint8_t message[MESSAGE_MAX], head[16];
         struct place *at = &g->places[i];
-        size_t n = lay_out_labels(&g->node.series[i], instance, message, &at->instance);
+        size_t n = lay_out_labels(&g->node.series[i], instance,
+                                  g->plan.routes ? "api" : "node_exporter", message, &at->instance);
         static const uint8_t SAMPLE[] = {0x12, 10 + TIME_BYTES, 0x09};
         memcpy(message + n, SAMPLE, sizeof SAMPLE);
         at->value = n + sizeof SAMPLE;
@@ -208,7 +214,7 @@ static void write_shard(struct generator *g, long long shard)
         perror(path);
         exit(1);
     }
-    for (long long step = 0; step < g->plan.steps; step++)
+    for (long long step = g->plan.first_step; step < g->plan.first_step + g->plan.steps; step++)
         for (long long host = shard; host < g->plan.hosts; host += g->plan.shards)
             scrape(g, host, step);
     end_body(g);
@@ -220,10 +226,12 @@ static void write_shard(struct generator *g, long long shard)
 
 static bool read_options(int argc, char **argv, struct plan *p)
 {
-    static const char *const NAMES[] = {"hosts", "steps",  "interval-ms", "start-ms",   "stride",
-                                        "batch", "shards", "jitter-ms",   "churn-steps"};
-    long long *const into[] = {&p->hosts, &p->steps,  &p->interval_ms, &p->start_ms,   &p->stride,
-                               &p->batch, &p->shards, &p->jitter_ms,   &p->churn_steps};
+    static const char *const NAMES[] = {"hosts",       "steps",  "interval-ms", "start-ms",
+                                        "stride",      "batch",  "shards",      "jitter-ms",
+                                        "churn-steps", "routes", "first-step"};
+    long long *const into[] = {&p->hosts,       &p->steps,  &p->interval_ms, &p->start_ms,
+                               &p->stride,      &p->batch,  &p->shards,      &p->jitter_ms,
+                               &p->churn_steps, &p->routes, &p->first_step};
     enum { N = sizeof NAMES / sizeof NAMES[0] };
     struct option options[N + 2] = {0};
     for (int i = 0; i < N; i++)
@@ -243,7 +251,8 @@ static bool read_options(int argc, char **argv, struct plan *p)
     p->out = argv[optind];
     return p->hosts > 0 && p->hosts < 100000 && p->steps > 0 && p->interval_ms > 0 &&
            p->start_ms > 0 && p->batch > 0 && p->batch <= 1000000 && p->shards > 0 &&
-           p->stride > 0 && p->jitter_ms >= 0 && p->churn_steps >= 0;
+           p->stride > 0 && p->jitter_ms >= 0 && p->churn_steps >= 0 && p->routes >= 0 &&
+           p->routes <= NODE_ROUTES_MAX && p->first_step >= 0;
 }
 
 int main(int argc, char **argv)
@@ -258,11 +267,13 @@ int main(int argc, char **argv)
     if (!read_options(argc, argv, &g.plan)) {
         fputs("usage: generate [--trace FILE] --start-ms T [--hosts N] [--steps N] "
               "[--interval-ms N] [--stride N] [--batch N] [--shards N] [--jitter-ms N] "
-              "[--churn-steps N] OUT\n",
+              "[--churn-steps N] [--routes N] [--first-step N] OUT\n",
               stderr);
         return 2;
     }
-    if (g.plan.trace == NULL)
+    if (g.plan.routes)
+        node_make_up_service((size_t)g.plan.routes, &g.node);
+    else if (g.plan.trace == NULL)
         node_make_up(&g.node);
     else if (!node_read(g.plan.trace, &g.node))
         return 1;

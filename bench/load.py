@@ -28,7 +28,7 @@ class Load:
                         *[os.path.join(HERE, s) for s in sources], *libraries], check=True)
 
     def make(self, name, hosts, steps, interval_ms=15000, stride=15, batch=2000, shards=2,
-             jitter_ms=0, churn_steps=0, start_ms=None):
+             jitter_ms=0, churn_steps=0, routes=0, first_step=0, start_ms=None):
         """Bodies whose last sample lies a minute ago; what was made."""
         if start_ms is None:
             start_ms = int(time.time() * 1000) - 60000 - steps * interval_ms
@@ -38,7 +38,8 @@ class Load:
             command += ["--trace", self.trace]
         for key, value in (("hosts", hosts), ("steps", steps), ("interval-ms", interval_ms),
                            ("stride", stride), ("batch", batch), ("shards", shards),
-                           ("jitter-ms", jitter_ms), ("churn-steps", churn_steps)):
+                           ("jitter-ms", jitter_ms), ("churn-steps", churn_steps), ("routes", routes),
+                           ("first-step", first_step)):
             command += [f"--{key}", str(value)]
         made = json.loads(subprocess.run([*command, out], check=True, capture_output=True).stdout)
         made.update(files=[f"{out}.{i}" for i in range(shards)], hosts=hosts,

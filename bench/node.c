@@ -139,7 +139,10 @@ static const struct family {
      1},
 };
 
-enum { MADE_UP_SERIES = 463, CORES = 2 };
+enum { MADE_UP_SERIES = 463, CORES = 2, LE_N = 12 };
+
+/* Upper bounds of the service's buckets; the last one has none. */
+static const double LE_MS[LE_N - 1] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000};
 
 static uint64_t state = 0x2545f4914f6cdd1dULL;
 
@@ -216,6 +219,61 @@ void node_make_up(struct node *ret)
         add_family(ret, &f);
     }
     find_counters(ret);
+}
+
+/* ---- a made-up HTTP service */
+
+/* Requests of one route between two snapshots, by the bucket that they fall into. */
+static void serve_requests(double at_ms, uint64_t *counts)
+{
+    for (size_t n = (size_t)(random_part() * 40); n > 0; n--) {
+        double r = random_part(), ms = at_ms * (0.3 + r * r * r * 12);
+        size_t b = 0;
+        while (b < LE_N - 1 && ms > LE_MS[b])
+            b++;
+        counts[b]++;
+    }
+}
+
+static void add_route(struct node *node, size_t route)
+{
+    static const char *const METHODS[] = {"GET", "POST", "PUT"};
+    char text[256];
+    struct node_series *own[LE_N + 2];
+    uint64_t counts[LE_N] = {0};
+    double at_ms = 2 + 200 * random_part(), sum = 0;
+    for (size_t i = 0; i < LE_N + 2; i++) {
+        char le[48] = "";
+        if (i < LE_N - 1)
+            snprintf(le, sizeof le, ",le=\"%g\"", LE_MS[i] / 1000);
+        snprintf(text, sizeof text,
+                 "http_request_duration_seconds_%s{handler=\"/api/v1/%zu\"%s,method=\"%s\"}",
+                 i < LE_N    ? "bucket"
+                 : i == LE_N ? "count"
+                             : "sum",
+                 route, i == LE_N - 1 ? ",le=\"+Inf\"" : le, METHODS[route % 3]);
+        own[i] = add(node, text);
+        own[i]->counter = true;
+    }
+    for (size_t k = 0; k < NODE_SNAPSHOTS; k++) {
+        uint64_t all = 0;
+        serve_requests(at_ms, counts);
+        for (size_t b = 0; b < LE_N; b++) {
+            all += counts[b];
+            own[b]->v[k] = (double)all;
+        }
+        sum += random_part() * at_ms / 10;
+        own[LE_N]->v[k] = (double)all;
+        own[LE_N + 1]->v[k] = round(sum * 1e6) / 1e9;
+    }
+}
+
+void node_make_up_service(size_t routes, struct node *ret)
+{
+    *ret = (struct node){.series = must_have(calloc(routes * (LE_N + 2), sizeof *ret->series)),
+                         .snapshots = NODE_SNAPSHOTS};
+    for (size_t i = 0; i < routes; i++)
+        add_route(ret, i);
 }
 
 double node_at(const struct node *node, size_t series, size_t place)

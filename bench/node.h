@@ -13,7 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NODE_LABELS_MAX = 16, NODE_SERIES_MAX = 5000, NODE_SNAPSHOTS = 887 };
+enum {
+    NODE_LABELS_MAX = 16,
+    NODE_SERIES_MAX = 5000,
+    NODE_SNAPSHOTS = 887,
+    NODE_ROUTES_MAX = 1000,
+};
 
 struct node_series {
     char *name; /* owned, with the label texts behind it */
@@ -33,6 +38,9 @@ bool node_read(const char *path, struct node *ret);
 
 /* A made-up machine; the same one every time. */
 void node_make_up(struct node *ret);
+
+/* A made-up HTTP service with a histogram of classic buckets for each route. */
+void node_make_up_service(size_t routes, struct node *ret);
 
 /* The value of a series at a place in time, counted in snapshots. */
 double node_at(const struct node *node, size_t series, size_t place);

@@ -44,6 +44,22 @@ void arena_reset(struct arena *a)
     a->total = keep->size;
 }
 
+void arena_take(struct arena *a, struct arena *from)
+{
+    struct arena_block **end = &from->blocks;
+    while (*end)
+        end = &(*end)->next;
+    if (a->blocks) {
+        *end = a->blocks->next;
+        a->blocks->next = from->blocks;
+    } else {
+        a->blocks = from->blocks;
+        a->used = from->used;
+    }
+    a->total += from->total;
+    arena_init(from);
+}
+
 static void add_block(struct arena *a, size_t size)
 {
     /* Blocks grow with the arena, so that a large one has few of them. */
@@ -57,7 +73,7 @@ static void add_block(struct arena *a, size_t size)
     a->total += size;
 }
 
-void *arena_new(struct arena *a, size_t size)
+void *arena_raw(struct arena *a, size_t size)
 {
     must(size <= SIZE_MAX - ALIGNMENT);
     size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -65,6 +81,12 @@ void *arena_new(struct arena *a, size_t size)
         add_block(a, size);
     void *p = a->blocks->data + a->used;
     a->used += size;
+    return p;
+}
+
+void *arena_new(struct arena *a, size_t size)
+{
+    void *p = arena_raw(a, size);
     memset(p, 0, size);
     return p;
 }

@@ -28,8 +28,14 @@ void arena_done(struct arena *a);
 /* Forgets everything but keeps one block for the next use. */
 void arena_reset(struct arena *a);
 
+/* Takes over all memory of from, which is empty then: it lives as long as a's own. */
+void arena_take(struct arena *a, struct arena *from);
+
 /* size zeroed bytes, aligned for any type; valid until arena_done() or arena_reset(). */
 MUST_USE void *arena_new(struct arena *a, size_t size);
+
+/* size bytes of any content, aligned likewise. */
+MUST_USE void *arena_raw(struct arena *a, size_t size);
 
 /* count * size zeroed bytes; aborts where the product overflows. */
 MUST_USE void *arena_array(struct arena *a, size_t count, size_t size);

@@ -1,5 +1,6 @@
 #include "os/pool.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -71,6 +72,80 @@ int pool_run(struct pool *p, void (*f)(void *context), void *context)
     }
     thread_unlock(&p->lock);
     return err;
+}
+
+/* ---- splitting one job */
+
+/* Lives until the last who knows it has looked: a thread may come to it after all has ended. */
+struct split {
+    atomic_size_t next, ended;
+    atomic_uint refs;
+    size_t n;
+    void (*f)(void *context, size_t i);
+    void *context;
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+};
+
+enum { SPINS = 2000 /* looks at the rest before sleeping: some microseconds */ };
+
+static void split_release(struct split *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    must(pthread_cond_destroy(&s->done) == 0);
+    must(pthread_mutex_destroy(&s->lock) == 0);
+    mem_free(s);
+}
+
+static void split_work(struct split *s)
+{
+    size_t i;
+    while ((i = atomic_fetch_add(&s->next, 1)) < s->n) {
+        s->f(s->context, i);
+        if (atomic_fetch_add(&s->ended, 1) + 1 == s->n) {
+            thread_lock(&s->lock);
+            thread_wake(&s->done);
+            thread_unlock(&s->lock);
+        }
+    }
+}
+
+static void split_help(void *context)
+{
+    split_work(context);
+    split_release(context);
+}
+
+void pool_split(struct pool *p, size_t n, void (*f)(void *context, size_t i), void *context)
+{
+    struct split *s = mem_new(sizeof *s);
+    thread_lock_init(&s->lock);
+    thread_cond_init(&s->done);
+    s->n = n;
+    s->f = f;
+    s->context = context;
+    atomic_init(&s->refs, 1);
+    for (size_t i = 1; i < n && i < p->threads_n; i++) {
+        atomic_fetch_add(&s->refs, 1);
+        if (pool_run(p, split_help, s) != 0) {
+            atomic_fetch_sub(&s->refs, 1); /* the queue is full: done here then */
+            break;
+        }
+    }
+    split_work(s);
+    for (int i = 0; i < SPINS && atomic_load(&s->ended) < n; i++)
+        __builtin_ia32_pause();
+    thread_lock(&s->lock);
+    while (atomic_load(&s->ended) < n)
+        thread_wait(&s->done, &s->lock);
+    thread_unlock(&s->lock);
+    split_release(s);
+}
+
+size_t pool_threads(const struct pool *p)
+{
+    return p->threads_n;
 }
 
 size_t pool_waiting(struct pool *p)

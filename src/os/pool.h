@@ -19,6 +19,14 @@ struct pool *pool_new(const char *name, size_t threads, size_t queue_max);
 /* Runs f(context) on one of the threads; -ERR_BUSY where the queue is full. */
 MUST_USE int pool_run(struct pool *p, void (*f)(void *context), void *context);
 
+/* Calls f(context, i) for each i in [0, n): here and on those threads that are free, each taking
+ * the next i. Returns when all calls have ended. It waits for no thread that has not begun one, so
+ * that a pool whose threads are all busy, with calls of this among them, cannot lock up. */
+void pool_split(struct pool *p, size_t n, void (*f)(void *context, size_t i), void *context);
+
+/* How many threads there are. */
+size_t pool_threads(const struct pool *p);
+
 /* Jobs that wait. */
 size_t pool_waiting(struct pool *p);
 

@@ -78,7 +78,8 @@ static void ask_engine(struct contest *c)
                                  .step_ms = q->step_ms,
                                  .instant = q->instant,
                                  .blocks_from_ms = q->blocks_from_ms,
-                                 .pool = c->versus->pool};
+                                 .pool = c->versus->pool,
+                                 .shards = c->versus->pool ? (uint32_t)(1 + q->text.n % 5) : 0};
     struct promql_failure failure = {0};
     struct promql_result *r;
     if (promql_run(&query, &r, &failure) < 0) {

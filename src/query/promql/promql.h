@@ -180,7 +180,8 @@ struct promql_query {
      * where aggregates of blocks would do. */
     bool count_steps;
     struct promql_profile *profile; /* of expr, filled in; may be NULL */
-    struct pool *pool;              /* reserved for sharded aggregation; may be NULL */
+    struct pool *pool;           /* helps with selectors of many series; may be NULL */
+    uint32_t shards;             /* into how many such a selector is cut; 0: by what it costs */
 };
 
 struct promql_result;

@@ -1,4 +1,4 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_parallel.h"
 
 #include <math.h>
 #include <string.h>
@@ -487,15 +487,10 @@ int promql_stream_binary(struct engine *e, const struct promql_expr *x, const st
 {
     if (x->left->type == PROMQL_SCALAR || x->right->type == PROMQL_SCALAR)
         return with_scalar(e, x, g, ret);
-    struct stream *s;
     struct rows l = {0}, r = {0}, out = {0};
-    int err = promql_stream(e, x->left, g, &s);
+    int err = promql_parallel_rows(e, x->left, g, &l);
     if (err == 0)
-        err = promql_rows_gather(e, s, g->n, &l);
-    if (err == 0)
-        err = promql_stream(e, x->right, g, &s);
-    if (err == 0)
-        err = promql_rows_gather(e, s, g->n, &r);
+        err = promql_parallel_rows(e, x->right, g, &r);
     if (err == 0)
         err = promql_token_is_set(x->operator) ? set_operation(e, x, g->n, &l, &r, &out)
                                                : arithmetic(e, x, g->n, &l, &r, &out);

@@ -1,6 +1,6 @@
 /* histogram_quantile and its kin: over classic buckets (series with the label le) and over native
  * histograms. */
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -367,12 +367,9 @@ static int answer_rows(struct engine *e, const struct promql_expr *x, const stru
 static int from_buckets(struct engine *e, const struct promql_expr *x, const struct grid *g,
                         struct stream **ret)
 {
-    struct stream *s;
     struct rows in = {0}, out = {0};
     struct classics list = {0};
-    int err = promql_stream(e, vector_of(x), g, &s);
-    if (err == 0)
-        err = promql_rows_gather(e, s, g->n, &in);
+    int err = promql_parallel_rows(e, vector_of(x), g, &in);
     if (err == 0)
         sort_in(e, x, &in, g->n, &list);
     if (err == 0)

@@ -430,6 +430,11 @@ static value_f *apply_of(enum promql_function f)
     }
 }
 
+bool promql_is_map_function(enum promql_function f)
+{
+    return apply_of(f) != NULL;
+}
+
 static int map_arguments(struct engine *e, const struct promql_expr *x, const struct grid *g,
                          struct map_stream *s)
 {

@@ -1,6 +1,6 @@
 /* Aggregations that need all series of a group at once: topk, bottomk, limitk, limit_ratio,
  * quantile, count_values. */
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -276,14 +276,11 @@ int promql_stream_choose(struct engine *e, const struct promql_expr *x, const st
                          struct stream **ret)
 {
     struct choose c = {.expr = x, .n = g->n};
-    struct stream *s;
-    int err = promql_stream(e, x->left, g, &s);
     double *parameter = NULL;
+    int err = promql_parallel_rows(e, x->left, g, &c.in);
     if (err == 0 && x->right->type == PROMQL_SCALAR)
         err = promql_scalar(e, x->right, g, &parameter);
     c.parameter = parameter;
-    if (err == 0)
-        err = promql_rows_gather(e, s, g->n, &c.in);
     if (err == 0)
         err = choose_run(e, &c, ret);
     promql_rows_done(&c.in);

@@ -33,6 +33,7 @@ static inline int64_t grid_ms(const struct grid *g, size_t i)
 struct row {
     struct str key;
     bool drop_name;                     /* its name goes at the end of the query */
+    bool floats;                        /* every kind is KIND_FLOAT; false: not known */
     const uint8_t *kind;                /* [n] */
     const double *value;                /* [n] where kind is KIND_FLOAT */
     const struct histogram **histogram; /* [n] where kind is KIND_HISTOGRAM; NULL: no histograms */
@@ -70,6 +71,8 @@ struct source {
 
 /* The time that step i of the grid looks at, offset and @ applied. */
 int64_t promql_source_ms(const struct source *s, size_t i);
+
+struct promql_shared; /* promql_parallel.h */
 
 struct engine_texts {
     struct str *v;
@@ -118,6 +121,10 @@ struct engine {
     size_t steps_n;
     unsigned subqueries; /* depth of those that are being made: their samples do not count */
     struct promql_profile *profile;
+    struct promql_shared *shared; /* while several threads work for the query */
+    struct series_cursor *given;  /* the next selector takes this cursor and opens none */
+    const int64_t *all_times;     /* [steps] of the result */
+    unsigned inside;              /* of something that is on several threads already */
 };
 
 /* Sets the failure and returns -ERR_x. */
@@ -184,6 +191,9 @@ void promql_engine_mended(struct engine *e, const struct engine_mended *m);
 
 /* Before the result takes the annotations: writes those that gathered something. */
 void promql_engine_notes_end(struct engine *e);
+
+/* The annotations of another engine of the same query go behind those of e. */
+void promql_engine_join(struct engine *e, struct engine *from);
 
 /* Parentheses taken off. */
 const struct promql_expr *promql_bare(const struct promql_expr *e);
@@ -275,6 +285,9 @@ MUST_USE int promql_stream_range(struct engine *e, const struct promql_expr *x,
                                  const struct grid *g, struct stream **ret);
 bool promql_is_range_function(enum promql_function f);
 
+/* promql_call.c: does f turn each row into one, value by value? */
+bool promql_is_map_function(enum promql_function f);
+
 /* promql_call.c, promql_aggregate.c, promql_binary.c */
 MUST_USE int promql_stream_call(struct engine *e, const struct promql_expr *x, const struct grid *g,
                                 struct stream **ret);
@@ -297,7 +310,7 @@ double promql_operate(enum promql_token_kind operator, double l, double r);
 /* A row that can be written. */
 struct row_buffer {
     struct str key;
-    bool drop_name;
+    bool drop_name, floats; /* floats: who fills the row says so, each time */
     uint8_t *kind;
     double *value;
     const struct histogram **histogram;

@@ -84,6 +84,10 @@ struct promql_total {
 bool promql_total_add(struct engine *e, struct promql_total *t, const struct histogram *h,
                       bool mean, unsigned *notes);
 
+/* Adds what another total holds, likewise. */
+bool promql_total_join(struct engine *e, struct promql_total *t, const struct promql_total *from,
+                       bool mean, unsigned *notes);
+
 /* The sum, or the mean. */
 struct histogram *promql_total_histogram(struct engine *e, const struct promql_total *t, bool mean);
 

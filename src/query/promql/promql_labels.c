@@ -1,4 +1,4 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -262,11 +262,8 @@ static int stream_sort(struct engine *e, const struct promql_expr *x, const stru
                            "sort is ineffective for range queries since results are "
                            "always ordered by labels");
     }
-    struct stream *s;
     struct rows t = {0};
-    int err = promql_stream(e, x->arguments[0], g, &s);
-    if (err == 0)
-        err = promql_rows_gather(e, s, g->n, &t);
+    int err = promql_parallel_rows(e, x->arguments[0], g, &t);
     bool by_label =
         x->function == PROMQL_FN_SORT_BY_LABEL || x->function == PROMQL_FN_SORT_BY_LABEL_DESC;
     struct sort_item *items = mem_array(t.n + 1, sizeof *items);

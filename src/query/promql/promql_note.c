@@ -80,6 +80,19 @@ void promql_engine_store_warning(struct engine *e, const char *text)
     put(e, &e->warnings, str_c(text), "");
 }
 
+static void join(struct engine *e, struct engine_texts *to, struct engine_texts *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        put(e, to, from->v[i], "");
+    vec_free(from);
+}
+
+void promql_engine_join(struct engine *e, struct engine *from)
+{
+    join(e, &e->warnings, &from->warnings);
+    join(e, &e->infos, &from->infos);
+}
+
 /* text and the name of the metric in quotes; without it where there is none and that may be. */
 static void named(struct engine *e, struct engine_texts *list, const struct promql_expr *where,
                   struct str metric, const char *text, bool always)

@@ -1,23 +1,9 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_windows.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { BLOCKS_FROM_MS = 3600 * 1000 };
-
-static const double NEARLY = 1 + 1e-9;
-
-/* What is the same for all series with the same times: where each step's window lies, and how far
- * rate extrapolates there. */
-struct windows {
-    uint64_t ts_id;       /* 0: worked out for the present column only */
-    uint32_t *low, *high; /* [n] samples low..high-1 */
-    uint8_t *kind;        /* [n] KIND_FLOAT where there are two samples or more */
-    double *to_start;     /* [n] seconds before the first sample */
-    double *sampled;      /* [n] seconds from first to last */
-    double *factor;       /* [n] of the whole, unless the counter's zero is nearer */
-    double *to_end;       /* [n] seconds to the end that count */
-};
 
 struct range_stream {
     struct stream stream;
@@ -25,12 +11,13 @@ struct range_stream {
     struct range_call call;
     struct grid grid;
     const double *a, *b;
-    bool keep_name, counter, fast, counted;
+    bool keep_name, counter, fast, plain, counted;
     bool starts; /* created times count */
-    struct windows windows;
+    struct windows_set windows;
     struct row_buffer row;
-    struct blocks *blocks; /* NULL: samples */
-    double *adjusted;      /* what resets have lost before each sample */
+    double *first, *last, *lost_first, *lost_last; /* [n] of windows that do not follow closely */
+    struct blocks *blocks;                         /* NULL: samples */
+    double *adjusted;                              /* what resets have lost before each sample */
     size_t adjusted_n;
     int64_t *float_ts, *histogram_ts; /* a column taken apart */
     double *float_value;
@@ -39,30 +26,10 @@ struct range_stream {
     size_t parts_n;
 };
 
-typedef double pair __attribute__((vector_size(16)));
-typedef int64_t pair_mask __attribute__((vector_size(16)));
-
-/* Is no value NaN, and none below the one before it? Two values at a time. */
-static bool is_rising(const double *v, size_t n)
-{
-    pair_mask bad = {0, 0};
-    size_t i = 1;
-    for (; i + 8 <= n; i += 8) {
-        for (size_t k = 0; k < 8; k += 2) {
-            pair now, before;
-            memcpy(&now, v + i + k, sizeof now);
-            memcpy(&before, v + i + k - 1, sizeof before);
-            bad |= ~(now >= before);
-        }
-    }
-    bool rising = !(bad[0] | bad[1]) && (n == 0 || v[0] == v[0]);
-    for (; i < n && rising; i++)
-        rising = v[i] >= v[i - 1];
-    return rising;
-}
-
 static bool has_stale(const double *v, size_t n)
 {
+    if (!promql_kernel()->any_nan(v, n))
+        return false;
     for (size_t i = 0; i < n; i++) {
         if (UNLIKELY(v[i] != v[i]) && sample_is_stale(v[i]))
             return true;
@@ -70,82 +37,54 @@ static bool has_stale(const double *v, size_t n)
     return false;
 }
 
-static void windows_find(const struct source *s, const int64_t *ts, size_t n, uint32_t *low,
-                         uint32_t *high)
+/* Every stride'th value from v on. */
+static const double *spread(const double *v, size_t stride, size_t n, double *to)
 {
-    size_t lo = 0, hi = 0;
-    for (size_t i = 0; i < s->grid.n; i++) {
-        int64_t to = promql_source_ms(s, i) + s->after_ms;
-        int64_t from = to - s->after_ms - s->range_ms - s->before_ms;
-        while (lo < n && ts[lo] <= from)
-            lo++;
-        while (hi < n && ts[hi] <= to)
-            hi++;
-        low[i] = (uint32_t)lo;
-        high[i] = (uint32_t)hi;
-    }
+    if (stride == 1)
+        return v;
+    for (size_t i = 0; i < n; i++)
+        to[i] = v[i * stride];
+    return to;
 }
 
-static void windows_extrapolate(struct range_stream *s, const int64_t *ts)
+/* rate, increase and delta of the steps whose windows are alike. */
+static void rate_alike(struct range_stream *s, const struct windows *w, const double *v,
+                       const double *lost)
 {
-    struct windows *w = &s->windows;
-    double range = s->call.function == PROMQL_FN_RATE ? (double)s->source->range_ms / 1000 : 1;
-    for (size_t i = 0; i < s->grid.n; i++) {
-        w->kind[i] = KIND_NONE;
-        if (w->high[i] < w->low[i] + 2)
-            continue;
-        int64_t to = promql_source_ms(s->source, i), from = to - s->source->range_ms;
-        int64_t first = ts[w->low[i]], last = ts[w->high[i] - 1];
-        double sampled = (double)(last - first) / 1000;
-        double spacing = sampled / (double)(w->high[i] - w->low[i] - 1);
-        double to_start = (double)(first - from) / 1000, to_end = (double)(to - last) / 1000;
-        if (to_start >= spacing * 1.1)
-            to_start = spacing / 2;
-        if (to_end >= spacing * 1.1)
-            to_end = spacing / 2;
-        w->kind[i] = KIND_FLOAT;
-        w->to_start[i] = to_start;
-        w->sampled[i] = sampled;
-        w->to_end[i] = to_end;
-        w->factor[i] = (sampled + to_start + to_end) / sampled / range;
-    }
-}
-
-static void windows_of(struct range_stream *s, const int64_t *ts, size_t n, uint64_t ts_id)
-{
-    if (ts_id && s->windows.ts_id == ts_id)
+    size_t n = w->to - w->from, at = w->low[w->from], end = at + w->width - 1;
+    memset(s->row.kind + w->from, w->width >= 2 ? KIND_FLOAT : KIND_NONE, n);
+    if (w->width < 2)
         return;
-    s->windows.ts_id = ts_id;
-    windows_find(s->source, ts, n, s->windows.low, s->windows.high);
-    if (s->fast)
-        windows_extrapolate(s, ts);
+    const double *first = spread(v + at, w->stride, n, s->first);
+    const double *last = spread(v + end, w->stride, n, s->last);
+    const double *lost_first = lost ? spread(lost + at, w->stride, n, s->lost_first) : NULL;
+    const double *lost_last = lost ? spread(lost + end, w->stride, n, s->lost_last) : NULL;
+    promql_kernel()->rate(first, last, lost_first, lost_last, n, &w->alike, s->row.value + w->from);
 }
 
 /* rate, increase and delta of a column of floats without stale markers. lost is NULL where the
  * column never falls. */
-HOT static void rate_fill(struct range_stream *s, const double *v, const double *lost)
+HOT static void rate_fill(struct range_stream *s, const struct windows *w, const double *v,
+                          const double *lost)
 {
-    const struct windows *w = &s->windows;
-    double *out = s->row.value;
-    double range = s->call.function == PROMQL_FN_RATE ? (double)s->source->range_ms / 1000 : 1;
+    if (w->from < w->to)
+        rate_alike(s, w, v, lost);
     for (size_t i = 0; i < s->grid.n; i++) {
+        if (i == w->from)
+            i = w->to;
+        if (i == s->grid.n)
+            break;
+        s->row.kind[i] = w->kind[i];
         if (w->kind[i] == KIND_NONE)
             continue;
+        const struct promql_extrapolation *x = &w->each[i];
         uint32_t first = w->low[i], last = w->high[i] - 1;
         double gained = v[last] - v[first];
         if (lost)
             gained += lost[last] - lost[first];
-        double factor = w->factor[i];
-        /* Without the division, unless sampled * (v / gained) may be less than to_start. In the
-         * order of promql_rate(), so that both give the same to the last bit. */
-        if (s->counter && gained > 0 && v[first] >= 0 &&
-            w->sampled[i] * v[first] < w->to_start[i] * gained * NEARLY) {
-            double sampled = w->sampled[i], to_zero = sampled * (v[first] / gained);
-            if (to_zero < w->to_start[i])
-                factor = (sampled + to_zero + w->to_end[i]) / sampled / range;
-        }
-        out[i] = gained * factor;
+        s->row.value[i] = promql_extrapolated(x, v[first], gained);
     }
+    s->row.floats = w->from == 0 && w->to == s->grid.n && w->width >= 2;
 }
 
 /* What resets have lost before each sample; NULL where differences of it are not exact. */
@@ -222,16 +161,81 @@ static struct parts take_apart(struct engine *e, struct range_stream *s, const s
                           .histogram_start_ms = start ? s->histogram_start : NULL};
 }
 
-static int fill_windows(struct engine *e, struct range_stream *s, const struct parts *p)
+/* The sum of values of one sign, in any order: where signs differ, digits may cancel out, and then
+ * the order is seen. */
+static bool sum_of_one_sign(const double *v, size_t n, double *sum, double *c)
+{
+    const struct promql_kernel *k = promql_kernel();
+    if (k->window_least(v, n) < 0 && k->window_greatest(v, n) > 0)
+        return false;
+    k->window_sum(v, n, sum, c);
+    return isfinite(*sum);
+}
+
+/* One window of n floats, none NaN; false where it needs more than this. */
+static bool plain_window(enum promql_function f, const double *v, size_t n, double *ret)
+{
+    const struct promql_kernel *k = promql_kernel();
+    double sum, c;
+    switch (f) {
+    case PROMQL_FN_COUNT_OVER_TIME:
+        *ret = (double)n;
+        return true;
+    case PROMQL_FN_PRESENT_OVER_TIME:
+        *ret = 1;
+        return true;
+    case PROMQL_FN_LAST_OVER_TIME:
+        *ret = v[n - 1];
+        return true;
+    case PROMQL_FN_MAX_OVER_TIME:
+        *ret = k->window_greatest(v, n);
+        return true;
+    case PROMQL_FN_MIN_OVER_TIME:
+        *ret = k->window_least(v, n);
+        return true;
+    case PROMQL_FN_SUM_OVER_TIME:
+        if (!sum_of_one_sign(v, n, &sum, &c))
+            return false;
+        *ret = sum + c;
+        return true;
+    case PROMQL_FN_AVG_OVER_TIME:
+        if (!sum_of_one_sign(v, n, &sum, &c))
+            return false;
+        *ret = sum / (double)n + c / (double)n;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Functions that look at values only, over floats without NaN; false where a window needs more. */
+static bool fill_plainly(struct range_stream *s, const struct windows *w, const struct parts *p)
+{
+    if (s->source->before_ms || p->histograms_n || !s->plain ||
+        promql_kernel()->any_nan(p->value, p->n))
+        return false;
+    for (size_t i = 0; i < s->grid.n; i++) {
+        size_t n = w->high[i] - w->low[i];
+        s->row.kind[i] = n ? KIND_FLOAT : KIND_NONE;
+        if (n && !plain_window(s->call.function, p->value + w->low[i], n, &s->row.value[i]))
+            return false;
+    }
+    return true;
+}
+
+static int fill_windows(struct engine *e, struct range_stream *s, const struct windows *windows,
+                        const struct parts *p)
 {
     size_t n = s->grid.n;
+    if (fill_plainly(s, windows, p))
+        return promql_engine_work(e, n * (windows->high[n - 1] - windows->low[n - 1]));
     int (*f)(struct engine *, const struct range_call *, const struct window *, double *,
              const struct histogram **) = s->source->before_ms               ? promql_extended
                                           : promql_is_rate(s->call.function) ? promql_rate
                                                                              : promql_over_time;
     size_t lo = 0, hi = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t low = s->windows.low[i], high = s->windows.high[i];
+        uint32_t low = windows->low[i], high = windows->high[i];
         struct window w = {.ts_ms = p->ts_ms + low,
                            .value = p->value + low,
                            .n = high - low,
@@ -301,10 +305,11 @@ static void name_hint(struct engine *e, const struct range_stream *s, struct str
                            STR_ARG(type), STR_ARG(metric));
 }
 
-static void count_windows(struct engine *e, const struct range_stream *s, const struct parts *p)
+static void count_windows(struct engine *e, const struct range_stream *s, const struct windows *w,
+                          const struct parts *p)
 {
     for (size_t i = 0; i < s->grid.n; i++) {
-        uint64_t n = s->windows.high[i] - s->windows.low[i];
+        uint64_t n = w->high[i] - w->low[i];
         int64_t to = promql_source_ms(s->source, i), from = to - s->source->range_ms;
         for (size_t k = 0; k < p->histograms_n; k++) {
             if (p->histogram_ts_ms[k] > from && p->histogram_ts_ms[k] <= to)
@@ -326,20 +331,22 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
         c = &whole;
     }
     bool plain = s->fast && !c->histogram && !(s->starts && c->start_ms);
-    bool rising = plain && is_rising(c->value, c->n);
+    bool rising = plain && promql_kernel()->rising(c->value, c->n);
     struct parts p = {.ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id};
+    s->row.floats = false;
     if (!rising)
         p = take_apart(e, s, c);
-    windows_of(s, p.ts_ms, p.n, p.ts_id);
+    struct windows *w = promql_windows_of(e, &s->windows, p.ts_ms, p.n, p.ts_id);
     if (s->counted)
-        count_windows(e, s, &p);
+        count_windows(e, s, w, &p);
     if (!plain || p.histograms_n)
-        return fill_windows(e, s, &p);
+        return fill_windows(e, s, w, &p);
     const double *lost = NULL;
     if (!rising && s->counter && !(lost = lost_of(e, s, p.value, p.n)))
-        return fill_windows(e, s, &p);
-    rate_fill(s, p.value, lost);
-    memcpy(s->row.kind, s->windows.kind, s->grid.n);
+        return fill_windows(e, s, w, &p);
+    promql_windows_extrapolate(e, &s->windows, w, p.ts_ms, s->call.function == PROMQL_FN_RATE,
+                               s->counter);
+    rate_fill(s, w, p.value, lost);
     return 0;
 }
 
@@ -392,6 +399,13 @@ static bool looks_at_starts(const struct engine *e, enum promql_function f)
                                    f == PROMQL_FN_IRATE || f == PROMQL_FN_RESETS);
 }
 
+/* Does plain_window() know f? */
+static bool is_plain(enum promql_function f)
+{
+    double v = 0, ret;
+    return plain_window(f, &v, 1, &ret);
+}
+
 /* Are the windows so long that aggregates of blocks pay? */
 static bool long_windows(const struct engine *e, const struct promql_expr *over,
                          enum promql_function f)
@@ -421,6 +435,7 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
     s->call.function = f;
     s->keep_name = f == PROMQL_FN_LAST_OVER_TIME || f == PROMQL_FN_FIRST_OVER_TIME;
     s->counter = f != PROMQL_FN_DELTA;
+    s->plain = is_plain(f);
     s->fast = f == PROMQL_FN_RATE || f == PROMQL_FN_INCREASE || f == PROMQL_FN_DELTA;
     s->starts = looks_at_starts(e, f);
     int err = range_arguments(e, x, g, s);
@@ -440,16 +455,14 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
         s->blocks = promql_blocks_new(e, s->source, f);
     s->call.smoothed = s->source->smoothed;
     s->fast &= !s->source->before_ms;
+    promql_windows_init(e, s->source, s->source->range_ms + s->source->before_ms,
+                        s->source->after_ms, &s->windows);
     size_t n = g->n;
-    struct windows *w = &s->windows;
-    w->low = arena_array(e->arena, n, sizeof *w->low);
-    w->high = arena_array(e->arena, n, sizeof *w->high);
-    w->kind = arena_array(e->arena, n, 1);
     if (s->fast) {
-        w->to_start = arena_array(e->arena, n, sizeof(double));
-        w->sampled = arena_array(e->arena, n, sizeof(double));
-        w->factor = arena_array(e->arena, n, sizeof(double));
-        w->to_end = arena_array(e->arena, n, sizeof(double));
+        s->first = arena_array(e->arena, 4 * n, sizeof *s->first);
+        s->last = s->first + n;
+        s->lost_first = s->last + n;
+        s->lost_last = s->lost_first + n;
     }
     promql_row_new(e, n, &s->row);
     *ret = &s->stream;

@@ -21,7 +21,7 @@ void promql_row_clear(struct row_buffer *r, size_t n)
 
 void promql_row_view(const struct row_buffer *b, struct row *ret)
 {
-    *ret = (struct row){b->key, b->drop_name, b->kind, b->value, b->histogram};
+    *ret = (struct row){b->key, b->drop_name, b->floats, b->kind, b->value, b->histogram};
 }
 
 void promql_row_histogram(struct engine *e, struct row_buffer *r, size_t n, size_t i,
@@ -61,6 +61,12 @@ static size_t row_copy(struct engine *e, struct row_buffer *to, const struct row
 {
     size_t present = 0;
     const struct histogram *last = NULL, *copy = NULL;
+    if (r->floats) {
+        memset(to->kind, KIND_FLOAT, n);
+        memcpy(to->value, r->value, n * sizeof *to->value);
+        to->drop_name = r->drop_name;
+        return n;
+    }
     for (size_t i = 0; i < n; i++) {
         if (r->kind[i] == KIND_FLOAT) {
             to->kind[i] = KIND_FLOAT;
@@ -194,6 +200,20 @@ static bool is_identity(struct str name)
            str_eq(name, STR("__unit__"));
 }
 
+/* Has a key behind its __name__ one of the others? Labels are sorted. */
+static bool has_identity(struct str rest)
+{
+    const char *at = rest.p;
+    struct label l;
+    while (rest.n && labels_next(rest, &at, &l, NULL)) {
+        if (is_identity(l.name))
+            return true;
+        if (str_cmp(l.name, STR("__unit__")) > 0)
+            return false;
+    }
+    return false;
+}
+
 struct str promql_key_nameless(struct engine *e, struct str key)
 {
     const char *at = key.p;
@@ -203,7 +223,7 @@ struct str promql_key_nameless(struct engine *e, struct str key)
     struct str rest = key;
     if (str_eq(l.name, LABEL_METRIC))
         rest = str_sub(key, (size_t)(at - key.p), key.n);
-    if (!memmem(rest.p, rest.n, "__type__", 8) && !memmem(rest.p, rest.n, "__unit__", 8))
+    if (!has_identity(rest))
         return rest;
     struct buf out;
     buf_init(&out, KEY_TEXT_MAX);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/vec.h"
+#include "query/promql/promql_parallel.h"
 
 enum { LOOKBACK_MS = 5 * 60 * 1000, POLL_CLOCK = 16 };
 
@@ -68,6 +69,8 @@ int promql_engine_poll(struct engine *e)
         atomic_load_explicit(&e->meter->canceled, memory_order_relaxed))
         return promql_engine_fail(e, PROMQL_CANCELED,
                                   "query was canceled in expression evaluation");
+    if (e->shared && atomic_load_explicit(&e->shared->stop, memory_order_relaxed))
+        return promql_engine_fail(e, PROMQL_CANCELED, "another part of the query has failed");
     int err = e->arena->total > e->charged ? promql_engine_room(e, 0) : 0;
     if (err < 0 || ++e->polls % POLL_CLOCK)
         return err;
@@ -98,7 +101,7 @@ uint64_t promql_histogram_weight(const struct histogram *h)
 
 int promql_engine_hold(struct engine *e, uint64_t n)
 {
-    e->alive += n;
+    e->alive = e->shared ? atomic_fetch_add(&e->shared->alive, n) + n : e->alive + n;
     if (e->alive > e->alive_peak)
         e->alive_peak = e->alive;
     uint64_t limit = e->query->limits.samples_max;
@@ -269,11 +272,29 @@ struct series_list {
     size_t n, capacity;
 };
 
+/* The times of all steps, once for all series that have them. */
+static const int64_t *all_times(struct engine *e, const struct grid *g)
+{
+    if (e->all_times)
+        return e->all_times;
+    int64_t *ts = arena_raw(e->arena, g->n * sizeof *ts);
+    for (size_t i = 0; i < g->n; i++)
+        ts[i] = grid_ms(g, i);
+    return e->all_times = ts;
+}
+
 /* The steps of a row that have a value, as a series in the arena. */
 static bool series_of_row(struct engine *e, const struct row *r, const struct grid *g,
                           struct promql_series *ret)
 {
     size_t n = 0;
+    if (r->floats) {
+        double *copy = arena_raw(e->arena, g->n * sizeof *copy);
+        memcpy(copy, r->value, g->n * sizeof *copy);
+        *ret =
+            (struct promql_series){arena_str(e->arena, r->key), all_times(e, g), copy, NULL, g->n};
+        return true;
+    }
     for (size_t i = 0; i < g->n; i++)
         n += r->kind[i] != KIND_NONE;
     if (n == 0)
@@ -299,29 +320,23 @@ static bool series_of_row(struct engine *e, const struct row *r, const struct gr
     return true;
 }
 
-static int gather(struct engine *e, const struct promql_expr *x, const struct grid *g,
-                  struct series_list *list)
+/* Rows that have no name any more and may meet: they are all gathered first. */
+static int gather_delayed(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                          struct series_list *list)
 {
     struct stream *s;
     int err = promql_stream(e, x, g, &s);
     if (err < 0)
         return err;
     e->prepared_ns = clock_monotonic_ns(&clock_real);
-    if (e->delayed_names)
-        s = promql_stream_unique(e, s, g->n);
+    s = promql_stream_unique(e, s, g->n);
     struct rows dropped = {0};
     struct row r;
     int more;
     while ((more = s->next(e, s, &r)) > 0) {
-        struct promql_series series;
         if (r.drop_name)
             r.key = promql_key_nameless(e, r.key);
-        if (e->delayed_names) {
-            more = promql_rows_merge(e, &dropped, &r, g->n);
-        } else if (series_of_row(e, &r, g, &series)) {
-            vec_push(list, series);
-            more = promql_engine_hold(e, series.n);
-        }
+        more = promql_rows_merge(e, &dropped, &r, g->n);
         if (more < 0 || (more = promql_engine_poll(e)) < 0)
             break;
     }
@@ -333,6 +348,44 @@ static int gather(struct engine *e, const struct promql_expr *x, const struct gr
     }
     promql_rows_done(&dropped);
     return more;
+}
+
+static int gather_part(struct engine *e, struct stream *s, const void *grid, void *part)
+{
+    const struct grid *g = grid;
+    struct series_list *list = part;
+    struct row r;
+    int more;
+    while ((more = s->next(e, s, &r)) > 0) {
+        struct promql_series series;
+        if (r.drop_name)
+            r.key = promql_key_nameless(e, r.key);
+        if (series_of_row(e, &r, g, &series)) {
+            vec_push(list, series);
+            more = promql_engine_hold(e, series.n);
+        }
+        if (more < 0 || (more = promql_engine_poll(e)) < 0)
+            break;
+    }
+    return more;
+}
+
+static int gather(struct engine *e, const struct promql_expr *x, const struct grid *g,
+                  struct series_list *list)
+{
+    struct series_list *parts = NULL;
+    size_t n = 0;
+    if (e->delayed_names)
+        return gather_delayed(e, x, g, list);
+    int err = promql_parallel(e, x, g, gather_part, g, sizeof *parts, &parts, &n);
+    for (size_t i = 0; i < n; i++) {
+        vec_reserve(list, list->n + parts[i].n);
+        if (parts[i].n)
+            memcpy(list->v + list->n, parts[i].v, parts[i].n * sizeof *list->v);
+        list->n += parts[i].n;
+        vec_free(&parts[i]);
+    }
+    return err;
 }
 
 static int gather_scalar(struct engine *e, const struct promql_expr *x, const struct grid *g,

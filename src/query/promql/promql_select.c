@@ -55,8 +55,9 @@ static int open_cursor(struct engine *e, const struct promql_expr *x, const stru
                        int64_t behind_ms, enum select_want want, struct series_cursor **ret)
 {
     const struct promql_query *q = e->query;
-    *ret = NULL;
-    if (!q->store || !q->tenant)
+    *ret = e->given;
+    e->given = NULL;
+    if (*ret || !q->store || !q->tenant)
         return 0;
     int64_t first = promql_source_ms(s, 0), last = promql_source_ms(s, s->grid.n - 1);
     struct select how = {.matchers = x->matchers,

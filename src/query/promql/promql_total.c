@@ -243,3 +243,56 @@ struct histogram *promql_total_histogram(struct engine *e, const struct promql_t
     }
     return r;
 }
+
+/* The sums of t alone, or what they lack. */
+static const struct histogram *half_of(struct engine *e, const struct promql_total *t, bool rest)
+{
+    struct promql_total half = *t;
+    struct promql_dense *d = &half.dense;
+    struct promql_side *sides[] = {&d->positive, &d->negative};
+    for (int k = 0; k < 2; k++) {
+        if (rest)
+            sides[k]->v = copy_of(e, sides[k]->c, sides[k]->c ? sides[k]->n : 0);
+        if (rest && !sides[k]->c)
+            sides[k]->n = 0;
+        sides[k]->c = NULL;
+    }
+    half.count = rest ? t->count_c : t->count;
+    half.sum = rest ? t->sum_c : t->sum;
+    d->zero = rest ? d->zero_c : d->zero;
+    half.count_c = half.sum_c = d->zero_c = 0;
+    return promql_total_histogram(e, &half, false);
+}
+
+bool promql_total_join(struct engine *e, struct promql_total *t, const struct promql_total *from,
+                       bool mean, unsigned *notes)
+{
+    unsigned conflict = 0;
+    if (t->n == 0) {
+        *t = *from;
+        return true;
+    }
+    t->seen_reset |= from->seen_reset;
+    t->seen_no_reset |= from->seen_no_reset;
+    if (t->seen_reset && t->seen_no_reset)
+        *notes |= NOTE_RESET_CONFLICT;
+    if (t->custom != from->custom) {
+        *notes |= NOTE_MIXED_SCHEMAS;
+        return false;
+    }
+    t->reset = promql_reset_of_sum(t->reset, from->reset, &conflict);
+    const struct histogram *h = half_of(e, from, false);
+    double n = (double)(t->n + from->n), share = (double)from->n / n;
+    bool incremental = t->incremental || from->incremental || (mean && may_overflow(t, h));
+    if (incremental) { /* the mean of both means */
+        scale(t, (double)t->n / n, t->incremental ? 1 : (double)t->n);
+        t->incremental = true;
+        h = promql_total_histogram(e, from, true);
+        add(e, t, h, 1 / share, notes);
+    } else {
+        add(e, t, h, 1, notes);
+        add(e, t, half_of(e, from, true), 1, notes);
+    }
+    t->n += from->n;
+    return true;
+}

@@ -7,10 +7,11 @@
 #include "base/vec.h"
 #include "model/labels.h"
 #include "model/sample.h"
+#include "os/pool.h"
 #include "query/promql/promql_tree.h"
 #include "text/regex.h"
 
-enum { MINUTE_MS = 60000, LINES_MAX = 200000, SAMPLES_MAX = 10000 };
+enum { MINUTE_MS = 60000, LINES_MAX = 200000, SAMPLES_MAX = 10000, THREADS = 2 };
 
 struct expectation {
     bool any; /* "expect warn" was written */
@@ -40,6 +41,7 @@ struct runner {
     struct str *lines;
     size_t lines_n, at;
     struct promqltest_store *store;
+    struct pool *pool;
     struct arena arena; /* of one case */
     struct promqltest_result *result;
     struct buf *report;
@@ -304,7 +306,7 @@ static bool check_result(struct runner *t, const struct variant *v, struct promq
 }
 
 static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_from_ms,
-                     const char **ret)
+                     struct pool *pool, const char **ret)
 {
     const struct eval *e = v->eval;
     const struct promql_options options = options_of_cases();
@@ -317,6 +319,8 @@ static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_f
                              .step_ms = MINUTE_MS,
                              .instant = true,
                              .blocks_from_ms = blocks_from_ms,
+                             .pool = pool,
+                             .shards = 3,
                              .limits = {.samples_max = SAMPLES_MAX}};
     if (v->middle) {
         q.start_ms -= MINUTE_MS;
@@ -344,10 +348,11 @@ static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_f
     return good;
 }
 
-/* From samples, and from the aggregates of blocks. */
+/* From samples, from the aggregates of blocks, and on several threads. */
 static bool run_variant(struct runner *t, const struct variant *v, const char **ret)
 {
-    return run_with(t, v, INT64_MAX, ret) && run_with(t, v, 1, ret);
+    return run_with(t, v, INT64_MAX, NULL, ret) && run_with(t, v, 1, NULL, ret) &&
+           run_with(t, v, INT64_MAX, t->pool, ret);
 }
 
 /* --- variants of an instant query ------------------------------------------------------------- */
@@ -735,7 +740,9 @@ static void run_lines(struct runner *t, struct str text)
 void promqltest_run(struct str text, struct promqltest_result *ret, struct buf *report)
 {
     struct runner t = {.result = ret, .report = report, .store = promqltest_store_new()};
+    t.pool = pool_new("query", THREADS, THREADS);
     run_lines(&t, text);
+    pool_free(t.pool);
     promqltest_store_free(t.store);
 }
 

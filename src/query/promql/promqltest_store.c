@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "model/labels.h"
@@ -63,6 +64,8 @@ struct series_cursor {
     int64_t from_ms, to_ms;
     enum select_want want;
     struct block *blocks; /* of the present series, where they are asked for */
+    bool times_only;
+    double *junk; /* what stands for the values where nobody looks at them */
     const struct memory_series *present;
 };
 
@@ -97,6 +100,7 @@ static int memory_select(struct series_store *face, struct tenant *t, const stru
     c->from_ms = how->from_ms;
     c->to_ms = how->to_ms;
     c->want = how->want;
+    c->times_only = how->times_only;
     struct regex **re = mem_array(how->matchers_n + 1, sizeof(struct regex *));
     int err = 0;
     for (size_t i = 0; i < how->matchers_n && err == 0; i++) {
@@ -158,6 +162,25 @@ static void give_blocks(struct series_cursor *c, const struct memory_series *m,
     ret->blocks_n = n;
 }
 
+/* Columns with the same times have the same number, as a store on disk has them. */
+static uint64_t times_id(const struct column *c)
+{
+    return hash_xxh3(c->ts_ms, c->n * sizeof *c->ts_ms, c->n) | 1;
+}
+
+/* Takes the values away from who does not look at them. */
+static void hide_values(struct series_cursor *c, const struct memory_series *m, struct column *ret)
+{
+    bool plain = c->times_only && !m->histograms;
+    for (size_t i = 0; i < ret->n && plain; i++)
+        plain = ret->value[i] == ret->value[i];
+    if (!plain)
+        return;
+    mem_free(c->junk);
+    c->junk = mem_array(ret->n + 1, sizeof *c->junk);
+    ret->value = c->junk;
+}
+
 static int memory_decode(struct series_cursor *c, const struct block *b, struct column *ret)
 {
     const struct memory_series *m = c->present;
@@ -166,6 +189,8 @@ static int memory_decode(struct series_cursor *c, const struct block *b, struct 
                            .histogram = m->histograms ? m->histogram.v + b->handle : NULL,
                            .start_ms = m->starts ? m->start.v + b->handle : NULL,
                            .n = b->n};
+    ret->ts_id = times_id(ret);
+    hide_values(c, m, ret);
     return 0;
 }
 
@@ -187,6 +212,8 @@ static int memory_next(struct series_cursor *c, struct series_view *ret, struct 
                                       .histogram = m->histograms ? m->histogram.v + lo : NULL,
                                       .start_ms = m->starts ? m->start.v + lo : NULL,
                                       .n = hi - lo};
+        ret->column.ts_id = times_id(&ret->column);
+        hide_values(c, m, &ret->column);
         if (c->want == SELECT_BLOCKS)
             give_blocks(c, m, ret);
         return 1;
@@ -194,8 +221,35 @@ static int memory_next(struct series_cursor *c, struct series_view *ret, struct 
     return 0;
 }
 
+static uint64_t memory_estimate(const struct series_cursor *c)
+{
+    return c->found.n;
+}
+
+static size_t memory_split(struct series_cursor *c, size_t n, struct series_cursor **ret)
+{
+    size_t made = 0, whole = c->found.n;
+    for (size_t i = 1; i < n; i++) {
+        size_t from = whole * i / n, to = whole * (i + 1) / n;
+        if (from == to)
+            continue;
+        struct series_cursor *part = mem_new(sizeof *part);
+        part->store = c->store;
+        part->from_ms = c->from_ms;
+        part->to_ms = c->to_ms;
+        part->want = c->want;
+        part->times_only = c->times_only;
+        for (size_t k = from; k < to; k++)
+            vec_push(&part->found, c->found.v[k]);
+        ret[made++] = part;
+    }
+    c->found.n = whole / n;
+    return made;
+}
+
 static void memory_close(struct series_cursor *c)
 {
+    mem_free(c->junk);
     vec_free(&c->found);
     mem_free(c->blocks);
     mem_free(c);
@@ -276,6 +330,8 @@ static const struct series_store_ops ops = {.mark = memory_mark,
                                             .tenant = memory_tenant,
                                             .select = memory_select,
                                             .next = memory_next,
+                                            .estimate = memory_estimate,
+                                            .split = memory_split,
                                             .decode = memory_decode,
                                             .close = memory_close};
 

@@ -73,6 +73,9 @@ struct select {
      * for all. */
     uint32_t shard, shards;
     uint64_t series_max; /* more is -ERR_LIMIT; 0: no limit */
+    /* Who asks looks at times only: of a run of samples without staleness markers, the values may
+     * be any (but no markers). Spares decoding them. */
+    bool times_only;
 };
 
 struct series_view {
@@ -113,6 +116,13 @@ struct series_store_ops {
                   struct series_cursor **ret, struct why *why);
     /* The next series: 1 with *ret filled, 0 at the end, -ERR_x. */
     int (*next)(struct series_cursor *c, struct series_view *ret, struct why *why);
+    /* About how many series a cursor that has not moved yet will give (not less). May be NULL. */
+    uint64_t (*estimate)(const struct series_cursor *c);
+    /* Cuts a cursor that has not moved yet (and has no series_max) into at most n, over consecutive
+     * ranges of keys: c is then the first of them, ret[0 ..] are the others in order; returns how
+     * many these are, 0 .. n - 1. Each is closed for itself and may be read by a thread of its own.
+     * Who calls this has an estimate of what is worth it. May be NULL. */
+    size_t (*split)(struct series_cursor *c, size_t n, struct series_cursor **ret);
     /* The samples of a block of the present view; borrowed until the next decode or next. */
     int (*decode)(struct series_cursor *c, const struct block *b, struct column *ret);
     /* Tells of every gap that the answer so far has. */

@@ -44,7 +44,7 @@ static void reserve(struct column_arrays *a, size_t n)
 }
 
 /* Histograms and created timestamps are rare: their arrays are filled from the first one on. */
-static void add_rest(struct column_join *j, const struct column *c, size_t from, size_t n)
+static void add_rest(struct column_join *j, const struct column *c)
 {
     struct column_arrays *a = &j->a;
     if (c->histogram && !j->has_histograms) {
@@ -55,33 +55,49 @@ static void add_rest(struct column_join *j, const struct column *c, size_t from,
         memset(a->starts.v, 0, a->ts.n * sizeof *a->starts.v);
         j->has_starts = true;
     }
-    for (size_t i = 0; j->has_histograms && i < n; i++) {
-        const struct histogram *h = c->histogram ? c->histogram[from + i] : NULL;
+    for (size_t i = 0; j->has_histograms && i < c->n; i++) {
+        const struct histogram *h = c->histogram ? c->histogram[i] : NULL;
         a->histograms.v[a->ts.n + i] = h ? histogram_clone(h, &j->arena) : NULL;
     }
-    for (size_t i = 0; j->has_starts && i < n; i++)
-        a->starts.v[a->ts.n + i] = c->start_ms ? c->start_ms[from + i] : 0;
+    for (size_t i = 0; j->has_starts && i < c->n; i++)
+        a->starts.v[a->ts.n + i] = c->start_ms ? c->start_ms[i] : 0;
 }
 
-void column_join_add(struct column_join *j, const struct column *c, int64_t from_ms, int64_t to_ms)
+void column_cut(const struct column *c, int64_t from_ms, int64_t to_ms, struct column *ret)
 {
+    *ret = (struct column){0};
     if (c->n == 0)
         return;
     size_t from = c->ts_ms[0] >= from_ms ? 0 : sample_at_least(c->ts_ms, c->n, from_ms);
     size_t to = c->ts_ms[c->n - 1] <= to_ms ? c->n : sample_at_least(c->ts_ms, c->n, to_ms + 1);
     if (from >= to)
         return;
+    *ret = (struct column){
+        .ts_ms = c->ts_ms + from,
+        .value = c->value + from,
+        .histogram = c->histogram ? c->histogram + from : NULL,
+        .start_ms = c->start_ms ? c->start_ms + from : NULL,
+        .n = to - from,
+        /* The same cut of the same times is the same column. */
+        .ts_id = c->ts_id ? hash_u64(c->ts_id ^ hash_u64(from << 20 ^ (to - from))) | 1 : 0,
+    };
+}
 
-    size_t n = to - from;
+void column_join_add(struct column_join *j, const struct column *all, int64_t from_ms,
+                     int64_t to_ms)
+{
+    struct column some, *c = &some;
+    column_cut(all, from_ms, to_ms, c);
+    if (c->n == 0)
+        return;
+    size_t n = c->n;
     struct column_arrays *a = &j->a;
     reserve(a, a->ts.n + n);
-    memcpy(a->ts.v + a->ts.n, c->ts_ms + from, n * sizeof *a->ts.v);
-    memcpy(a->values.v + a->ts.n, c->value + from, n * sizeof *a->values.v);
+    memcpy(a->ts.v + a->ts.n, c->ts_ms, n * sizeof *a->ts.v);
+    memcpy(a->values.v + a->ts.n, c->value, n * sizeof *a->values.v);
     if (c->histogram || c->start_ms || j->has_histograms || j->has_starts)
-        add_rest(j, c, from, n);
-    /* The same cut of the same times is the same column. */
-    uint64_t id = c->ts_id ? hash_u64(c->ts_id ^ hash_u64(from << 20 ^ n)) | 1 : 0;
-    vec_push(&j->pieces, ((struct column_piece){a->ts.n, n, id}));
+        add_rest(j, c);
+    vec_push(&j->pieces, ((struct column_piece){a->ts.n, n, c->ts_id}));
     a->ts.n += n;
 }
 

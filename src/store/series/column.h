@@ -48,6 +48,9 @@ struct column_join {
     bool has_histograms, has_starts;
 };
 
+/* What of c lies in [from_ms, to_ms]; points into c. */
+void column_cut(const struct column *c, int64_t from_ms, int64_t to_ms, struct column *ret);
+
 void column_join_init(struct column_join *j);
 void column_join_done(struct column_join *j);
 

@@ -1,5 +1,6 @@
 #include "store/series/cursor.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,17 +22,27 @@ struct source {
     bool tier;
 };
 
-struct series_cursor {
+/* What the cursors of one select share: constant but for refs. */
+struct selection {
+    atomic_uint refs;
     struct tenant *t;
     struct select how;
     struct index_matchers *matchers;
     struct tenant_part **held;
     size_t held_n;
-    struct source *sources; /* [held_n] oldest first */
+    uint32_t *ids; /* [ids_n] of the head, in key order */
+    size_t ids_n;
+    struct tombstone *tombstones; /* [tombstones_n] that overlap the range */
+    size_t tombstones_n;
+    uint64_t generation;
+};
+
+struct series_cursor {
+    struct selection *of;
+    struct source *sources; /* [of->held_n] oldest first */
 
     struct head_reader reader;
-    uint32_t *ids; /* [ids_n] */
-    size_t ids_n, ids_at;
+    size_t ids_at, ids_end; /* of of->ids: those that this cursor has yet to give */
     struct buf head_key;
     bool head_present, head_loaded; /* head_loaded: head_key is that of ids[ids_at] */
 
@@ -41,10 +52,8 @@ struct series_cursor {
         struct block *v;
         size_t n, capacity;
     } blocks;
-    struct column whole;          /* what a block with handle 0 decodes to */
-    struct tombstone *tombstones; /* [tombstones_n] that overlap the range */
-    size_t tombstones_n;
-    uint64_t series, generation;
+    struct column whole; /* what a block with handle 0 decodes to */
+    uint64_t series;
     char warnings[WARNINGS_MAX][WARNING_BYTES];
     size_t warnings_n;
 };
@@ -69,13 +78,15 @@ void cursor_warnings(struct series_cursor *c, series_warning_f *f, void *context
 
 static int open_sources(struct series_cursor *c, struct why *why)
 {
-    c->sources = mem_array(c->held_n, sizeof *c->sources);
-    for (size_t i = 0; i < c->held_n; i++) {
+    c->sources = mem_array(c->of->held_n, sizeof *c->sources);
+    for (size_t i = 0; i < c->of->held_n; i++) {
         struct source *s = &c->sources[i];
-        s->part = c->held[i];
+        s->part = c->of->held[i];
         s->tier = part_info(s->part->part)->tier != PART_RAW;
-        int err = part_select(s->part->part, c->matchers, c->how.from_ms, c->how.to_ms,
+        int err = part_select(s->part->part, c->of->matchers, c->of->how.from_ms, c->of->how.to_ms,
                               note_warning, c, &s->cursor, why);
+        if (!err && c->of->how.times_only)
+            part_cursor_times_only(s->cursor);
         if (err == -ERR_CORRUPT) {
             char text[WARNING_BYTES];
             snprintf(text, sizeof text, "%s cannot be read, its samples are missing", s->part->dir);
@@ -88,16 +99,43 @@ static int open_sources(struct series_cursor *c, struct why *why)
     return 0;
 }
 
-static void copy_tombstones(struct series_cursor *c)
+static void copy_tombstones(struct selection *s)
 {
-    struct tenant *t = c->t;
+    struct tenant *t = s->t;
     thread_lock(&t->parts_lock);
-    c->tombstones = mem_array(t->tombstones.n, sizeof *c->tombstones);
+    s->tombstones = mem_array(t->tombstones.n, sizeof *s->tombstones);
     for (size_t i = 0; i < t->tombstones.n; i++)
-        if (t->tombstones.v[i].from_ms <= c->how.to_ms &&
-            t->tombstones.v[i].to_ms >= c->how.from_ms)
-            c->tombstones[c->tombstones_n++] = t->tombstones.v[i];
+        if (t->tombstones.v[i].from_ms <= s->how.to_ms &&
+            t->tombstones.v[i].to_ms >= s->how.from_ms)
+            s->tombstones[s->tombstones_n++] = t->tombstones.v[i];
     thread_unlock(&t->parts_lock);
+}
+
+static void selection_release(struct selection *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    tenant_release(s->held, s->held_n);
+    tenant_read_end(s->t, s->generation);
+    mem_free(s->tombstones);
+    mem_free(s->ids);
+    index_matchers_free(s->matchers);
+    mem_free(s);
+}
+
+/* A cursor without sources over all of the selection, to which it takes a reference. */
+static struct series_cursor *cursor_new(struct selection *of)
+{
+    struct series_cursor *c = mem_new(sizeof *c);
+    c->of = of;
+    atomic_fetch_add(&of->refs, 1);
+    column_join_init(&c->join);
+    buf_init(&c->head_key, LABELS_KEY_MAX);
+    buf_init(&c->key, LABELS_KEY_MAX);
+    head_reader_init(&c->reader, of->t->head, of->how.from_ms, of->how.to_ms);
+    c->ids_end = of->ids_n;
+    c->head_present = true;
+    return c;
 }
 
 int cursor_open(struct tenant *t, const struct select *how, struct series_cursor **ret,
@@ -108,27 +146,23 @@ int cursor_open(struct tenant *t, const struct select *how, struct series_cursor
     if (err)
         return err;
 
-    struct series_cursor *c = mem_new(sizeof *c);
-    c->t = t;
-    c->how = *how;
-    c->matchers = matchers;
-    column_join_init(&c->join);
-    buf_init(&c->head_key, LABELS_KEY_MAX);
-    buf_init(&c->key, LABELS_KEY_MAX);
-    head_reader_init(&c->reader, t->head, how->from_ms, how->to_ms);
-    c->generation = tenant_read_begin(t);
-    copy_tombstones(c);
+    struct selection *of = mem_new(sizeof *of);
+    of->t = t;
+    of->how = *how;
+    of->matchers = matchers;
+    of->generation = tenant_read_begin(t);
+    copy_tombstones(of);
     if (head_samples(t->head))
-        head_read_select(t->head, matchers, &c->ids, &c->ids_n);
-    c->held = tenant_hold(t, how->from_ms, how->to_ms, &c->held_n);
+        head_read_select(t->head, matchers, &of->ids, &of->ids_n);
+    of->held = tenant_hold(t, how->from_ms, how->to_ms, &of->held_n);
+    struct series_cursor *c = cursor_new(of);
     err = open_sources(c, why);
     if (err) {
         cursor_close(c);
         return err;
     }
-    for (size_t i = 0; i < c->held_n; i++)
+    for (size_t i = 0; i < of->held_n; i++)
         c->sources[i].present = !c->sources[i].ended; /* stands before its first series */
-    c->head_present = true;
     *ret = c;
     return 0;
 }
@@ -137,20 +171,130 @@ void cursor_close(struct series_cursor *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; c->sources && i < c->held_n; i++)
+    for (size_t i = 0; c->sources && i < c->of->held_n; i++)
         part_cursor_free(c->sources[i].cursor);
     mem_free(c->sources);
-    tenant_release(c->held, c->held_n);
-    tenant_read_end(c->t, c->generation);
-    mem_free(c->tombstones);
     head_reader_done(&c->reader);
-    mem_free(c->ids);
     buf_done(&c->head_key);
     buf_done(&c->key);
     column_join_done(&c->join);
     vec_free(&c->blocks);
-    index_matchers_free(c->matchers);
+    selection_release(c->of);
     mem_free(c);
+}
+
+/* ---- splitting */
+
+uint64_t cursor_estimate(const struct series_cursor *c)
+{
+    uint64_t most = c->ids_end - c->ids_at;
+    for (size_t i = 0; i < c->of->held_n; i++)
+        if (!c->sources[i].ended)
+            most = MAX(most, part_cursor_matches(c->sources[i].cursor));
+    return most;
+}
+
+#define THE_HEAD SIZE_MAX
+
+/* The source with most series, or the head. */
+static size_t largest(const struct series_cursor *c)
+{
+    uint64_t most = c->ids_end - c->ids_at;
+    size_t best = THE_HEAD;
+    for (size_t i = 0; i < c->of->held_n; i++) {
+        const struct source *s = &c->sources[i];
+        uint64_t n = s->ended ? 0 : part_cursor_matches(s->cursor);
+        if (n > most) {
+            most = n;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* The first id from at on whose series is still there; its key in head_key. ids_end: none. */
+static size_t head_key_from(struct series_cursor *c, size_t at)
+{
+    for (; at < c->ids_end; at++) {
+        buf_clear(&c->head_key);
+        if (head_reader_key(&c->reader, c->of->ids[at], &c->head_key))
+            break;
+    }
+    return at;
+}
+
+/* The first of the head's ids that is not before the key. */
+static size_t head_place(struct series_cursor *c, struct str key)
+{
+    size_t low = c->ids_at, high = c->ids_end;
+    while (low < high) {
+        size_t mid = (low + high) / 2, found = head_key_from(c, mid);
+        if (found < high && str_cmp(buf_str(&c->head_key), key) < 0)
+            low = found + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* The key before which one of n parts of a source lies; false where it cannot be told. */
+static bool split_key(struct series_cursor *c, size_t by, size_t n, struct buf *ret)
+{
+    struct str key;
+    buf_clear(ret);
+    if (by == THE_HEAD) {
+        if (head_key_from(c, c->ids_at + (c->ids_end - c->ids_at) / n) == c->ids_end)
+            return false;
+        key = buf_str(&c->head_key);
+    } else if (part_cursor_share(c->sources[by].cursor, n, &key) != 0) {
+        return false;
+    }
+    buf_put_str(ret, key);
+    return true;
+}
+
+/* Takes what is not before the key out of c, as a cursor of its own; NULL where a part's keys
+ * cannot be read. */
+static struct series_cursor *cut(struct series_cursor *c, struct str key)
+{
+    size_t held_n = c->of->held_n;
+    uint32_t *places = mem_array(held_n, sizeof *places);
+    bool good = true;
+    for (size_t i = 0; i < held_n && good; i++)
+        good = c->sources[i].ended || part_cursor_place(c->sources[i].cursor, key, &places[i]) == 0;
+    struct series_cursor *rest = NULL;
+    if (good) {
+        rest = cursor_new(c->of);
+        rest->ids_at = head_place(c, key);
+        rest->ids_end = c->ids_end;
+        c->ids_end = rest->ids_at;
+        rest->sources = mem_array(held_n, sizeof *rest->sources);
+        for (size_t i = 0; i < held_n; i++) {
+            rest->sources[i] = c->sources[i];
+            rest->sources[i].cursor = NULL;
+            if (!c->sources[i].ended)
+                rest->sources[i].cursor =
+                    part_cursor_cut(c->sources[i].cursor, places[i], note_warning, rest);
+        }
+    }
+    mem_free(places);
+    return rest;
+}
+
+size_t cursor_split(struct series_cursor *c, size_t n, struct series_cursor **ret)
+{
+    size_t by = largest(c), made = 0;
+    struct series_cursor *rest = c;
+    struct buf key;
+    buf_init(&key, LABELS_KEY_MAX);
+    while (made + 1 < n && split_key(rest, by, n - made, &key)) {
+        rest = cut(rest, buf_str(&key));
+        if (!rest)
+            break;
+        ret[made++] = rest;
+    }
+    buf_done(&key);
+    return made;
 }
 
 /* ---- moving */
@@ -158,7 +302,7 @@ void cursor_close(struct series_cursor *c)
 /* Moves the sources that had the series before to their next one. */
 static int advance(struct series_cursor *c)
 {
-    for (size_t i = 0; i < c->held_n; i++) {
+    for (size_t i = 0; i < c->of->held_n; i++) {
         struct source *s = &c->sources[i];
         if (!s->present || s->ended)
             continue;
@@ -172,9 +316,9 @@ static int advance(struct series_cursor *c)
         c->ids_at += c->head_loaded;
         c->head_present = c->head_loaded = false;
     }
-    while (!c->head_loaded && c->ids_at < c->ids_n) {
+    while (!c->head_loaded && c->ids_at < c->ids_end) {
         buf_clear(&c->head_key);
-        c->head_loaded = head_reader_key(&c->reader, c->ids[c->ids_at], &c->head_key);
+        c->head_loaded = head_reader_key(&c->reader, c->of->ids[c->ids_at], &c->head_key);
         c->ids_at += !c->head_loaded;
     }
     return 0;
@@ -189,7 +333,7 @@ static bool find_least(struct series_cursor *c)
         least = buf_str(&c->head_key);
         any = true;
     }
-    for (size_t i = 0; i < c->held_n; i++) {
+    for (size_t i = 0; i < c->of->held_n; i++) {
         const struct source *s = &c->sources[i];
         if (!s->ended && (!any || str_cmp(s->series.key, least) < 0)) {
             least = s->series.key;
@@ -201,7 +345,7 @@ static bool find_least(struct series_cursor *c)
     buf_clear(&c->key);
     buf_put_str(&c->key, least);
     least = buf_str(&c->key);
-    for (size_t i = 0; i < c->held_n; i++)
+    for (size_t i = 0; i < c->of->held_n; i++)
         c->sources[i].present = !c->sources[i].ended && str_eq(c->sources[i].series.key, least);
     c->head_present = c->head_loaded && str_eq(buf_str(&c->head_key), least);
     return true;
@@ -209,15 +353,16 @@ static bool find_least(struct series_cursor *c)
 
 static bool in_shard(const struct series_cursor *c)
 {
-    return c->how.shards <= 1 || hash_xxh3(c->key.p, c->key.n, 0) % c->how.shards == c->how.shard;
+    return c->of->how.shards <= 1 ||
+           hash_xxh3(c->key.p, c->key.n, 0) % c->of->how.shards == c->of->how.shard;
 }
 
 /* ---- samples */
 
 static int64_t first_raw(const struct series_cursor *c)
 {
-    int64_t first = c->head_present ? head_first_ms(c->t->head) : INT64_MAX;
-    for (size_t i = 0; i < c->held_n; i++) {
+    int64_t first = c->head_present ? head_first_ms(c->of->t->head) : INT64_MAX;
+    for (size_t i = 0; i < c->of->held_n; i++) {
         const struct source *s = &c->sources[i];
         if (s->present && !s->tier && s->series.chunks_n)
             first = MIN(first, s->series.chunks[0].first_ms);
@@ -229,7 +374,7 @@ static int64_t first_raw(const struct series_cursor *c)
 static int64_t tier_end(const struct series_cursor *c, const struct source *tier)
 {
     int64_t end = first_raw(c);
-    for (size_t i = 0; i < c->held_n; i++) {
+    for (size_t i = 0; i < c->of->held_n; i++) {
         const struct source *s = &c->sources[i];
         if (s->present && s->tier && s->series.chunks_n &&
             part_info(s->part->part)->tier < part_info(tier->part->part)->tier)
@@ -246,7 +391,7 @@ static int add_tier_histograms(struct series_cursor *c, struct source *s, size_t
     if (err)
         return err;
     column.n = sample_at_least(column.ts_ms, column.n, end);
-    column_join_add(&c->join, &column, c->how.from_ms, c->how.to_ms);
+    column_join_add(&c->join, &column, c->of->how.from_ms, c->of->how.to_ms);
     return 0;
 }
 
@@ -270,7 +415,7 @@ static int add_tier(struct series_cursor *c, struct source *s)
             return err;
         for (size_t k = 0; k < n && blocks[k].last_ms < end; k++) {
             struct column one = {.ts_ms = &blocks[k].last_ms, .value = &blocks[k].last, .n = 1};
-            column_join_add(&c->join, &one, c->how.from_ms, c->how.to_ms);
+            column_join_add(&c->join, &one, c->of->how.from_ms, c->of->how.to_ms);
         }
     }
     return 0;
@@ -285,26 +430,26 @@ static int add_part(struct series_cursor *c, struct source *s)
             continue; /* the warning is noted, the rest is read */
         if (err)
             return err;
-        column_join_add(&c->join, &column, c->how.from_ms, c->how.to_ms);
+        column_join_add(&c->join, &column, c->of->how.from_ms, c->of->how.to_ms);
     }
     return 0;
 }
 
 static void remove_deleted(struct series_cursor *c, const struct source *s)
 {
-    for (size_t i = 0; i < c->tombstones_n; i++)
-        if (s->part->number <= c->tombstones[i].sequence &&
-            index_matchers_match(c->tombstones[i].matchers, buf_str(&c->key)))
-            column_join_remove(&c->join, c->tombstones[i].from_ms, c->tombstones[i].to_ms);
+    for (size_t i = 0; i < c->of->tombstones_n; i++)
+        if (s->part->number <= c->of->tombstones[i].sequence &&
+            index_matchers_match(c->of->tombstones[i].matchers, buf_str(&c->key)))
+            column_join_remove(&c->join, c->of->tombstones[i].from_ms, c->of->tombstones[i].to_ms);
 }
 
 static void add_head(struct series_cursor *c)
 {
     struct column main, late;
-    uint32_t id = c->ids[c->ids_at];
+    uint32_t id = c->of->ids[c->ids_at];
     head_reader_samples(&c->reader, id, &main, &late);
-    column_join_add(&c->join, &main, c->how.from_ms, c->how.to_ms);
-    column_join_add(&c->join, &late, c->how.from_ms, c->how.to_ms);
+    column_join_add(&c->join, &main, c->of->how.from_ms, c->of->how.to_ms);
+    column_join_add(&c->join, &late, c->of->how.from_ms, c->of->how.to_ms);
 }
 
 /* The created timestamps that only the head knows. */
@@ -314,7 +459,8 @@ static void add_head_starts(struct series_cursor *c, struct column *column)
     if (!c->head_present || column->n == 0)
         return;
     vec_reserve(&j->b.starts, column->n);
-    if (!head_reader_starts(&c->reader, c->ids[c->ids_at], column->ts_ms, column->n, j->b.starts.v))
+    if (!head_reader_starts(&c->reader, c->of->ids[c->ids_at], column->ts_ms, column->n,
+                            j->b.starts.v))
         return;
     for (size_t i = 0; column->start_ms && i < column->n; i++)
         if (j->b.starts.v[i] == 0)
@@ -322,10 +468,41 @@ static void add_head_starts(struct series_cursor *c, struct column *column)
     column->start_ms = j->b.starts.v;
 }
 
+/* The source that has all of the present series, in one chunk; NULL where it is not so. */
+static struct source *single(struct series_cursor *c)
+{
+    struct source *only = NULL;
+    if (c->head_present || c->of->tombstones_n)
+        return NULL;
+    for (size_t i = 0; i < c->of->held_n; i++) {
+        struct source *s = &c->sources[i];
+        if (!s->present)
+            continue;
+        if (only || s->tier || s->series.chunks_n != 1)
+            return NULL;
+        only = s;
+    }
+    return only;
+}
+
+/* Such a series needs no joining: its chunk is given as it was decoded. */
+static int read_single(struct series_cursor *c, struct source *s, struct column *ret)
+{
+    struct column column;
+    int err = part_cursor_read(s->cursor, 0, &column);
+    *ret = (struct column){0};
+    if (err == 0)
+        column_cut(&column, c->of->how.from_ms, c->of->how.to_ms, ret);
+    return err == -ERR_CORRUPT ? 0 : err; /* the warning is noted */
+}
+
 static int read_whole(struct series_cursor *c, struct column *ret)
 {
+    struct source *only = single(c);
+    if (only)
+        return read_single(c, only, ret);
     column_join_reset(&c->join);
-    for (size_t i = 0; i < c->held_n; i++) {
+    for (size_t i = 0; i < c->of->held_n; i++) {
         struct source *s = &c->sources[i];
         if (!s->present)
             continue;
@@ -333,7 +510,7 @@ static int read_whole(struct series_cursor *c, struct column *ret)
         if (err)
             return err;
         /* What was deleted is out of the older parts; newer sources are added after that. */
-        if (c->tombstones_n)
+        if (c->of->tombstones_n)
             remove_deleted(c, s);
     }
     if (c->head_present)
@@ -348,8 +525,8 @@ static int read_whole(struct series_cursor *c, struct column *ret)
 /* Do deletions concern the present series? Then nothing but reading it all will do. */
 static bool has_deletions(const struct series_cursor *c)
 {
-    for (size_t i = 0; i < c->tombstones_n; i++)
-        if (index_matchers_match(c->tombstones[i].matchers, buf_str(&c->key)))
+    for (size_t i = 0; i < c->of->tombstones_n; i++)
+        if (index_matchers_match(c->of->tombstones[i].matchers, buf_str(&c->key)))
             return true;
     return false;
 }
@@ -371,7 +548,7 @@ static int add_tier_blocks(struct series_cursor *c, struct source *s, bool *ret_
         if (err)
             return err;
         for (size_t k = 0; k < n && blocks[k].last_ms < end; k++)
-            if (blocks[k].last_ms >= c->how.from_ms && blocks[k].first_ms <= c->how.to_ms)
+            if (blocks[k].last_ms >= c->of->how.from_ms && blocks[k].first_ms <= c->of->how.to_ms)
                 vec_push(&c->blocks, blocks[k]);
     }
     return 0;
@@ -424,9 +601,9 @@ static bool sort_blocks(struct series_cursor *c)
 
 static int read_blocks(struct series_cursor *c)
 {
-    bool whole = c->tombstones_n && has_deletions(c);
+    bool whole = c->of->tombstones_n && has_deletions(c);
     c->blocks.n = 0;
-    for (size_t i = 0; i < c->held_n && !whole; i++) {
+    for (size_t i = 0; i < c->of->held_n && !whole; i++) {
         if (!c->sources[i].present)
             continue;
         int err =
@@ -470,10 +647,10 @@ int cursor_decode(struct series_cursor *c, const struct block *b, struct column 
 
 static bool has_any(struct series_cursor *c)
 {
-    for (size_t i = 0; i < c->held_n; i++)
+    for (size_t i = 0; i < c->of->held_n; i++)
         if (c->sources[i].present && c->sources[i].series.chunks_n)
             return true;
-    return c->head_present && head_reader_any(&c->reader, c->ids[c->ids_at]);
+    return c->head_present && head_reader_any(&c->reader, c->of->ids[c->ids_at]);
 }
 
 /* Fills the view; false where the series has nothing in the range. */
@@ -481,7 +658,7 @@ static int fill(struct series_cursor *c, struct series_view *ret, bool *ret_any)
 {
     int err = 0;
     *ret = (struct series_view){.key = buf_str(&c->key)};
-    switch (c->how.want) {
+    switch (c->of->how.want) {
     case SELECT_KEYS:
         *ret_any = has_any(c);
         break;
@@ -515,10 +692,10 @@ int cursor_next(struct series_cursor *c, struct series_view *ret, struct why *wh
             return why_set(why, (enum err) - err, "reading the store: %s", err_text(err));
         if (!any)
             continue;
-        if (c->how.series_max && ++c->series > c->how.series_max)
+        if (c->of->how.series_max && ++c->series > c->of->how.series_max)
             return why_set(why, ERR_LIMIT,
                            "the selector matches more than %llu series; make it narrower",
-                           (unsigned long long)c->how.series_max);
+                           (unsigned long long)c->of->how.series_max);
         return 1;
     }
 }

@@ -154,6 +154,21 @@ void part_cursor_shard(struct part_cursor *c, uint32_t shard, uint32_t shards);
 /* How many series match before the range of time is looked at. */
 uint64_t part_cursor_matches(const struct part_cursor *c);
 
+/* The values will not be looked at (see times_only in store/face/series.h). */
+void part_cursor_times_only(struct part_cursor *c);
+
+/* Of a cursor that has not moved: a key before which about one of n parts of its matches lie.
+ * Borrowed until the cursor is used again; -ERR_RANGE where they are too few. */
+MUST_USE int part_cursor_share(struct part_cursor *c, size_t n, struct str *ret);
+
+/* Of a cursor that has not moved: the first ordinal whose key is not before key. */
+MUST_USE int part_cursor_place(struct part_cursor *c, struct str key, uint32_t *ret);
+
+/* Takes the series from ordinal at on out of a cursor that has not moved, as a cursor of its own.
+ */
+struct part_cursor *part_cursor_cut(struct part_cursor *c, uint32_t at, series_warning_f *warning,
+                                    void *context);
+
 /* 1 with *ret filled, 0 at the end. Damage is told to warn and passed over; -ERR_x is a disk that
  * does not answer. */
 MUST_USE int part_cursor_next(struct part_cursor *c, struct part_series *ret);

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "model/sample.h"
 #include "store/series/part_read.h"
 #include "store/series/part_tier.h"
 
@@ -18,9 +19,10 @@ struct part_cursor {
     series_warning_f *warn;
     void *context;
     uint32_t shard, shards;
+    bool times_only;
 
-    uint64_t *bits;
-    size_t word;
+    uint64_t *bits; /* [words] from series 64 * first_word on */
+    size_t first_word, words, word;
     struct index_keys *keys;
     uint32_t block; /* whose directory is open, NO_BLOCK */
     bool block_bad; /* its directory cannot be read */
@@ -39,7 +41,7 @@ struct part_cursor {
     struct part_times *times;
     struct part_decoded *decoded;
     int64_t ts[CHUNK_MAX];
-    struct block tier[CHUNK_MAX];
+    struct block *tier; /* [CHUNK_MAX] once it is needed */
     struct arena arena;
 };
 
@@ -53,22 +55,30 @@ static void warn(struct part_cursor *c, const char *what, int err)
     c->warn(c->context, text);
 }
 
-int part_select(struct part *p, const struct index_matchers *how, int64_t from_ms, int64_t to_ms,
-                series_warning_f *warning, void *context, struct part_cursor **ret, struct why *why)
+static struct part_cursor *cursor_new(struct part *p, const struct index_matchers *how,
+                                      int64_t from_ms, int64_t to_ms)
 {
     struct part_cursor *c = mem_new(sizeof *c);
     c->part = p;
     c->how = how;
     c->from_ms = from_ms;
     c->to_ms = to_ms;
-    c->warn = warning;
-    c->context = context;
     c->block = NO_BLOCK;
-    c->bits = mem_array(index_words(p->index) + 1, sizeof *c->bits);
     c->keys = index_keys_new(p->index);
     c->times = part_times_new(p);
     c->decoded = mem_raw(sizeof *c->decoded);
     arena_init(&c->arena);
+    return c;
+}
+
+int part_select(struct part *p, const struct index_matchers *how, int64_t from_ms, int64_t to_ms,
+                series_warning_f *warning, void *context, struct part_cursor **ret, struct why *why)
+{
+    struct part_cursor *c = cursor_new(p, how, from_ms, to_ms);
+    c->warn = warning;
+    c->context = context;
+    c->words = index_words(p->index);
+    c->bits = mem_array(c->words + 1, sizeof *c->bits);
     bool outside = from_ms > p->info.last_ms || to_ms < p->info.first_ms;
     int err = outside ? 0 : index_select(p->index, how, c->bits, &c->check);
     if (err) {
@@ -87,6 +97,7 @@ void part_cursor_free(struct part_cursor *c)
     mem_free(c->bits);
     mem_free(c->offsets);
     mem_free(c->decoded);
+    mem_free(c->tier);
     index_keys_free(c->keys);
     part_times_free(c->times);
     part_directory_done(&c->directory);
@@ -105,9 +116,81 @@ void part_cursor_shard(struct part_cursor *c, uint32_t shard, uint32_t shards)
 uint64_t part_cursor_matches(const struct part_cursor *c)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < index_words(c->part->index); i++)
+    for (size_t i = 0; i < c->words; i++)
         n += (uint64_t)__builtin_popcountll(c->bits[i]);
     return n;
+}
+
+void part_cursor_times_only(struct part_cursor *c)
+{
+    c->times_only = true;
+}
+
+int part_cursor_share(struct part_cursor *c, size_t n, struct str *ret)
+{
+    uint64_t before = part_cursor_matches(c) / n, met = 0;
+    size_t w = 0;
+    while (w < c->words && met + (uint64_t)__builtin_popcountll(c->bits[w]) <= before)
+        met += (uint64_t)__builtin_popcountll(c->bits[w++]);
+    uint64_t ordinal = (c->first_word + w) * 64;
+    if (w == 0 || ordinal >= index_series(c->part->index))
+        return -ERR_RANGE; /* too few of them */
+    return index_keys_at(c->keys, (uint32_t)ordinal, ret);
+}
+
+/* Is the key at ordinal before key? */
+static int is_before(struct part_cursor *c, uint32_t ordinal, struct str key, bool *ret)
+{
+    struct str own;
+    int err = index_keys_at(c->keys, ordinal, &own);
+    if (!err)
+        *ret = str_cmp(own, key) < 0;
+    return err;
+}
+
+int part_cursor_place(struct part_cursor *c, struct str key, uint32_t *ret)
+{
+    uint32_t low = 0, high = index_series(c->part->index);
+    while (low < high) {
+        /* Block by block first, since a block is read from its front. */
+        uint32_t mid = low + (high - low) / 2;
+        if (high - low > INDEX_BLOCK)
+            mid = mid / INDEX_BLOCK * INDEX_BLOCK;
+        bool before = false;
+        int err = is_before(c, mid, key, &before);
+        if (err)
+            return err;
+        if (before)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *ret = low;
+    return 0;
+}
+
+struct part_cursor *part_cursor_cut(struct part_cursor *c, uint32_t at, series_warning_f *warning,
+                                    void *context)
+{
+    struct part_cursor *rest = cursor_new(c->part, c->how, c->from_ms, c->to_ms);
+    size_t end = c->first_word + c->words, word = MIN(MAX(at / 64, c->first_word), end);
+    rest->warn = warning;
+    rest->context = context;
+    rest->check = c->check;
+    rest->shard = c->shard;
+    rest->shards = c->shards;
+    rest->times_only = c->times_only;
+    rest->first_word = word;
+    rest->words = end - word;
+    rest->bits = mem_array(rest->words + 1, sizeof *rest->bits);
+    memcpy(rest->bits, c->bits + (word - c->first_word), rest->words * sizeof *rest->bits);
+    c->words = word - c->first_word;
+    if (rest->words && at % 64 && at / 64 == word) {
+        uint64_t mine = ((uint64_t)1 << at % 64) - 1;
+        c->bits[c->words++] &= mine;
+        rest->bits[0] &= ~mine;
+    }
+    return rest;
 }
 
 static int open_block(struct part_cursor *c, uint32_t ordinal)
@@ -196,12 +279,11 @@ static bool collect(struct part_cursor *c, uint32_t ordinal)
 
 static bool next_ordinal(struct part_cursor *c, uint32_t *ret)
 {
-    size_t words = index_words(c->part->index);
-    while (c->word < words && !c->bits[c->word])
+    while (c->word < c->words && !c->bits[c->word])
         c->word++;
-    if (c->word == words)
+    if (c->word == c->words)
         return false;
-    *ret = (uint32_t)(c->word * 64 + (size_t)__builtin_ctzll(c->bits[c->word]));
+    *ret = (uint32_t)((c->first_word + c->word) * 64 + (size_t)__builtin_ctzll(c->bits[c->word]));
     c->bits[c->word] &= c->bits[c->word] - 1;
     return true;
 }
@@ -283,14 +365,28 @@ static size_t compact(struct part_cursor *c, const struct part_directory_entry *
     return k;
 }
 
+/* Can the samples do without their values, as they are floats, all there, and none a marker? */
+static bool no_values(const struct part_cursor *c, const struct part_directory_entry *e)
+{
+    return c->times_only && !e->absent &&
+           (e->kind == PART_FLOATS ? e->summarised
+                                   : e->kind == PART_CONST && !sample_is_stale(e->value));
+}
+
 int part_cursor_slots(struct part_cursor *c, size_t i, struct arena *a, struct column *ret)
 {
+    static const double zeros[CHUNK_MAX];
     const struct part_directory_entry *e = c->entries.v[i];
     struct page_ref bytes = {0};
     const int64_t *ts = NULL;
     if (e->kind == PART_TIER)
         return -ERR_STATE;
     int err = part_times_get(c->times, e->ts_ref, e->ts_first, e->slots, &ts);
+    if (!err && no_values(c, e)) {
+        *ret = (struct column){
+            .ts_ms = ts, .value = zeros, .n = e->slots, .ts_id = c->chunks.v[i].ts_id};
+        return 0;
+    }
     if (!err)
         err = read_bytes(c, i, &bytes);
     if (!err)
@@ -347,6 +443,8 @@ int part_cursor_tier(struct part_cursor *c, size_t i, const struct block **ret, 
     struct page_ref bytes = {0};
     if (e->kind != PART_TIER)
         return -ERR_STATE;
+    if (!c->tier)
+        c->tier = mem_array(CHUNK_MAX, sizeof *c->tier);
     int err = read_bytes(c, i, &bytes);
     if (!err && part_tier_decode(bytes.p, bytes.n, e->slots, c->tier, NULL))
         err = -ERR_CORRUPT;

@@ -130,6 +130,7 @@ int part_open(const struct part_place *at, const char *dir, struct part **ret, s
     }
     p->info.disk_bytes = meta_bytes + disk_size_of(at, dir, "idx") + disk_size_of(at, dir, "ts") +
                          disk_size_of(at, dir, "data");
+    p->columns_kept = part_columns_new(p->columns_n);
     *ret = p;
     return 0;
 }
@@ -139,6 +140,7 @@ void part_free(struct part *p)
     if (!p)
         return;
     id_give(p->id);
+    part_columns_free(p->columns_kept);
     index_free(p->index);
     page_file_close(p->data);
     page_file_close(p->ts);

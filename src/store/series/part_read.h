@@ -19,9 +19,17 @@ struct part {
     uint64_t columns_n, columns;     /* timestamp columns, where their entries lie in idx */
     uint64_t exemplars_n, exemplars; /* bytes, where in idx */
     uint32_t id;                     /* among the open parts; 0: there are too many */
+    struct part_columns *columns_kept;
 };
 
-/* Timestamp columns that a cursor has decoded, so that the series of a group decode one once. */
+/* Timestamp columns of an open part that readers have decoded: kept for all who come after, as far
+ * as memory for that goes (part_times.c). Threads: any. */
+struct part_columns;
+
+struct part_columns *part_columns_new(uint64_t columns_n);
+void part_columns_free(struct part_columns *c); /* NULL is fine */
+
+/* Timestamp columns as one cursor reads them. */
 struct part_times;
 
 struct part_times *part_times_new(struct part *p);
