@@ -48,3 +48,8 @@ uint64_t hash_xxh3(const void *p, size_t n, uint64_t seed)
 {
     return XXH3_64bits_withSeed(p, n, seed);
 }
+
+uint64_t hash_xxh64(const void *p, size_t n)
+{
+    return XXH64(p, n, 0);
+}

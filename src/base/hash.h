@@ -17,6 +17,9 @@ uint32_t hash_crc32c(uint32_t crc, const void *p, size_t n);
 /* XXH3 64-bit of n bytes. Stable over versions and machines: fit for disk. */
 uint64_t hash_xxh3(const void *p, size_t n, uint64_t seed);
 
+/* XXH64 of n bytes, seed 0: for what other programs hash so. */
+uint64_t hash_xxh64(const void *p, size_t n);
+
 /* Mixes one 64-bit number (splitmix64's finaliser). */
 static inline uint64_t hash_u64(uint64_t v)
 {

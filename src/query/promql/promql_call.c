@@ -84,11 +84,17 @@ static int scalar_of_vector(struct engine *e, const struct promql_expr *x, const
     return err;
 }
 
-static double of_pair(enum promql_function f, double a, double b)
+/* The larger of two; only infinity is larger than NaN, as in Go. */
+static double larger(double a, double b)
 {
-    if (isnan(a) || isnan(b))
-        return NAN;
-    return f == PROMQL_FN_MAX_OF ? fmax(a, b) : fmin(a, b);
+    if (a == INFINITY || b == INFINITY)
+        return INFINITY;
+    return isnan(a) || isnan(b) ? NAN : fmax(a, b);
+}
+
+static double smaller(double a, double b)
+{
+    return -larger(-a, -b);
 }
 
 static int scalar_call(struct engine *e, const struct promql_expr *x, const struct grid *g,
@@ -109,7 +115,7 @@ static int scalar_call(struct engine *e, const struct promql_expr *x, const stru
         if (err == 0)
             err = promql_scalar(e, x->arguments[1], g, &b);
         for (size_t i = 0; err == 0 && i < g->n; i++)
-            v[i] = of_pair(x->function, a[i], b[i]);
+            v[i] = x->function == PROMQL_FN_MAX_OF ? larger(a[i], b[i]) : smaller(a[i], b[i]);
         return err;
     default:
         for (size_t i = 0; i < g->n; i++)
@@ -220,19 +226,6 @@ static double apply_round(enum promql_function f, double v, double to, double b)
     (void)b;
     double inverse = 1 / to;
     return floor(v * inverse + 0.5) / inverse;
-}
-
-/* The larger of two; only infinity is larger than NaN, as in Go. */
-static double larger(double a, double b)
-{
-    if (a == INFINITY || b == INFINITY)
-        return INFINITY;
-    return isnan(a) || isnan(b) ? NAN : fmax(a, b);
-}
-
-static double smaller(double a, double b)
-{
-    return -larger(-a, -b);
 }
 
 static double apply_clamp(enum promql_function f, double v, double a, double b)

@@ -25,6 +25,7 @@ struct choose {
     size_t *first; /* [groups_n + 1] where a group begins in order */
     size_t groups_n;
     struct rows out; /* one row a group, or a row each */
+    double *place;   /* [in.n] of limit_ratio */
 };
 
 static int member_cmp(const void *a, const void *b)
@@ -108,11 +109,36 @@ static void keep_member(struct engine *e, struct choose *c, size_t row, size_t s
     to->value[step] = from->value[step];
 }
 
-static bool sampled(const struct choose *c, size_t row, double ratio)
+static void put_length(struct buf *out, size_t n)
 {
-    struct str key = c->in.v[row].key;
-    double place = (double)hash_u64(hash_xxh3(key.p, key.n, 0)) / 18446744073709551616.0;
-    return ratio >= 0 ? place < ratio : place >= 1 + ratio;
+    uint8_t size[] = {(uint8_t)MIN(n, 255U), (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16)};
+    buf_put(out, size, n < 255 ? 1 : sizeof size);
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+    return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+/* Where in [0, 1) a series stands for limit_ratio: Prometheus's hash of its labels, so that both
+ * choose the same series. */
+static double place_of(struct str key)
+{
+    struct label_set *set = mem_new(sizeof *set);
+    struct buf bytes;
+    promql_label_set_read(key, set);
+    qsort(set->v, set->n, sizeof *set->v, name_cmp);
+    buf_init(&bytes, LABELS_KEY_MAX * 2);
+    for (size_t i = 0; i < set->n; i++) {
+        put_length(&bytes, set->v[i].name.n);
+        buf_put_str(&bytes, set->v[i].name);
+        put_length(&bytes, set->v[i].value.n);
+        buf_put_str(&bytes, set->v[i].value);
+    }
+    double place = (double)hash_xxh64(bytes.p, bytes.n) / 18446744073709551615.0;
+    buf_done(&bytes);
+    mem_free(set);
+    return place;
 }
 
 static int choose_ratio(struct engine *e, struct choose *c, size_t step)
@@ -127,7 +153,8 @@ static int choose_ratio(struct engine *e, struct choose *c, size_t step)
         r = r > 1 ? 1 : -1;
     }
     for (size_t i = 0; i < c->in.n; i++) {
-        if (c->in.v[i].kind[step] != KIND_NONE && sampled(c, i, r))
+        double place = c->place[i];
+        if (c->in.v[i].kind[step] != KIND_NONE && (r >= 0 ? place < r : place >= 1 + r))
             keep_member(e, c, i, step);
     }
     return 0;
@@ -173,6 +200,10 @@ static int choose_rows(struct engine *e, struct choose *c, struct rows *ordered)
     struct member *members = mem_array(c->in.n + 1, sizeof *members);
     bool ratio = c->expr->operator== TOKEN_LIMIT_RATIO;
     int err = 0;
+    if (ratio)
+        c->place = arena_array(e->arena, c->in.n + 1, sizeof *c->place);
+    for (size_t i = 0; ratio && i < c->in.n; i++)
+        c->place[i] = place_of(c->in.v[i].key);
     for (size_t step = 0; err == 0 && step < c->n; step++) {
         err = ratio ? choose_ratio(e, c, step) : choose_k(e, c, step, members, ordered);
         if (err == 0)

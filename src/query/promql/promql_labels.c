@@ -25,12 +25,15 @@ static struct str label_value(const struct label_set *s, struct str name)
     return STR("");
 }
 
-static void replace(struct relabel_stream *s, struct label_set *set, struct buf *out)
+/* False where the source does not match: nothing changes. */
+static bool replace(struct relabel_stream *s, struct label_set *set, struct buf *out)
 {
     const struct promql_expr *x = s->expr;
     struct str source = label_value(set, promql_string(x->arguments[3]));
-    if (regex_expand(s->regex, source, promql_string(x->arguments[2]), out))
-        promql_label_set_put(set, promql_string(x->arguments[1]), buf_str(out));
+    if (!regex_expand(s->regex, source, promql_string(x->arguments[2]), out))
+        return false;
+    promql_label_set_put(set, promql_string(x->arguments[1]), buf_str(out));
+    return true;
 }
 
 static void join(const struct promql_expr *x, struct label_set *set, struct buf *out)
@@ -53,8 +56,9 @@ static int relabel_next(struct engine *e, struct stream *stream, struct row *ret
     struct buf out;
     buf_init(&out, LABELS_KEY_MAX);
     promql_label_set_read(ret->key, &set);
+    bool changed = true;
     if (s->regex)
-        replace(s, &set, &out);
+        changed = replace(s, &set, &out);
     else
         join(s->expr, &set, &out);
     if (buf_failed(&out)) {
@@ -63,7 +67,7 @@ static int relabel_next(struct engine *e, struct stream *stream, struct row *ret
                                   "the value that %s makes is longer than %d bytes",
                                   s->regex ? "label_replace()" : "label_join()", LABELS_KEY_MAX);
     }
-    if (str_eq(promql_string(s->expr->arguments[1]), LABEL_METRIC))
+    if (changed && str_eq(promql_string(s->expr->arguments[1]), LABEL_METRIC))
         ret->drop_name = false;
     ret->key = promql_label_set_key(e, &set);
     buf_done(&out);
@@ -182,7 +186,9 @@ static int stream_absent_over_time(struct engine *e, const struct promql_expr *x
 {
     uint8_t *present = arena_array(e->arena, g->n, 1);
     struct source *s;
-    int err = promql_source(e, x->arguments[0], g, false, &s);
+    int err = promql_extended_check(e, x, promql_bare(x->arguments[0]));
+    if (err == 0)
+        err = promql_source(e, x->arguments[0], g, false, &s);
     struct samples in;
     while (err >= 0 && (err = s->next(e, s, &in)) > 0)
         mark_windows(s, &in.column, present);
