@@ -227,7 +227,7 @@ static struct plain_vector relabelled(struct plain *p, const struct promql_expr 
         }
         if (matched)
             e->labels = plain_labels_set(p, e->labels, target, arena_str(p->arena, buf_str(&b)));
-        if (str_eq(target, LABEL_METRIC))
+        if (matched && str_eq(target, LABEL_METRIC))
             e->drop_name = false;
         buf_done(&b);
     }

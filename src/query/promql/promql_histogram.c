@@ -154,12 +154,64 @@ bool promql_histogram_reset(struct engine *e, const struct histogram *now,
            side_fell(&x.negative, &y.negative);
 }
 
+/* Do both have the same count in every bucket? Empty ones need not be there. */
+static bool same_buckets(const struct histogram_span *as, uint32_t an, const double *a,
+                         const struct histogram_span *bs, uint32_t bn, const double *b)
+{
+    struct cursor {
+        const struct histogram_span *spans;
+        uint32_t n, at, in;
+        const double *count;
+        int64_t index;
+    } sides[] = {{as, an, 0, 0, a, an ? as[0].offset : 0},
+                 {bs, bn, 0, 0, b, bn ? bs[0].offset : 0}};
+    for (;;) {
+        for (int k = 0; k < 2; k++) {
+            struct cursor *c = &sides[k];
+            while (c->at < c->n && (c->in == c->spans[c->at].length || *c->count == 0)) {
+                if (c->in < c->spans[c->at].length) {
+                    c->in++;
+                    c->index++;
+                    c->count++;
+                    continue;
+                }
+                c->in = 0;
+                if (++c->at < c->n)
+                    c->index += c->spans[c->at].offset;
+            }
+        }
+        bool more_a = sides[0].at < an, more_b = sides[1].at < bn;
+        if (!more_a || !more_b)
+            return more_a == more_b;
+        if (sides[0].index != sides[1].index || *sides[0].count != *sides[1].count)
+            return false;
+        for (int k = 0; k < 2; k++) {
+            sides[k].in++;
+            sides[k].index++;
+            sides[k].count++;
+        }
+    }
+}
+
+static bool same_bits(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
 bool promql_histogram_equal(const struct histogram *a, const struct histogram *b)
 {
-    struct histogram x = *a, y = *b;
-    x.is_float = y.is_float = true;
-    x.reset = y.reset = 0;
-    return histogram_same(&x, &y);
+    if (a->schema != b->schema || !same_bits(a->count, b->count) || !same_bits(a->sum, b->sum))
+        return false;
+    if (a->schema == HISTOGRAM_SCHEMA_CUSTOM) {
+        if (!promql_bounds_same(a->custom_bounds, a->custom_n, b->custom_bounds, b->custom_n))
+            return false;
+    } else if (a->zero_threshold != b->zero_threshold || !same_bits(a->zero_count, b->zero_count)) {
+        return false;
+    }
+    return same_buckets(a->positive_spans, a->positive_spans_n, a->positive, b->positive_spans,
+                        b->positive_spans_n, b->positive) &&
+           same_buckets(a->negative_spans, a->negative_spans_n, a->negative, b->negative_spans,
+                        b->negative_spans_n, b->negative);
 }
 
 /* --- buckets one by one ----------------------------------------------------------------------- */

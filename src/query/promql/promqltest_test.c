@@ -70,7 +70,7 @@ static void our_own_cases_hold(void **state)
 {
     struct promqltest_result sum = {0};
     (void)state;
-    assert_true(run_folder("tests/spec/promql", &sum));
+    assert_true(run_folder("tests/promql", &sum));
     assert_int_equal(sum.failed, 0);
     assert_true(sum.passed >= OWN_FLOOR);
 }
