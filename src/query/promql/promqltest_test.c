@@ -12,7 +12,7 @@
 #include "query/promql/promqltest.h"
 
 /* How many there are at least: they may grow and must not fall. */
-enum { PASSED_FLOOR = 1116, OWN_FLOOR = 86 };
+enum { PASSED_FLOOR = 1116, OWN_FLOOR = 305 };
 
 enum { FILE_MAX = 4 << 20, REPORT_MAX = 16 << 20 };
 
