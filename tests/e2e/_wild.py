@@ -56,7 +56,7 @@ def rows(queries):
         row["type"] = ("bucket" if name.endswith("_bucket") else
                        "counter" if re.search("_(total|count|sum)$", name) else "gauge")
         for labels in row["series"]:
-            for host in ("host0:9100", "host1:9100"):
+            for host in ("wild0:9100", "wild1:9100"):
                 one = {"job": "wild", **labels}
                 one["nr" if "instance" in one else "instance"] = host
                 if one not in series:
