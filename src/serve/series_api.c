@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/vec.h"
 #include "serve/admin_api.h"
 #include "serve/answer.h"
 #include "serve/param.h"
@@ -10,7 +11,10 @@
 #include "text/name_escape.h"
 #include "text/number.h"
 
-enum { SERIES_MAX = 1000000 /* series of one answer */ };
+enum {
+    SERIES_MAX = 1000000, /* series of one answer */
+    SORTED_MAX = 200000,  /* that are sorted by their labels */
+};
 
 struct series_input {
     struct param_selectors selectors;
@@ -46,30 +50,13 @@ static struct select select_of(const struct series_input *in, const struct param
 
 /* ---- /series */
 
-/* An answer that lists series, each once. */
+/* The series of an answer, each once. */
 struct series_list {
     struct job *job;
     struct map seen; /* where there are several selectors */
-    uint64_t n, limit;
-    bool cut;
+    struct str *v;   /* [n] keys in the job's arena; owned */
+    size_t n, capacity;
 };
-
-static bool list_add(struct series_list *list, struct str key, bool check)
-{
-    bool fresh = true;
-    if (check)
-        (void)map_put(&list->seen, key, &fresh);
-    if (!fresh)
-        return true;
-    if (list->limit && list->n == list->limit) {
-        list->cut = true;
-        return false;
-    }
-    if (list->n++)
-        buf_put_c(&list->job->body, ',');
-    answer_labels(&list->job->body, key);
-    return !buf_failed(&list->job->body);
-}
 
 static int list_selector(struct series_list *list, const struct param_selector *one,
                          struct why *why)
@@ -83,33 +70,59 @@ static int list_selector(struct series_list *list, const struct param_selector *
     int err = store->ops->select(store, j->tenant, &how, &cursor, why);
     if (err)
         return err;
-    while ((err = store->ops->next(cursor, &view, why)) == 1) {
-        if (!list_add(list, view.key, in->selectors.n > 1) || http_gone(j->request)) {
-            err = 0;
-            break;
-        }
+    while ((err = store->ops->next(cursor, &view, why)) == 1 && !http_gone(j->request)) {
+        bool fresh = true;
+        if (in->selectors.n > 1)
+            (void)map_put(&list->seen, view.key, &fresh);
+        if (fresh)
+            vec_push(list, arena_str(&j->arena, view.key));
     }
     store->ops->close(cursor);
-    return err;
+    return MIN(err, 0);
+}
+
+static int by_labels(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    return labels_cmp(*x, *y);
+}
+
+/* In the order of their labels; that of more series than anybody looks at is left as it is. */
+static bool put_series(struct series_list *list, uint64_t limit)
+{
+    struct buf *b = &list->job->body;
+    bool cut = limit && list->n > limit;
+    size_t n = cut ? (size_t)limit : list->n;
+    if (list->n > 1 && list->n <= SORTED_MAX)
+        qsort(list->v, list->n, sizeof *list->v, by_labels);
+    answer_begin(list->job);
+    buf_put_c(b, '[');
+    for (size_t i = 0; i < n && !buf_failed(b); i++) {
+        if (i)
+            buf_put_c(b, ',');
+        answer_labels(b, list->v[i]);
+    }
+    buf_put_c(b, ']');
+    return cut;
 }
 
 static void series_work(struct job *j)
 {
     const struct series_input *in = j->context;
-    struct series_list list = {.job = j, .limit = in->limit};
+    struct series_list list = {.job = j};
     struct why why = {0};
     int err = 0;
     map_init(&list.seen, (uint64_t)(uintptr_t)j);
-    answer_begin(j);
-    buf_put_c(&j->body, '[');
-    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err && !list.cut; i++)
+    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err; i++)
         err = list_selector(&list, &in->selectors.v[i], &why);
-    buf_put_c(&j->body, ']');
     map_done(&list.seen);
-    if (err)
+    if (err) {
         answer_failure(j, err, &why);
-    else
-        answer_end(j, NULL, cut_text(list.cut));
+    } else {
+        bool cut = put_series(&list, in->limit);
+        answer_end(j, NULL, cut_text(cut));
+    }
+    vec_free(&list);
 }
 
 static struct series_input *read_input(struct http_request *r, enum param_wanted wanted)
