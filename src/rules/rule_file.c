@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "model/labels.h"
 #include "query/promql/promql_tree.h"
+#include "rules/rule_template.h"
 #include "text/yaml.h"
 
 /* A file while it is being read. Faults are written down as they are found. */
@@ -189,6 +190,20 @@ static void check_expr(struct reader *r, struct rule *rule, const struct yaml_no
         PROBLEM(r, expr->place, "could not parse expression: %s", failure.text);
 }
 
+/* what: "label" or "annotation". */
+static void check_templates(struct reader *r, const struct rule *rule, const struct yaml_node *node,
+                            const char *what)
+{
+    struct str name = arena_printf(&r->file->arena, "__alert_" STR_FMT, STR_ARG(rule->alert));
+    for (size_t i = 0; node && node->type == YAML_MAP && i < node->n; i++) {
+        const struct yaml_member *m = &node->members[i];
+        struct why why;
+        if (m->value->type == YAML_SCALAR && rule_template_check(m->value->text, name, &why) != 0)
+            PROBLEM(r, m->value->place, "%s \"" STR_FMT "\": %s", what, STR_ARG(m->key->text),
+                    why.text);
+    }
+}
+
 static void check_rule(struct reader *r, struct rule *rule, const struct yaml_node *node)
 {
     const struct yaml_node *record = yaml_get(node, "record"), *alert = yaml_get(node, "alert");
@@ -202,6 +217,10 @@ static void check_rule(struct reader *r, struct rule *rule, const struct yaml_no
         check_record(r, rule, node);
     check_labels(r, yaml_get(node, "labels"));
     check_annotations(r, yaml_get(node, "annotations"));
+    if (rule->alert.n) {
+        check_templates(r, rule, yaml_get(node, "labels"), "label");
+        check_templates(r, rule, yaml_get(node, "annotations"), "annotation");
+    }
 }
 
 static void read_rule(struct reader *r, struct rule *rule, const struct yaml_node *node)

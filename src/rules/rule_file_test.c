@@ -138,6 +138,25 @@ static void every_fault_is_told_with_its_place(void **state)
     refused("[]\n", "r.yml:1:1: cannot unmarshal !!seq into rulefmt.RuleGroups\n");
 }
 
+static void templates_of_alerts_must_parse(void **state)
+{
+    (void)state;
+    refused("groups:\n"
+            "- name: a\n"
+            "  rules:\n"
+            "  - alert: b\n"
+            "    expr: up\n"
+            "    labels: {l: '{{ $value'}\n"
+            "    annotations: {a: '{{ $none }}', ok: '{{ $labels.job | toUpper }}'}\n"
+            "  - record: r\n"
+            "    expr: up\n"
+            "    labels: {l: '{{'}\n",
+            "r.yml:6:17: group \"a\", rule 1, \"b\": label \"l\": template: __alert_b:1: unclosed "
+            "action\n"
+            "r.yml:7:22: group \"a\", rule 1, \"b\": annotation \"a\": template: __alert_b:1: "
+            "undefined variable \"$none\"\n");
+}
+
 static void unknown_fields_can_be_passed_over(void **state)
 {
     (void)state;
@@ -304,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_file_becomes_groups_of_checked_rules),
         cmocka_unit_test(an_empty_file_has_no_groups),
         cmocka_unit_test(every_fault_is_told_with_its_place),
+        cmocka_unit_test(templates_of_alerts_must_parse),
         cmocka_unit_test(unknown_fields_can_be_passed_over),
         cmocka_unit_test(no_more_than_a_hundred_faults_are_told),
         cmocka_unit_test(rule_files_of_others_load_or_are_refused_for_a_known_reason),

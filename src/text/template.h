@@ -143,6 +143,7 @@ struct template_functions {
 struct template_call {
     struct arena *arena; /* for what it returns */
     void *context;       /* of template_settings */
+    uint64_t cost;       /* steps that it adds for work beyond that over its texts */
 };
 
 /* ---- parsing */

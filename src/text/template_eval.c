@@ -1,5 +1,7 @@
 #include "text/template_tree.h"
 
+enum { BYTES_OF_STEP = 256 /* of texts that a function reads and makes */ };
+
 /* What a command is evaluated with. */
 struct command {
     const struct template_value *dot;
@@ -276,6 +278,17 @@ static int eval_short(struct template_state *s, const struct command *c, bool wa
     return 0;
 }
 
+/* Work over long texts counts as many steps. */
+static void charge(struct template_state *s, const struct template_value *args, size_t n,
+                   const struct template_value *result)
+{
+    uint64_t bytes = result->type == TEMPLATE_TEXT ? result->text.n : 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += args[i].type == TEMPLATE_TEXT ? args[i].text.n : 0;
+    s->steps += s->call.cost + bytes / BYTES_OF_STEP;
+    s->call.cost = 0;
+}
+
 static int eval_function(struct template_state *s, const struct command *c,
                          const struct template_node *identifier, const struct template_node *shown,
                          struct template_value *ret)
@@ -306,6 +319,7 @@ static int eval_function(struct template_state *s, const struct command *c,
     struct why why = {0};
     struct template_value v = {.type = TEMPLATE_NONE};
     err = f->call(&s->call, args, n, &v, &why);
+    charge(s, args, n, &v);
     if (err)
         s->at = shown;
     if (err)

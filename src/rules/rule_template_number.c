@@ -1,0 +1,181 @@
+#include <math.h>
+
+#include "rules/rule_template_state.h"
+#include "text/number.h"
+
+enum {
+    TEXT_MAX = 600, /* bytes of a readable number */
+    DIGITS = 4,     /* that are shown */
+    MINUTE = 60,    /* seconds */
+    HOUR = 3600,    /* seconds */
+    DAY = 86400,    /* seconds */
+};
+
+static const char *const LARGE[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
+static const char *const SMALL[] = {"m", "u", "n", "p", "f", "a", "z", "y"};
+static const char *const BINARY[] = {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"};
+
+int rule_template_number(const struct template_value *v, double *ret, struct why *why)
+{
+    if (v->type == TEMPLATE_FLOAT) {
+        *ret = v->number;
+    } else if (v->type == TEMPLATE_INT) {
+        *ret = (double)v->integer;
+    } else if (v->type == TEMPLATE_OBJECT && v->object.type == &rule_template_duration_object) {
+        *ret = (double)*(const int64_t *)v->object.p / 1e9;
+    } else if (v->type == TEMPLATE_TEXT) {
+        int err = number_parse(v->text, ret);
+        if (err) {
+            struct buf quoted;
+            buf_init(&quoted, WHY_MAX);
+            template_quote(v->text, &quoted);
+            err = why_set(why, ERR_FORMAT, "strconv.ParseFloat: parsing " STR_FMT ": %s",
+                          STR_ARG(buf_str(&quoted)),
+                          err == -ERR_RANGE ? "value out of range" : "invalid syntax");
+            buf_done(&quoted);
+            return err;
+        }
+    } else {
+        return why_set(why, ERR_FORMAT, "can't convert %s to float", template_type_text(v));
+    }
+    return 0;
+}
+
+/* v with four digits, or less. */
+static void put(double v, struct buf *out)
+{
+    template_format_float(v, 'g', DIGITS, out);
+}
+
+/* Multiplies until at least 1 and puts the prefix that stands for it. */
+static void put_small(double v, const char *unit, struct buf *out)
+{
+    const char *prefix = "";
+    for (size_t i = 0; i < COUNTOF(SMALL) && fabs(v) < 1; i++) {
+        prefix = SMALL[i];
+        v *= 1000;
+    }
+    put(v, out);
+    buf_printf(out, "%s%s", prefix, unit);
+}
+
+static void put_large(double v, double base, const char *const prefixes[8], struct buf *out)
+{
+    const char *prefix = "";
+    for (size_t i = 0; i < COUNTOF(LARGE) && fabs(v) >= base; i++) {
+        prefix = prefixes[i];
+        v /= base;
+    }
+    put(v, out);
+    buf_put_str(out, str_c(prefix));
+}
+
+int rule_template_humanize(RULE_TEMPLATE_ARGUMENTS)
+{
+    struct buf b;
+    double v;
+    (void)n;
+    int err = rule_template_number(&args[0], &v, why);
+    if (err)
+        return err;
+    buf_init(&b, TEXT_MAX);
+    if (v == 0 || !isfinite(v))
+        put(v, &b);
+    else if (fabs(v) >= 1)
+        put_large(v, 1000, LARGE, &b);
+    else
+        put_small(v, "", &b);
+    return rule_template_give(c, &b, ret, why);
+}
+
+int rule_template_humanize_1024(RULE_TEMPLATE_ARGUMENTS)
+{
+    struct buf b;
+    double v;
+    (void)n;
+    int err = rule_template_number(&args[0], &v, why);
+    if (err)
+        return err;
+    buf_init(&b, TEXT_MAX);
+    if (!isfinite(v))
+        put(v, &b);
+    else
+        put_large(v, 1024, BINARY, &b);
+    return rule_template_give(c, &b, ret, why);
+}
+
+/* A second or more, v > 0. */
+static void put_seconds(double v, struct buf *out)
+{
+    /* What int64 cannot hold is its least value in Go too. */
+    int64_t whole = v < 0x1p63 ? (int64_t)v : INT64_MIN;
+    long long days = whole / DAY, hours = whole / HOUR % 24, minutes = whole / MINUTE % 60;
+    long long seconds = whole % MINUTE;
+    if (days)
+        buf_printf(out, "%lldd %lldh %lldm %llds", days, hours, minutes, seconds);
+    else if (hours)
+        buf_printf(out, "%lldh %lldm %llds", hours, minutes, seconds);
+    else if (minutes)
+        buf_printf(out, "%lldm %llds", minutes, seconds);
+    else
+        put(v, out);
+    if (!days && !hours && !minutes)
+        buf_put_c(out, 's');
+}
+
+int rule_template_humanize_duration(RULE_TEMPLATE_ARGUMENTS)
+{
+    struct buf b;
+    double v;
+    (void)n;
+    int err = rule_template_number(&args[0], &v, why);
+    if (err)
+        return err;
+    buf_init(&b, TEXT_MAX);
+    if (!isfinite(v)) {
+        put(v, &b);
+    } else if (v == 0) {
+        put(v, &b);
+        buf_put_c(&b, 's');
+    } else if (fabs(v) >= 1) {
+        if (v < 0)
+            buf_put_c(&b, '-');
+        put_seconds(fabs(v), &b);
+    } else {
+        put_small(v, "s", &b);
+    }
+    return rule_template_give(c, &b, ret, why);
+}
+
+int rule_template_humanize_percentage(RULE_TEMPLATE_ARGUMENTS)
+{
+    struct buf b;
+    double v;
+    (void)n;
+    int err = rule_template_number(&args[0], &v, why);
+    if (err)
+        return err;
+    buf_init(&b, TEXT_MAX);
+    put(v * 100, &b);
+    buf_put_c(&b, '%');
+    return rule_template_give(c, &b, ret, why);
+}
+
+int rule_template_humanize_timestamp(RULE_TEMPLATE_ARGUMENTS)
+{
+    struct buf b;
+    double v;
+    int64_t ms = 0;
+    (void)n;
+    int err = rule_template_number(&args[0], &v, why);
+    if (!err && isfinite(v))
+        err = rule_template_seconds_to_time(v, &ms, why);
+    if (err)
+        return err;
+    buf_init(&b, TEXT_MAX);
+    if (isfinite(v))
+        rule_template_time_object.print(&ms, &b);
+    else
+        put(v, &b);
+    return rule_template_give(c, &b, ret, why);
+}
