@@ -3,6 +3,7 @@
 #include "query/promql/promql_explain.h"
 #include "serve/answer.h"
 #include "serve/query_api.h"
+#include "serve/query_settings.h"
 #include "text/number.h"
 
 enum { BODY_MAX = 1 << 30 /* bytes of an answer */ };
@@ -27,7 +28,7 @@ static void put_answer(struct job *j, const struct query_request *q, struct prom
     if (q->stats)
         put_statistics(&j->body, result);
     if (profile) {
-        buf_put_str(&j->body, STR(",\"explain\":{\"profile\":"));
+        buf_put_str(&j->body, STR(",\"explain\":{\"tree\":"));
         promql_profile_put(profile, &j->body);
         buf_put_c(&j->body, '}');
     }
@@ -35,24 +36,32 @@ static void put_answer(struct job *j, const struct query_request *q, struct prom
     answer_end(j, result, cut ? STR("results truncated due to limit") : STR(""));
 }
 
-static void run(struct store *s, const struct query_request *q, struct job *j)
+static void run(struct store *s, const struct query_settings *set, const struct query_request *q,
+                struct job *j)
 {
     struct series_store *face = store_face(s);
+    const struct promql_options language = query_settings_language(set);
     struct promql_failure failure;
     struct promql_expr *expr;
     struct promql_result *result;
-    if (promql_parse(str_c(q->expression), NULL, &j->arena, &expr, &failure) != 0) {
+    if (promql_parse(str_c(q->expression), &language, &j->arena, &expr, &failure) != 0) {
         answer_error(j, PROMQL_BAD_DATA, "invalid parameter \"query\": %s", failure.text);
         return;
     }
     struct promql_query query = {
         .expr = expr,
+        .options = &language,
         .store = face,
         .tenant = face->ops->tenant(face, str_c(q->tenant)),
         .start_ms = q->start_ms,
         .end_ms = q->end_ms,
         .step_ms = q->step_ms,
         .instant = !q->range,
+        .lookback_ms = set->lookback_ms,
+        .subquery_step_ms = set->subquery_step_ms,
+        .limits = {.samples_max = (uint64_t)set->samples_max,
+                   .bytes_max = (uint64_t)set->bytes_max,
+                   .timeout_ns = set->timeout_ms * 1000000},
         .count_steps = q->stats,
         .profile = q->explain ? promql_profile_new(expr) : NULL,
     };
@@ -74,7 +83,7 @@ int query_offline(struct offline *o, const struct query_request *q, struct buf *
         return 1;
     struct job j = {.body = {.max = BODY_MAX}};
     arena_init(&j.arena);
-    run(s, q, &j);
+    run(s, conf_get(o->conf, &query_settings_options), q, &j);
     buf_put_str(ret, buf_str(&j.body));
     bool failed = buf_failed(&j.body) || buf_failed(ret);
     buf_done(&j.body);

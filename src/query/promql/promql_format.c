@@ -96,9 +96,14 @@ static void put_expr(struct layout *l, const struct promql_expr *e, unsigned lev
         promql_print(e, l->out);
     } else if (e->kind == EXPR_PAREN) {
         put_lines(l, &e->left, 1, level);
-    } else {
+    } else if (e->kind == EXPR_CALL) {
         promql_print_head(e, l->out);
         put_lines(l, e->arguments, e->arguments_n, level);
+    } else {
+        struct promql_expr *const operands[] = {e->right, e->left};
+        size_t none = e->right == NULL; /* it has no parameter */
+        promql_print_head(e, l->out);
+        put_lines(l, operands + none, 2 - none, level);
     }
 }
 

@@ -242,7 +242,9 @@ static struct promql_expr *parse_aggregate(struct promql_parser *p)
         promql_parser_unexpected(p, e->grouped ? "" : "aggregation", "");
         return NULL;
     }
-    if (!parse_arguments(p, &e->arguments, &e->arguments_n))
+    struct promql_expr **arguments;
+    size_t n;
+    if (!parse_arguments(p, &arguments, &n))
         return NULL;
     if (!e->grouped && at_grouping(p) && !parse_grouping(p, e))
         return NULL;
@@ -259,17 +261,17 @@ static struct promql_expr *parse_aggregate(struct promql_parser *p)
                               operator== TOKEN_COUNT_VALUES || e->
                               operator== TOKEN_QUANTILE;
     size_t wanted = parameter ? 2 : 1;
-    if (e->arguments_n == 0)
+    if (n == 0)
         promql_parser_error(p, e->start, "no arguments for aggregate expression provided");
-    else if (e->arguments_n != wanted)
+    else if (n != wanted)
         promql_parser_error(p, e->start,
                             "wrong number of arguments for aggregate expression provided, "
                             "expected %zu, got %zu",
-                            wanted, e->arguments_n);
-    if (e->arguments_n != wanted)
+                            wanted, n);
+    if (n != wanted)
         return NULL;
-    e->left = e->arguments[wanted - 1];
-    e->right = parameter ? e->arguments[0] : NULL;
+    e->left = arguments[wanted - 1];
+    e->right = parameter ? arguments[0] : NULL;
     return raise(p, e, e->left) && raise(p, e, e->right) ? e : NULL;
 }
 

@@ -25,6 +25,13 @@ static void put_labels(const struct promql_labels *l, struct buf *out)
 static void put_arguments(const struct promql_expr *e, struct buf *out)
 {
     buf_put_c(out, '(');
+    if (e->kind == EXPR_AGGREGATE) {
+        if (e->right) {
+            promql_print(e->right, out);
+            buf_put_str(out, STR(", "));
+        }
+        promql_print(e->left, out);
+    }
     for (size_t i = 0; i < e->arguments_n; i++) {
         if (i)
             buf_put_str(out, STR(", "));

@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 #include "query/promql/promql.h"
+#include "query/promql/promql_explain.h"
+#include "query/promql/promql_reach.h"
 #include "query/promql/promqltest.h"
 #include "text/json.h"
 
@@ -239,6 +241,38 @@ static void deep_nesting_is_refused_at_once(void **state)
     mem_free(text);
 }
 
+/* A tree whose aggregations were walked twice at each level would take for ever. */
+static void nested_aggregations_are_walked_once(void **state)
+{
+    enum { LEVELS = 60 };
+    (void)state;
+    struct buf b;
+    struct arena a;
+    struct promql_expr *x;
+    struct promql_failure f;
+    struct promql_selectors all;
+    buf_init(&b, 1 << 16);
+    arena_init(&a);
+    for (int i = 0; i < LEVELS; i++)
+        buf_put_str(&b, STR("topk(1, "));
+    buf_put_str(&b, STR("x"));
+    for (int i = 0; i < LEVELS; i++)
+        buf_put_str(&b, STR(")"));
+    assert_int_equal(promql_parse(buf_str(&b), NULL, &a, &x, &f), 0);
+    promql_selectors(x, &a, &all);
+    assert_int_equal(all.n, 1);
+    struct promql_query q = {.expr = x, .end_ms = 1000, .step_ms = 1000};
+    assert_true(promql_reach_of(&q).local);
+    (void)promql_reach_names_meet(x);
+    struct promql_profile *p = promql_profile_new(x);
+    buf_clear(&b);
+    promql_profile_put(p, &b);
+    assert_true(b.n < 60000);
+    promql_profile_free(p);
+    arena_done(&a);
+    buf_done(&b);
+}
+
 static void a_long_alternation_parses_and_a_huge_text_does_not(void **state)
 {
     enum { TERMS = 12000 };
@@ -338,6 +372,7 @@ int main(void)
         cmocka_unit_test(queries_from_the_wild_parse),
         cmocka_unit_test(errors_name_line_and_column),
         cmocka_unit_test(deep_nesting_is_refused_at_once),
+        cmocka_unit_test(nested_aggregations_are_walked_once),
         cmocka_unit_test(a_long_alternation_parses_and_a_huge_text_does_not),
         cmocka_unit_test(limits_stop_a_query_with_their_own_kind),
         cmocka_unit_test(a_range_vector_is_no_range_query),

@@ -235,7 +235,7 @@ struct promql_expr {
     struct str text;                /* of the query; at its root only */
     struct promql_expr *left;       /* BINARY; UNARY, PAREN, AGGREGATE, SUBQUERY: the operand */
     struct promql_expr *right;      /* BINARY; AGGREGATE: the parameter, or NULL */
-    struct promql_expr **arguments; /* CALL */
+    struct promql_expr **arguments; /* CALL alone: those of AGGREGATE are left and right */
     size_t arguments_n;
     struct promql_matching matching; /* BINARY */
     struct promql_labels grouping;   /* AGGREGATE */
