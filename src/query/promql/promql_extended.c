@@ -223,6 +223,8 @@ static int smooth_histogram(struct engine *e, const struct range_call *c, const 
         return KIND_NONE;
     *ret = w->histogram[i - 1];
     if (i < w->histograms_n && w->histogram_ts_ms[i - 1] < w->to_ms) {
+        if (!check_histograms(e, c, w, i - 1, i, false))
+            return KIND_NONE;
         bool counter = w->histogram[i - 1]->reset != HISTOGRAM_RESET_GAUGE &&
                        w->histogram[i]->reset != HISTOGRAM_RESET_GAUGE;
         *ret = between_histograms(e, c, w, i - 1, w->to_ms, counter);
