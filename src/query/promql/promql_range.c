@@ -319,6 +319,16 @@ static void count_windows(struct engine *e, const struct range_stream *s, const 
     }
 }
 
+/* Do the created times say nothing: one life that began before the first window, or none known? */
+static bool is_one_life(const struct range_stream *s, const int64_t *start_ms, size_t n)
+{
+    int64_t other = 0;
+    for (size_t i = 0; i < n; i++)
+        other |= start_ms[i] ^ start_ms[0];
+    return other == 0 && (n == 0 || start_ms[0] == 0 ||
+                          start_ms[0] <= promql_source_ms(s->source, 0) - s->source->range_ms);
+}
+
 static int range_fill(struct engine *e, struct range_stream *s, const struct samples *in)
 {
     const struct column *c = &in->column;
@@ -330,7 +340,8 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
             return done;
         c = &whole;
     }
-    bool plain = s->fast && !c->histogram && !(s->starts && c->start_ms);
+    bool lives = s->starts && c->start_ms && !is_one_life(s, c->start_ms, c->n);
+    bool plain = s->fast && !c->histogram && !lives;
     bool rising = plain && promql_kernel()->rising(c->value, c->n);
     struct parts p = {.ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id};
     s->row.floats = false;
