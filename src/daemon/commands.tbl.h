@@ -8,9 +8,11 @@ COMMAND("check", check_run,
         "[--ignore-unknown-fields] [--enable-feature NAME]..",
         "Says whether a configuration is well-formed (--print shows what is in force with it), or "
         "rule files: all that is wrong in them with its place, and rules that stand there twice.")
-COMMAND("test", test_run, "promql FILE..",
-        "Runs files of cases and closes with how many passed: promql ones load series and say what "
-        "queries must answer, in the language of Prometheus's promqltest.")
+COMMAND("test", test_run,
+        "promql FILE.. | rules FILE.. [--run REGEX].. [--diff] [--junit FILE] "
+        "[--ignore-unknown-fields] [--enable-feature NAME]..",
+        "Runs files of cases: promql ones load series and say what queries must answer, in the "
+        "language of Prometheus's promqltest; rules ones are promtool's unit tests of rule files.")
 COMMAND("status", status_run, "[--server http://127.0.0.1:7663]",
         "Shows how the running daemon is: every health check with its reading.")
 COMMAND("query", query_run,

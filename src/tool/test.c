@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "tool/test_promql.h"
+#include "tool/test_rules.h"
 
 /* Each takes the words behind its name and gives the exit status: 0 all passed, 1 some failed, 2
  * the command line is wrong. */
@@ -13,6 +14,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } KINDS[] = {
     {"promql", test_promql_run},
+    {"rules", test_rules_run},
 };
 
 int test_run(int argc, char **argv)
