@@ -56,12 +56,32 @@ static void check_worker(void *context, struct health_reading *ret)
         snprintf(ret->output, sizeof ret->output, "the last one ended by %.200s", c->worker->last);
 }
 
+/* Rule files that cannot be used, or rules that fail. */
+static void check_rules(void *context, struct health_reading *ret)
+{
+    struct checks *c = context;
+    struct arena a;
+    arena_init(&a);
+    struct str problem = rules_problem(c->rules, &a);
+    size_t failing = rules_failing(c->rules);
+    ret->value = (double)failing;
+    if (problem.n > 0 || failing > 0)
+        ret->state = HEALTH_DEGRADED;
+    if (problem.n > 0)
+        snprintf(ret->output, sizeof ret->output, "%.*s", HEALTH_TEXT_MAX - 1, problem.p);
+    else if (failing > 0)
+        snprintf(ret->output, sizeof ret->output,
+                 "%zu rules failed when they were last evaluated; /api/v1/rules says why", failing);
+    arena_done(&a);
+}
+
 int checks_add(struct checks *c, struct health *h)
 {
     const struct health_check all[] = {
         {"storage", "writable", "1", "datastore", 1000, 1, 1, check_store, c},
         {"configuration", "refused", "1", "component", 0, 1, 1, check_configuration, c},
         {"worker", "restarts", "1", "component", 10000, 1, 1, check_worker, c},
+        {"rules", "failing", "1", "component", 1000, 1, 1, check_rules, c},
         {"collectors", "failing", "1", "component", 1000, 5, 2, check_collectors, c},
     };
     int err = 0;

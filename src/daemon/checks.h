@@ -11,6 +11,7 @@
 #include "collect/runner.h"
 #include "health/health.h"
 #include "os/disk.h"
+#include "rules/rules.h"
 #include "store/series/store.h"
 #include "supervise/worker.h"
 
@@ -20,6 +21,7 @@ struct checks {
     struct runner *runner; /* NULL: nothing is collected */
     struct disk *disk;
     const struct worker *worker;
+    struct rules *rules;
 };
 
 MUST_USE int checks_add(struct checks *c, struct health *h);

@@ -2,11 +2,13 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/stat.h"
 #include "os/confine.h"
+#include "rules/rules.h"
 
-enum { PATHS_MAX = 24 };
+enum { PATHS_MAX = 24, RULE_FOLDERS_MAX = 256 };
 
 static const char *const MODULE = "confine";
 
@@ -33,6 +35,18 @@ static struct stat confined_paths =
 static struct stat confined_calls =
     STAT_GAUGE_OF("sonde_confined", "by=\"seccomp\"", "1 where the worker is confined that way.");
 
+/* The folder that all files lie below that pattern names: what stands before its first wildcard, up
+ * to the last slash. */
+static struct str folder_of(struct arena *a, const char *pattern)
+{
+    size_t plain = strcspn(pattern, "*?["), end = plain;
+    while (end > 0 && pattern[end - 1] != '/')
+        end--;
+    if (end == 0)
+        return STR(".");
+    return arena_str(a, str_of(pattern, end > 1 ? end - 1 : 1));
+}
+
 void confinement_enter(const struct conf *c)
 {
     stat_register(&confined_paths);
@@ -44,19 +58,25 @@ void confinement_enter(const struct conf *c)
     }
     struct store_settings store;
     options_store(c, &store);
-    struct confine_path paths[PATHS_MAX];
+    const struct rules_settings *rules = conf_get(c, &rules_options);
+    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX];
+    struct arena a;
     size_t n = 0;
+    arena_init(&a);
     paths[n++] = (struct confine_path){server->data, true};
     for (size_t i = 0; i < COUNTOF(READ_ONLY); i++)
         paths[n++] = (struct confine_path){READ_ONLY[i], false};
     if (store.key_file[0] != '\0')
         paths[n++] = (struct confine_path){store.key_file, false};
+    for (size_t i = 0; i < rules->files.n && i < RULE_FOLDERS_MAX; i++)
+        paths[n++] = (struct confine_path){folder_of(&a, rules->files.v[i]).p, false};
 
     struct why why = {0};
     if (confine_paths(paths, n, &why) == 0)
         stat_set(&confined_paths, 1);
     else
         log_warn(MODULE, "%s", why.text);
+    arena_done(&a);
     if (confine_calls(&why) == 0)
         stat_set(&confined_calls, 1);
     else

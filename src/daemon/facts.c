@@ -6,8 +6,11 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "model/labels.h"
 #include "os/thread.h"
 #include "query/promql/promql.h"
+#include "rules/rules.h"
+#include "text/json.h"
 #include "tool/options.h"
 
 enum { TEXT_MAX = 4 * 1024 * 1024, FOLDER_MAX = 4096 };
@@ -94,6 +97,7 @@ static void draw_flags(struct drawing *d, const struct conf *c, const char *file
     const struct query_settings *query = conf_get(c, &query_settings_options);
     struct store_settings store;
     options_store(c, &store);
+    const struct rules_settings *rules = conf_get(c, &rules_options);
     put(d, "config.file", str_c(file));
     put_list(d, "enable-feature", &query->features);
     put(d, "log.level", str_c(server->log_level));
@@ -101,6 +105,10 @@ static void draw_flags(struct drawing *d, const struct conf *c, const char *file
     put_count(d, "query.max-concurrency", query->concurrency);
     put_count(d, "query.max-samples", query->samples_max);
     put_duration(d, "query.timeout", query->timeout_ms);
+    put_duration(d, "rules.alert.for-grace-period", rules->for_grace_period_ms);
+    put_duration(d, "rules.alert.for-outage-tolerance", rules->for_outage_tolerance_ms);
+    put_duration(d, "rules.alert.resend-delay", rules->resend_delay_ms);
+    put_count(d, "rules.max-concurrent-evals", rules->concurrency);
     put(d, "storage.tsdb.path", str_c(server->data));
     put_count(d, "storage.tsdb.retention.size", store.retention_bytes);
     put_duration(d, "storage.tsdb.retention.time", store.retention_s * 1000);
@@ -108,6 +116,7 @@ static void draw_flags(struct drawing *d, const struct conf *c, const char *file
     put_bool(d, "web.enable-admin-api", server->admin_api);
     put_bool(d, "web.enable-lifecycle", server->lifecycle);
     put_bool(d, "web.enable-remote-write-receiver", true);
+    put(d, "web.external-url", str_c(rules->external_url));
     put_list(d, "web.listen-address", &server->listen);
     put_count(d, "web.max-connections", server->connections_max);
 }
@@ -120,14 +129,39 @@ static void put_comment(struct buf *b, struct str text)
         buf_printf(b, line.n ? "# " STR_FMT "\n" : "#" STR_FMT "\n", STR_ARG(line));
 }
 
+/* global and rule_files; what JSON quotes YAML reads. */
+static void put_rules(struct buf *yaml, const struct rules_settings *rules, struct str labels)
+{
+    struct label l;
+    buf_put_str(yaml, STR("global:\n  evaluation_interval: "));
+    promql_duration_print(rules->evaluation_interval_ms, yaml);
+    buf_put_str(yaml, STR("\n  rule_query_offset: "));
+    promql_duration_print(rules->query_offset_ms, yaml);
+    if (labels.n > 0)
+        buf_put_str(yaml, STR("\n  external_labels:"));
+    for (const char *at = labels.p; labels_next(labels, &at, &l, NULL);) {
+        buf_put_str(yaml, STR("\n    "));
+        json_put_text(yaml, l.name);
+        buf_put_str(yaml, STR(": "));
+        json_put_text(yaml, l.value);
+    }
+    buf_put_str(yaml, rules->files.n > 0 ? STR("\nrule_files:\n") : STR("\n"));
+    for (size_t i = 0; i < rules->files.n; i++) {
+        buf_put_str(yaml, STR("- "));
+        json_put_text(yaml, str_c(rules->files.v[i]));
+        buf_put_c(yaml, '\n');
+    }
+}
+
 /* What Prometheus would have in its file, then our own configuration as comments. */
-static struct str draw_config(struct drawing *d, const struct conf *c)
+static struct str draw_config(struct drawing *d, const struct conf *c, struct str labels)
 {
     struct buf yaml, own;
     buf_init(&yaml, TEXT_MAX);
     buf_init(&own, TEXT_MAX);
     conf_print(c, &own);
-    buf_put_str(&yaml, STR("global: {}\n# The configuration in force:\n"));
+    put_rules(&yaml, conf_get(c, &rules_options), labels);
+    buf_put_str(&yaml, STR("# The configuration in force:\n"));
     put_comment(&yaml, str_trim(buf_str(&own)));
     struct str text = arena_str(d->a, buf_str(&yaml));
     buf_done(&own);
@@ -150,7 +184,10 @@ void facts_draw(struct facts *f, const struct conf *c, const char *file, int64_t
     struct store_settings store;
     options_store(c, &store);
     draw_flags(&d, c, file);
-    picture.config = draw_config(&d, c);
+    struct str labels = STR("");
+    if (rules_external_labels(conf_get(c, &rules_options), &a, &labels, NULL) == 0)
+        picture.external_labels = labels; /* the configuration was checked: they are well-formed */
+    picture.config = draw_config(&d, c, labels);
     picture.folder = folder(&a);
     picture.retention = retention_of(&a, &store);
     picture.flags_n = d.flags.n;

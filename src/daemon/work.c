@@ -10,6 +10,7 @@
 #include "base/stat.h"
 #include "base/vec.h"
 #include "collect/runner.h"
+#include "daemon/alert_log.h"
 #include "daemon/checks.h"
 #include "daemon/confinement.h"
 #include "daemon/facts.h"
@@ -22,6 +23,7 @@
 #include "pack/budget.h"
 #include "receive/metrics_push.h"
 #include "receive/remote_write.h"
+#include "rules/rules.h"
 #include "serve/serve.h"
 #include "supervise/message.h"
 #include "supervise/worker.h"
@@ -63,6 +65,7 @@ struct work {
     struct settings collect;
     char instance[256], host[160]; /* borrowed by serve */
     struct runner *runner;
+    struct rules *rules;
     struct health *health;
     struct checks checks;
     struct facts facts;
@@ -117,7 +120,8 @@ static void warn(void *context, const char *text)
     log_warn("store", "%s", text);
 }
 
-/* The lanes of the sink: one for each loop, one for the collectors, one for the readiness probe. */
+/* The lanes of the sink: one for each loop, one each for the collectors, the readiness probe and
+ * the rules. */
 static int open_store(struct work *w, struct why *why)
 {
     struct store_settings settings;
@@ -125,7 +129,7 @@ static int open_store(struct work *w, struct why *why)
     struct store_config config = {.disk = w->disk,
                                   .clock = &clock_real,
                                   .settings = &settings,
-                                  .lanes = (uint32_t)w->loops + 2,
+                                  .lanes = (uint32_t)w->loops + 3,
                                   .warn = warn,
                                   .warn_context = w};
     int64_t until = clock_monotonic_ns(&clock_real) + LOCK_PATIENCE_MS * 1000000LL;
@@ -150,6 +154,23 @@ static int open_collect(struct work *w, struct why *why)
                                .lane = w->loops,
                                .tenant = str_c(TENANT)};
     return runner_new(&plan, &w->runner, why);
+}
+
+static void warn_of_rules(void *context, const char *text)
+{
+    log_warn("rules", "%s", text);
+}
+
+static int open_rules(struct work *w, struct why *why)
+{
+    struct rules_config config = {.settings = conf_get(conf_of(w), &rules_options),
+                                  .store = store_face(w->store),
+                                  .sink = ingest_sink(w->ingest),
+                                  .lane = w->loops + 2,
+                                  .clock = &clock_real,
+                                  .alerts = alert_log(),
+                                  .warn = warn_of_rules};
+    return rules_new(&config, &w->rules, why);
 }
 
 struct row_relay {
@@ -285,6 +306,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
+                                  .rules = {w->rules, rules_view},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
                                   .assets = ui_assets,
                                   .assets_n = ui_assets_n,
@@ -357,8 +379,11 @@ static int open_all(struct work *w, struct why *why)
     err = open_collect(w, why);
     if (err != 0)
         return err;
+    err = open_rules(w, why);
+    if (err != 0)
+        return err;
     w->health = health_new(&clock_real);
-    w->checks = (struct checks){w->store, w->runner, w->disk, &w->parent};
+    w->checks = (struct checks){w->store, w->runner, w->disk, &w->parent, w->rules};
     err = checks_add(&w->checks, w->health);
     if (err == 0)
         err = open_serve(w, why);
@@ -386,7 +411,7 @@ static int take_over(struct work *w, struct why *why)
     struct query_settings query = query_settings(w);
     serve_reload(w->serve, &query);
     facts_draw(&w->facts, conf_of(w), w->file, clock_wall_ms(&clock_real));
-    return 0;
+    return rules_reload_with(w->rules, conf_get(conf_of(w), &rules_options), why);
 }
 
 /* Tells those who asked how a reload went. */
@@ -439,6 +464,7 @@ static void close_all(struct work *w)
 {
     runner_free(w->runner);
     pool_free(w->pool);
+    rules_free(w->rules);
     lanes_free(w->lanes);
     metrics_push_free(w->metrics_push);
     remote_write_free(w->remote_write);
@@ -472,6 +498,7 @@ static int run(struct work *w, size_t sockets)
     }
     if (w->runner != NULL)
         runner_start(w->runner);
+    rules_start(w->rules);
     serve_until_stopped(w);
     log_info(MODULE, "stopping");
     serve_drain(w->serve);

@@ -41,14 +41,21 @@ int file_read(const char *path, struct buf *out, struct why *why)
     }
 }
 
+/* A folder that may not be read would hide its files without a word. */
+static int glob_fault(const char *path, int errnum)
+{
+    return errnum == EACCES || errnum == EPERM;
+}
+
 int file_glob(const char *pattern, struct arena *a, struct str **ret, size_t *ret_n,
               struct why *why)
 {
     glob_t found = {0};
-    int status = glob(pattern, 0, NULL, &found);
+    int status = glob(pattern, 0, glob_fault, &found);
     if (status != 0 && status != GLOB_NOMATCH) {
         globfree(&found);
-        return why_set(why, ERR_IO, "%s cannot be searched", pattern);
+        return why_set(why, ERR_DENIED, "%s cannot be searched: a folder in it may not be read",
+                       pattern);
     }
     struct str *v = arena_array(a, found.gl_pathc + 1, sizeof *v);
     for (size_t i = 0; i < found.gl_pathc; i++)

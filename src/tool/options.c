@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "rules/rules.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
 
@@ -18,7 +19,7 @@ static const struct option ROWS[] = {
      "Serve everybody who can reach the address. Only in a network that you trust."},
     {"data", OPTION_TEXT, AT(data), "./data", 0, 4000, NULL, 0,
      "Directory of everything that is stored. It is made where it is missing."},
-    {"loops", OPTION_INT, AT(loops), "0", 0, 14, NULL, 0,
+    {"loops", OPTION_INT, AT(loops), "0", 0, 13, NULL, 0,
      "Threads that serve connections; 0 is one for each core (8 at most)."},
     {"log_level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug|info|warn|error",
      OPTION_RELOAD, "The least important lines that are written to standard error."},
@@ -70,6 +71,7 @@ static const struct option_table *const TABLES[] = {
     &store_retention_options, &store_tenant_options,
     &settings_options,        &settings_intervals_options,
     &settings_group_options,  &query_settings_options,
+    &rules_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
@@ -147,6 +149,9 @@ static int check_whole(const struct conf *c, struct why *why)
     if (err != 0)
         return err;
     err = query_settings_check(conf_get(c, &query_settings_options), why);
+    if (err != 0)
+        return err;
+    err = rules_settings_check(conf_get(c, &rules_options), why);
     if (err != 0)
         return err;
     struct store_settings store;
