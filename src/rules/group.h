@@ -93,6 +93,10 @@ bool group_writes(struct group *g, struct str key);
 /* Writes staleness markers at ts_ms. */
 void group_end_series(const struct group_world *w, const struct str *keys, size_t n, int64_t ts_ms);
 
+/* What a result of g's recording rule is called: its name and labels on top of those of key. */
+MUST_USE int group_record_key(const struct group *g, size_t rule, struct str key, struct arena *a,
+                              struct str *ret, struct why *why);
+
 /* Rules whose last run failed. */
 size_t group_failing(struct group *g);
 

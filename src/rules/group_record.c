@@ -3,15 +3,14 @@
 #include "base/vec.h"
 #include "rules/group_inside.h"
 
-static int relabel(const struct group_step *s, struct group_labels *l, struct str key,
-                   struct str *ret)
+static int relabel(const struct group_rule *r, struct group_labels *l, struct str key,
+                   struct arena *a, struct str *ret, struct why *why)
 {
-    const struct group_rule *r = s->rule;
     group_labels_read(l, key);
     group_labels_set(l, LABEL_METRIC, r->rule->record);
     for (size_t i = 0; i < r->labels_n; i++)
         group_labels_set(l, r->labels[i].name, r->labels[i].value);
-    return group_labels_key(l, s->arena, ret, s->why);
+    return group_labels_key(l, a, ret, why);
 }
 
 static int take(struct group_step *s, struct promql_result *result, struct map *seen)
@@ -22,7 +21,7 @@ static int take(struct group_step *s, struct promql_result *result, struct map *
     while (err == 0 && promql_result_next(result, &row)) {
         struct group_row out = {.value = row.value ? row.value[0] : 0};
         bool fresh;
-        err = relabel(s, &labels, row.key, &out.key);
+        err = relabel(s->rule, &labels, row.key, s->arena, &out.key, s->why);
         if (err != 0)
             break;
         (void)map_put(seen, out.key, &fresh);
@@ -43,9 +42,18 @@ static int take_scalar(struct group_step *s, const struct promql_result *result)
     struct group_labels labels = {0};
     int64_t ms;
     struct group_row out = {.value = promql_result_scalar(result, &ms)};
-    int err = relabel(s, &labels, STR(""), &out.key);
+    int err = relabel(s->rule, &labels, STR(""), s->arena, &out.key, s->why);
     if (err == 0)
         vec_push(s->rows, out);
+    vec_free(&labels);
+    return err;
+}
+
+int group_record_key(const struct group *g, size_t rule, struct str key, struct arena *a,
+                     struct str *ret, struct why *why)
+{
+    struct group_labels labels = {0};
+    int err = relabel(&g->v[rule], &labels, key, a, ret, why);
     vec_free(&labels);
     return err;
 }
