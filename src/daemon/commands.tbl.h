@@ -35,5 +35,11 @@ COMMAND("store", store_tool_run,
         "NAME] [--server URL], each [--data DIR] [--config FILE] [--key-file FILE]",
         "Reads all that a store has on disk and tells what is damaged; keeps what can still be "
         "read; wraps everything by the newest key; lists tenants and parts; deletes series.")
+COMMAND("rules", rules_tool_run,
+        "backfill --start TIME [--end TIME] [--interval DURATION] [--tenant NAME] "
+        "[--enable-feature NAME].. FILE.. [--server URL] [--data DIR] [--config FILE] "
+        "[--key-file FILE]",
+        "Evaluates recording rules over the past and writes what they give, into a running "
+        "daemon's store or into a data directory that no daemon uses.")
 COMMAND("help", command_help, "[COMMAND | config]",
         "Shows this list, one command, or every key of the configuration.")
