@@ -8,11 +8,12 @@
 
 #include "base/vec.h"
 #include "os/file.h"
-#include "os/thread.h"
 #include "query/promql/promql_tree.h"
 #include "rules/rules.h"
 #include "tool/backfill_remote.h"
 #include "tool/offline.h"
+
+enum { FLUSH_SAMPLES = 1 << 20 /* kept in memory until they become a part */ };
 
 /* What the command line asks for. */
 struct task {
@@ -30,7 +31,7 @@ struct task {
     } read;
     struct store *store; /* offline */
     struct tenant *owner;
-    uint64_t samples;
+    uint64_t samples, unflushed;
 };
 
 /* ---- a data directory */
@@ -66,42 +67,6 @@ static int local_query(void *context, const struct rule *rule, int64_t start_ms,
     return 0;
 }
 
-/* A commit that is waited for. */
-struct waiting {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    bool is_done;
-    int err;
-};
-
-static void committed(void *context, int err)
-{
-    struct waiting *w = context;
-    thread_lock(&w->lock);
-    w->is_done = true;
-    w->err = err;
-    thread_wake(&w->done);
-    thread_unlock(&w->lock);
-}
-
-static int commit(struct task *t, struct why *why)
-{
-    struct waiting w = {0};
-    struct sink *sink = store_sink(t->store);
-    thread_lock_init(&w.lock);
-    thread_cond_init(&w.done);
-    sink->ops->commit(sink, 0, committed, &w);
-    thread_lock(&w.lock);
-    while (!w.is_done)
-        thread_wait(&w.done, &w.lock);
-    thread_unlock(&w.lock);
-    (void)pthread_cond_destroy(&w.done);
-    (void)pthread_mutex_destroy(&w.lock);
-    return w.err == 0 ? 0
-                      : why_set(why, (enum err) - w.err, "the samples cannot be written: %s",
-                                err_text(w.err));
-}
-
 static int local_write(void *context, const struct backfill_point *v, size_t n, struct why *why)
 {
     struct task *t = context;
@@ -123,7 +88,11 @@ static int local_write(void *context, const struct backfill_point *v, size_t n, 
             return why_set(why, taken < 0 ? (enum err) - taken : ERR_DENIED,
                            "samples are refused: %s", first.text);
     }
-    return n > 0 ? commit(t, why) : 0;
+    t->unflushed += n;
+    if (t->unflushed < FLUSH_SAMPLES)
+        return 0;
+    t->unflushed = 0;
+    return store_flush(t->store, why);
 }
 
 /* ---- progress */
@@ -136,25 +105,12 @@ static void put_time(int64_t ms, char ret[32])
     strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void show_progress(const struct group *g, int64_t until_ms, uint64_t samples)
+static void show_progress(void *context, const struct group *g, int64_t until_ms, uint64_t samples)
 {
     char until[32];
     put_time(until_ms, until);
     fprintf(stderr, "group \"%s\": until %s, %" PRIu64 " samples%s", group_rules(g)->name.p, until,
             samples, isatty(STDERR_FILENO) ? "   \r" : "\n");
-}
-
-static void remote_progress(void *context, const struct group *g, int64_t until_ms,
-                            uint64_t samples)
-{
-    show_progress(g, until_ms, samples);
-}
-
-static void local_progress(void *context, const struct group *g, int64_t until_ms, uint64_t samples)
-{
-    struct task *t = context;
-    show_progress(g, until_ms, samples);
-    (void)store_work(t->store); /* flushes what has become too much */
 }
 
 /* ---- the run */
@@ -175,15 +131,13 @@ static int run_groups(struct task *t, const struct backfill_store *store)
         fprintf(stderr, "\n");
     if (err != 0)
         return offline_fail(&t->offline, why.text);
-    printf("%" PRIu64 " samples written\n", t->samples);
     return 0;
 }
 
 static int run_remote(struct task *t)
 {
     struct backfill_remote r = {t->offline.server, t->tenant};
-    struct backfill_store store = {&r, backfill_remote_query, backfill_remote_write,
-                                   remote_progress};
+    struct backfill_store store = {&r, backfill_remote_query, backfill_remote_write, show_progress};
     return run_groups(t, &store);
 }
 
@@ -196,12 +150,14 @@ static int run_local(struct task *t)
     if (t->store == NULL)
         return 1;
     struct sink *sink = store_sink(t->store);
-    struct backfill_store store = {t, local_query, local_write, local_progress};
+    struct backfill_store store = {t, local_query, local_write, show_progress};
     int status;
     if (sink->ops->tenant(sink, str_c(t->tenant), &t->owner, &why) != 0)
         status = offline_fail(&t->offline, why.text);
     else
         status = run_groups(t, &store);
+    if (status == 0 && store_flush(t->store, &why) != 0)
+        status = offline_fail(&t->offline, why.text);
     store_close(t->store);
     return status;
 }
@@ -286,7 +242,10 @@ static int backfill(struct task *t, struct arguments *a)
     int busy = status != 0 ? -1 : t->offline.server_named ? 1 : offline_busy(&t->offline);
     if (busy < 0 || (busy == 0 && !offline_disk(&t->offline)))
         return 1;
-    return busy == 1 ? run_remote(t) : run_local(t);
+    status = busy == 1 ? run_remote(t) : run_local(t);
+    if (status == 0)
+        printf("%" PRIu64 " samples written\n", t->samples);
+    return status;
 }
 
 int rules_tool_run(int argc, char **argv)
