@@ -156,6 +156,16 @@ static int open_collect(struct work *w, struct why *why)
     return runner_new(&plan, &w->runner, why);
 }
 
+/* [query], with the number of threads that there are. */
+static struct query_settings query_settings(const struct work *w)
+{
+    struct query_settings s =
+        *(const struct query_settings *)conf_get(conf_of(w), &query_settings_options);
+    if (s.threads == 0)
+        s.threads = cores();
+    return s;
+}
+
 static void warn_of_rules(void *context, const char *text)
 {
     log_warn("rules", "%s", text);
@@ -163,12 +173,16 @@ static void warn_of_rules(void *context, const char *text)
 
 static int open_rules(struct work *w, struct why *why)
 {
+    struct query_settings query = query_settings(w);
     struct rules_config config = {.settings = conf_get(conf_of(w), &rules_options),
                                   .store = store_face(w->store),
                                   .sink = ingest_sink(w->ingest),
                                   .lane = w->loops + 2,
                                   .clock = &clock_real,
                                   .alerts = alert_log(),
+                                  .options = query_settings_language(&query),
+                                  .lookback_ms = query.lookback_ms,
+                                  .bytes_max = (uint64_t)query.bytes_max,
                                   .warn = warn_of_rules};
     return rules_new(&config, &w->rules, why);
 }
@@ -283,16 +297,6 @@ static void ask_quit(void *context)
 {
     const struct work *w = context;
     worker_ask_quit(&w->parent);
-}
-
-/* [query], with the number of threads that there are. */
-static struct query_settings query_settings(const struct work *w)
-{
-    struct query_settings s =
-        *(const struct query_settings *)conf_get(conf_of(w), &query_settings_options);
-    if (s.threads == 0)
-        s.threads = cores();
-    return s;
 }
 
 static int open_serve(struct work *w, struct why *why)

@@ -32,6 +32,7 @@ struct group_world {
     const struct clock *clock; /* measures how long rules take */
     const struct promql_options *options;
     struct promql_limits limits;
+    int64_t lookback_ms; /* 0: 5 minutes */
     struct pool *pool;           /* may be NULL */
     const atomic_bool *canceled; /* may be NULL */
     struct str external_labels;  /* canonical key without __name__ */

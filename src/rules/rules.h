@@ -63,6 +63,8 @@ struct rules_config {
     const struct clock *clock;
     struct alert_sink *alerts; /* may be NULL */
     struct promql_options options;
+    int64_t lookback_ms; /* 0: 5 minutes */
+    uint64_t bytes_max;  /* memory of one query; 0: no limit */
     struct pool *pool; /* that queries may share work with; may be NULL */
     /* Hears what an operator should: rules that fail, files that are bad. May be NULL; any thread.
      */
