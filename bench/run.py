@@ -22,11 +22,13 @@ import faults
 import host
 import ingest
 import load
+import mixed
 import query
 from bench import Bench
 
 # Row name, what makes it; the order in which they run.
 ROWS = {"remote-write": ingest.remote_write, "size-15s": ingest.size_15s, "query": query.queries,
+        "mixed": mixed.mixed,
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,

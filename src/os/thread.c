@@ -57,8 +57,9 @@ void thread_background(void)
 
 void thread_stand_back(int level)
 {
+    id_t tid = (id_t)syscall(SYS_gettid);
     /* A wish, as above. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), level);
+    (void)setpriority(PRIO_PROCESS, tid, MIN(getpriority(PRIO_PROCESS, tid) + level, 19));
 }
 
 int64_t thread_cpu_ns(void)
