@@ -44,6 +44,7 @@ static struct {
     struct http_server *server;
     struct thread thread;
     uint16_t port;
+    const struct query_settings *query; /* of the next start(); NULL: the defaults */
     int64_t base_ms; /* when the test began, whole seconds */
     void (*rules)(struct rules *r, struct arena *a, struct rules_view *ret);
     bool closed;         /* admin API and lifecycle are off */
@@ -377,6 +378,7 @@ UNUSED static int start(void **state)
         .assets_n = COUNTOF(ASSETS),
         .admin = {NULL, flush_store, merge_store, snapshot_store},
         .listen_host = "box.example",
+        .query = site.query,
         .job = "sonde",
         .instance = "box",
         .loopback = true,
@@ -435,7 +437,7 @@ UNUSED static int dial(void)
 UNUSED static struct str ask(const char *line, const char *headers, const char *body)
 {
     struct buf b;
-    buf_init(&b, 65536);
+    buf_init(&b, 4 << 20);
     buf_printf(&b, "%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n%s", line, site.port,
                headers);
     if (body)

@@ -261,9 +261,10 @@ static int count_values(struct engine *e, struct choose *c, const struct rows *k
     struct label_set set;
     struct buf text;
     buf_init(&text, 4096);
-    for (size_t i = 0; i < c->in.n; i++) {
+    int err = 0;
+    for (size_t i = 0; i < c->in.n && err == 0; i++) {
         const struct row_buffer *in = &c->in.v[i];
-        for (size_t step = 0; step < c->n; step++) {
+        for (size_t step = 0; step < c->n && err == 0; step++) {
             if (in->kind[step] == KIND_NONE)
                 continue;
             buf_clear(&text);
@@ -277,10 +278,11 @@ static int count_values(struct engine *e, struct choose *c, const struct rows *k
             struct row_buffer *r = promql_rows_of(e, out, key, c->n);
             r->value[step] = r->kind[step] == KIND_FLOAT ? r->value[step] + 1 : 1;
             r->kind[step] = KIND_FLOAT;
+            err = promql_engine_poll(e); /* each value of a step may be a new row */
         }
     }
     buf_done(&text);
-    return 0;
+    return err;
 }
 
 static int choose_run(struct engine *e, struct choose *c, struct stream **ret)
