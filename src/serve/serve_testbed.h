@@ -386,7 +386,7 @@ UNUSED static int start(void **state)
         .admin_api = !site.closed,
         .lifecycle = !site.closed,
         .cors_origin = site.closed ? "" : "https?://friend\\.example(:[0-9]+)?",
-        .rules = {.view = site.rules},
+        .rules = {.view = site.rules, .tenant = "default"},
         .daemon = {NULL, tell_facts, list_blocks, take_reload, take_quit},
     };
     struct why why;
