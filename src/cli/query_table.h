@@ -12,7 +12,7 @@
 
 void query_table(const struct query_answer *answer, struct buf *out);
 
-/* "stats" and "explain" of an answer, a line a figure: timings.evalTotalTime 0.001. */
+/* "stats" of an answer, a line a figure below the title: timings.evalTotalTime 0.001. */
 MUST_USE int query_table_figures(struct str json, const char *title, struct buf *out,
                                  struct why *why);
 

@@ -11,6 +11,7 @@
 #include "cli/query_chart.h"
 #include "cli/query_chart_axis.h"
 #include "cli/query_csv.h"
+#include "cli/query_explain.h"
 #include "cli/query_request.h"
 #include "cli/query_table.h"
 
@@ -134,6 +135,22 @@ static void figures_are_named_by_their_path(void **state)
                                          "title", &f->out, &f->why),
                      0);
     expect(f, "title\n  a.b 1.50\n  a.c[0] 5\n  a.c[1].d true\n  a.c[2][0] x\n  e null\n");
+}
+
+static void an_explanation_is_a_tree_of_lines(void **state)
+{
+    struct fixture *f = *state;
+    const char *json = "{\"cache\":{\"used\":true},\"tree\":{\"expression\":\"sum(x)\",\"kind\":"
+                       "\"aggregation\",\"samples\":1000000,\"seconds\":0.25,\"used\":[],\"nodes\":"
+                       "[{\"expression\":\"x\",\"series\":7,\"used\":[\"blocks\",\"tiers\"]}]}}";
+    assert_int_equal(query_explain(str_c(json), &f->out, &f->why), 0);
+    expect(f, "\nexplanation\n"
+              "cache\n"
+              "  used true\n"
+              "  seconds  samples  series  rows  expression\n"
+              "     0.25  1000000                sum(x)\n"
+              "                         7          x  (by blocks, tiers)\n");
+    assert_true(query_explain(STR("{\"tree\":{"), &f->out, &f->why) < 0);
 }
 
 /* ---- CSV */
@@ -339,6 +356,7 @@ int main(void)
         OWN(a_histogram_is_told_in_short),
         OWN(scalars_and_texts_are_themselves),
         OWN(figures_are_named_by_their_path),
+        OWN(an_explanation_is_a_tree_of_lines),
         OWN(csv_has_a_line_a_point_and_quotes_what_needs_it),
         OWN(a_chart_in_ascii_has_signs_axes_and_a_legend),
         OWN(one_series_is_drawn_with_dots),

@@ -7,6 +7,7 @@
 #include "cli/query_chart.h"
 #include "cli/query_chart_axis.h"
 #include "cli/query_csv.h"
+#include "cli/query_explain.h"
 #include "cli/query_table.h"
 #include "os/terminal.h"
 #include "serve/param.h"
@@ -181,7 +182,7 @@ static int put_figures(const struct query_answer *answer, struct buf *out, struc
     if (answer->stats.n)
         err = query_table_figures(answer->stats, "\nstatistics", out, why);
     if (answer->explain.n && !err)
-        err = query_table_figures(answer->explain, "\nexplanation", out, why);
+        err = query_explain(answer->explain, out, why);
     return err;
 }
 
