@@ -36,7 +36,8 @@ int rule_template_number(const struct template_value *v, double *ret, struct why
             return err;
         }
     } else {
-        return why_set(why, ERR_FORMAT, "can't convert %s to float", template_type_text(v));
+        return why_set(why, ERR_FORMAT, "can't convert %s to float",
+                       v->type == TEMPLATE_NIL ? "<nil>" : template_type_text(v));
     }
     return 0;
 }

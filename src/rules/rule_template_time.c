@@ -491,6 +491,6 @@ static int duration_member(struct template_call *c, const void *p, struct str na
     return no_arguments(name, 0, n, why);
 }
 
-const struct template_object rule_template_time_object = {"time.Time", time_member, print_time};
-const struct template_object rule_template_duration_object = {"time.Duration", duration_member,
+const struct template_object rule_template_time_object = {"*time.Time", time_member, print_time};
+const struct template_object rule_template_duration_object = {"*time.Duration", duration_member,
                                                               print_duration};

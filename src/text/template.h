@@ -132,6 +132,7 @@ struct template_function {
     const char *parameters;
     int (*call)(struct template_call *c, const struct template_value *args, size_t n,
                 struct template_value *ret, struct why *why);
+    const char *go; /* what l, m and o are called in messages; NULL: by what they are in general */
 };
 
 struct template_functions {

@@ -110,7 +110,7 @@ static int call_len(ARGUMENTS)
     else if (v->type == TEMPLATE_LIST || v->type == TEMPLATE_MAP)
         *ret = template_int((int64_t)v->n);
     else if (v->type == TEMPLATE_NONE || v->type == TEMPLATE_NIL)
-        return why_set(why, ERR_FORMAT, "len of nil pointer");
+        return why_set(why, ERR_FORMAT, "reflect: call of reflect.Value.Type on zero Value");
     else
         return why_set(why, ERR_FORMAT, "len of type %s", template_type_text(v));
     return 0;
@@ -239,6 +239,17 @@ static enum kind kind_of(const struct template_value *v)
     }
 }
 
+static int not_comparable(const struct template_value *v, struct why *why)
+{
+    struct buf b;
+    buf_init(&b, WHY_MAX);
+    template_print(v, &b);
+    int err = why_set(why, ERR_FORMAT, "non-comparable type " STR_FMT ": %s", STR_ARG(buf_str(&b)),
+                      template_type_text(v));
+    buf_done(&b);
+    return err;
+}
+
 static int equal(const struct template_value *a, const struct template_value *b, bool *ret,
                  struct why *why)
 {
@@ -262,7 +273,7 @@ static int equal(const struct template_value *a, const struct template_value *b,
     else if (a->type == TEMPLATE_OBJECT && b->type == TEMPLATE_OBJECT)
         *ret = a->object.type == b->object.type && a->object.p == b->object.p;
     else
-        return why_set(why, ERR_FORMAT, "non-comparable type %s", template_type_text(a));
+        return not_comparable(a, why);
     return 0;
 }
 
@@ -362,25 +373,25 @@ static int call_call(ARGUMENTS)
 }
 
 static const struct template_function FUNCTIONS[] = {
-    {"and", "aa.", NULL}, /* these two look at no more than they need */
-    {"or", "aa.", NULL},
-    {"not", "a", call_not},
-    {"call", "aa.", call_call},
-    {"html", "a.", call_html},
-    {"index", "aa.", call_index},
-    {"js", "a.", call_js},
-    {"len", "a", call_len},
-    {"print", "a.", call_print},
-    {"printf", "sa.", call_printf},
-    {"println", "a.", call_println},
-    {"slice", "aa.", call_slice},
-    {"urlquery", "a.", call_urlquery},
-    {"eq", "aa.", call_eq},
-    {"ge", "aa", call_ge},
-    {"gt", "aa", call_gt},
-    {"le", "aa", call_le},
-    {"lt", "aa", call_lt},
-    {"ne", "aa", call_ne},
+    {"and", "aa.", NULL, NULL}, /* these two look at no more than they need */
+    {"or", "aa.", NULL, NULL},
+    {"not", "a", call_not, NULL},
+    {"call", "aa.", call_call, NULL},
+    {"html", "a.", call_html, NULL},
+    {"index", "aa.", call_index, NULL},
+    {"js", "a.", call_js, NULL},
+    {"len", "a", call_len, NULL},
+    {"print", "a.", call_print, NULL},
+    {"printf", "sa.", call_printf, NULL},
+    {"println", "a.", call_println, NULL},
+    {"slice", "aa.", call_slice, NULL},
+    {"urlquery", "a.", call_urlquery, NULL},
+    {"eq", "aa.", call_eq, NULL},
+    {"ge", "aa", call_ge, NULL},
+    {"gt", "aa", call_gt, NULL},
+    {"le", "aa", call_le, NULL},
+    {"lt", "aa", call_lt, NULL},
+    {"ne", "aa", call_ne, NULL},
 };
 
 const struct template_functions template_builtins = {FUNCTIONS, COUNTOF(FUNCTIONS)};

@@ -10,7 +10,8 @@ struct command {
     const struct template_value *final; /* of the command before it in the pipeline; or NULL */
 };
 
-static int eval_arg(struct template_state *s, const struct template_value *dot, char letter,
+static int eval_arg(struct template_state *s, const struct template_value *dot,
+                    const struct template_function *f, char letter,
                     const struct template_node *node, struct template_value *ret);
 static int eval_command(struct template_state *s, const struct command *c,
                         const struct template_node *node, struct template_value *ret);
@@ -42,8 +43,11 @@ static int no_function(struct template_state *s, const struct command *c)
 
 /* ---- parameters */
 
-static const char *letter_type(char letter)
+/* f may be NULL. */
+static const char *letter_type(const struct template_function *f, char letter)
 {
+    if (f && f->go && (letter == 'l' || letter == 'm' || letter == 'o'))
+        return f->go;
     switch (letter) {
     case 's':
         return "string";
@@ -87,14 +91,15 @@ static bool fits(char letter, const struct template_value *v)
     }
 }
 
-static int check_fits(struct template_state *s, char letter, const struct template_value *v)
+static int check_fits(struct template_state *s, const struct template_function *f, char letter,
+                      const struct template_value *v)
 {
     if (fits(letter, v))
         return 0;
     if (v->type == TEMPLATE_NONE)
-        return template_fault(s, ERR_FORMAT, "invalid value; expected %s", letter_type(letter));
+        return template_fault(s, ERR_FORMAT, "invalid value; expected %s", letter_type(f, letter));
     return template_fault(s, ERR_FORMAT, "wrong type for value; expected %s; got %s",
-                          letter_type(letter), template_type_text(v));
+                          letter_type(f, letter), template_type_text(v));
 }
 
 /* The letter of the i-th argument. */
@@ -113,7 +118,7 @@ static int eval_args(struct template_state *s, const struct command *c,
         return template_fault(s, ERR_LIMIT, "more than %d arguments", TEMPLATE_ARGUMENTS_MAX);
     struct template_value *v = arena_array(s->call.arena, n, sizeof *v);
     for (size_t i = 0; i + 1 < c->n; i++) {
-        int err = eval_arg(s, c->dot, 'a', c->args[i + 1], &v[i]);
+        int err = eval_arg(s, c->dot, NULL, 'a', c->args[i + 1], &v[i]);
         if (err)
             return err;
     }
@@ -237,7 +242,7 @@ static int eval_chain(struct template_state *s, const struct command *c,
 {
     struct template_value v;
     s->at = node;
-    int err = eval_arg(s, c->dot, 'a', node->pipe, &v);
+    int err = eval_arg(s, c->dot, NULL, 'a', node->pipe, &v);
     return err ? err : eval_fields(s, c, node->names, node->names_n, &v, ret);
 }
 
@@ -266,7 +271,7 @@ static int eval_short(struct template_state *s, const struct command *c, bool wa
 {
     struct template_value v = {.type = TEMPLATE_NONE};
     for (size_t i = 1; i < c->n; i++) {
-        int err = eval_arg(s, c->dot, 'a', c->args[i], &v);
+        int err = eval_arg(s, c->dot, NULL, 'a', c->args[i], &v);
         if (err)
             return err;
         if (template_truth(&v) == wanted) {
@@ -306,13 +311,13 @@ static int eval_function(struct template_state *s, const struct command *c,
     size_t given = c->n ? c->n - 1 : 0, n = given + (c->final != NULL);
     struct template_value *args = arena_array(s->call.arena, n, sizeof *args);
     for (size_t i = 0; i < given; i++) {
-        err = eval_arg(s, c->dot, letter_of(f->parameters, fixed, i), c->args[i + 1], &args[i]);
+        err = eval_arg(s, c->dot, f, letter_of(f->parameters, fixed, i), c->args[i + 1], &args[i]);
         if (err)
             return err;
     }
     if (c->final) {
         args[given] = *c->final;
-        err = check_fits(s, letter_of(f->parameters, fixed, given), &args[given]);
+        err = check_fits(s, f, letter_of(f->parameters, fixed, given), &args[given]);
         if (err)
             return err;
     }
@@ -331,10 +336,11 @@ static int eval_function(struct template_state *s, const struct command *c,
 
 /* ---- arguments */
 
-static int eval_constant(struct template_state *s, char letter, const struct template_node *node,
-                         struct template_value *ret)
+static int eval_constant(struct template_state *s, const struct template_function *f, char letter,
+                         const struct template_node *node, struct template_value *ret)
 {
     const struct template_value *v = &node->value;
+    struct str text;
     switch (letter) {
     case 's':
         if (node->type != NODE_STRING)
@@ -352,16 +358,15 @@ static int eval_constant(struct template_state *s, char letter, const struct tem
     case 'a':
         break;
     default:
-        return node_fault(s, "can't handle ", node,
-                          letter == 'l'   ? " for arg of type []interface {}"
-                          : letter == 'm' ? " for arg of type map"
-                                          : " for arg of type object");
+        text = arena_printf(s->call.arena, " for arg of type %s", letter_type(f, letter));
+        return node_fault(s, "can't handle ", node, text.p);
     }
     *ret = *v;
     return 0;
 }
 
-static int eval_arg(struct template_state *s, const struct template_value *dot, char letter,
+static int eval_arg(struct template_state *s, const struct template_value *dot,
+                    const struct template_function *f, char letter,
                     const struct template_node *node, struct template_value *ret)
 {
     const struct command bare = {.dot = dot};
@@ -374,7 +379,7 @@ static int eval_arg(struct template_state *s, const struct template_value *dot, 
         break;
     case NODE_NIL:
         if (!may_be_nil(letter))
-            return template_fault(s, ERR_FORMAT, "cannot assign nil to %s", letter_type(letter));
+            return template_fault(s, ERR_FORMAT, "cannot assign nil to %s", letter_type(f, letter));
         v.type = TEMPLATE_NIL;
         break;
     case NODE_FIELD:
@@ -393,10 +398,10 @@ static int eval_arg(struct template_state *s, const struct template_value *dot, 
         err = eval_chain(s, &bare, node, &v);
         break;
     default:
-        return eval_constant(s, letter, node, ret);
+        return eval_constant(s, f, letter, node, ret);
     }
     if (!err)
-        err = check_fits(s, letter, &v);
+        err = check_fits(s, f, letter, &v);
     if (!err)
         *ret = v;
     return err;

@@ -4,9 +4,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
-    WIDTH_MAX = 1000000,  /* as Go: more is no width */
+    WIDTH_MAX = 1000000,  /* as Go: no digits behind one that is larger */
     PRECISION_MAX = 1100, /* digits of a float: a double has no more */
     FLOAT_MAX = 1500,     /* bytes of a float's text */
     INTEGER_MAX = 80,     /* bytes of an integer's text without padding */
@@ -192,6 +193,12 @@ static void put_hex_float(double v, int precision, bool upper, struct buf *out)
     else
         snprintf(text, sizeof text, upper ? "%.*A" : "%.*a", precision, v);
     char *p = strchr(text, upper ? 'P' : 'p');
+    char *lead = strpbrk(text, "xX");
+    if (p && lead && lead[1] == '2') { /* rounded up to 2: Go has 1 and one more */
+        lead[1] = '1';
+        long exponent = strtol(p + 1, NULL, 10) + 1;
+        snprintf(p + 1, sizeof text - (size_t)(p + 1 - text), "%+ld", exponent);
+    }
     if (p && strlen(p) == 3) {
         p[4] = 0;
         p[3] = p[2];
@@ -248,7 +255,7 @@ static void put_float(const struct spec *f, double v, struct buf *out)
     else if (conversion == 'b')
         put_binary_float(v, out);
     else
-        put_decimal_float(v, conversion, precision, f->sharp, out);
+        put_decimal_float(v, conversion, precision, f->sharp && verb != 'v', out);
     for (size_t i = before; (verb == 'E' || verb == 'G') && i < out->n; i++)
         if (out->p[i] == 'e')
             out->p[i] = 'E';
@@ -480,9 +487,14 @@ static bool take_number(struct printer *p, int *ret)
 {
     bool any = is_digit(peek(p));
     int v = 0;
-    for (; is_digit(peek(p)); p->at++)
-        v = v > WIDTH_MAX ? v : v * 10 + (peek(p) - '0');
-    if (!any || v > WIDTH_MAX)
+    for (; is_digit(peek(p)); p->at++) {
+        if (v > WIDTH_MAX) {
+            p->at = p->format.n; /* nothing behind such a number counts */
+            return false;
+        }
+        v = v * 10 + (peek(p) - '0');
+    }
+    if (!any)
         return false;
     *ret = v;
     return true;

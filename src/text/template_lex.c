@@ -101,12 +101,12 @@ static bool bad_character(struct lexer *l, const char *what)
 {
     size_t n;
     if (at_end(l))
-        return fault(l, arena_printf(l->arena, "%s: U+FFFFFFFFFFFFFFFF", what));
+        return fault(l, arena_printf(l->arena, "%s U+FFFFFFFFFFFFFFFF", what));
     uint32_t rune = letter_next(rest_of(l), &n);
     struct str shown = str_sub(rest_of(l), 0, n);
     if (rune < 0x20 || rune == 0x7f)
-        return fault(l, arena_printf(l->arena, "%s: U+%04X", what, rune));
-    return fault(l, arena_printf(l->arena, "%s: U+%04X '" STR_FMT "'", what, rune, STR_ARG(shown)));
+        return fault(l, arena_printf(l->arena, "%s U+%04X", what, rune));
+    return fault(l, arena_printf(l->arena, "%s U+%04X '" STR_FMT "'", what, rune, STR_ARG(shown)));
 }
 
 /* Is the closing delimiter here, and with a trim marker before it? */
@@ -247,7 +247,8 @@ static bool take_one(struct lexer *l, const char *set)
     return there;
 }
 
-static bool lex_number(struct lexer *l)
+/* Digits with a point and an exponent. */
+static void take_number(struct lexer *l)
 {
     const char *digits = "0123456789_";
     bool hex = false;
@@ -268,17 +269,25 @@ static bool lex_number(struct lexer *l)
         (void)take_one(l, "+-"); /* may be missing */
         take_any(l, "0123456789_");
     }
-    if (!at_end(l) && is_word(peek(l))) {
+}
+
+static bool lex_number(struct lexer *l)
+{
+    take_number(l);
+    bool good = !is_word(peek(l)) && peek(l) != '+' && peek(l) != '-';
+    if (good)
+        return emit(l, TOKEN_NUMBER);
+    if (is_word(peek(l)))
         l->at++;
-        struct buf b;
-        buf_init(&b, TEMPLATE_TEXT_MAX);
-        buf_put_str(&b, STR("bad number syntax: "));
-        template_quote(str_sub(l->text, l->start, l->at), &b);
-        struct str text = arena_str(l->arena, buf_str(&b));
-        buf_done(&b);
-        return fault(l, text);
-    }
-    return emit(l, TOKEN_NUMBER);
+    else
+        take_number(l); /* 1+2i would be a complex number */
+    struct buf b;
+    buf_init(&b, TEMPLATE_TEXT_MAX);
+    buf_put_str(&b, STR("bad number syntax: "));
+    template_quote(str_sub(l->text, l->start, l->at), &b);
+    struct str text = arena_str(l->arena, buf_str(&b));
+    buf_done(&b);
+    return fault(l, text);
 }
 
 static bool lex_space(struct lexer *l)
@@ -329,7 +338,7 @@ static bool lex_operator(struct lexer *l, char c)
     if (c > ' ' && c < 0x7f)
         return emit(l, TOKEN_CHARACTER);
     l->at--;
-    return bad_character(l, "unrecognized character in action");
+    return bad_character(l, "unrecognized character in action:");
 }
 
 /* One token of an action. */

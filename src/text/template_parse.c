@@ -188,6 +188,10 @@ static bool read_integer(struct str s, int64_t *ret)
 {
     char plain[128];
     size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '_' &&
+            (i == 0 || i + 1 == s.n || s.p[i - 1] == '_' || s.p[i - 1] == '-' || s.p[i - 1] == '+'))
+            return false; /* they stand between digits */
     for (size_t i = 0; i < s.n && n < sizeof plain - 1; i++)
         if (s.p[i] != '_')
             plain[n++] = s.p[i];
@@ -208,6 +212,18 @@ static bool read_integer(struct str s, int64_t *ret)
     return errno == 0 && *end == 0;
 }
 
+static void bad_number(struct parser *p, struct str text, bool fraction)
+{
+    double real;
+    struct buf quoted;
+    buf_init(&quoted, WHY_MAX);
+    template_quote(text, &quoted);
+    bool large = !fraction && number_parse(text, &real) == 0;
+    fault(p, "%s: " STR_FMT, large ? "integer overflow" : "illegal number syntax",
+          STR_ARG(buf_str(&quoted)));
+    buf_done(&quoted);
+}
+
 static struct template_node *parse_number(struct parser *p, const struct template_token *t)
 {
     struct template_node *node = node_new(p, NODE_NUMBER, t->at);
@@ -225,11 +241,10 @@ static struct template_node *parse_number(struct parser *p, const struct templat
         node->value = template_int(whole);
     else if (t->type == TOKEN_NUMBER && fraction && number_parse(t->text, &real) == 0)
         node->value = template_float(real);
-    else if (t->type == TOKEN_NUMBER && !fraction && number_parse(t->text, &real) == 0)
-        fault(p, "integer overflow: " STR_FMT, STR_ARG(t->text));
+    else if (t->type == TOKEN_NUMBER)
+        bad_number(p, t->text, fraction);
     else
-        fault(p, "%s: " STR_FMT,
-              t->type == TOKEN_RUNE ? "malformed character constant" : "illegal number syntax",
+        fault(p, t->text.n < 4 ? "invalid syntax" : "malformed character constant: " STR_FMT,
               STR_ARG(t->text));
     return node;
 }

@@ -45,9 +45,9 @@ static int call_inner(struct template_call *c, const struct template_value *args
 }
 
 static const struct template_function FUNCTIONS[] = {
-    {"shout", "s", call_shout},
-    {"half", "f", call_half},
-    {"inner", "sa", call_inner},
+    {"shout", "s", call_shout, NULL},
+    {"half", "f", call_half, NULL},
+    {"inner", "sa", call_inner, NULL},
 };
 
 static const struct template_functions TABLE = {FUNCTIONS, COUNTOF(FUNCTIONS)};
@@ -277,7 +277,7 @@ static void faults_of_parsing_have_the_words_of_go(void **state)
         {"{{template x}}", "template: t:1: unexpected \"x\" in template clause"},
         {"{{range $a, $b, $c := .X}}{{end}}", "template: t:1: too many declarations in range"},
         {"{{1a}}", "template: t:1: bad number syntax: \"1a\""},
-        {"{{99999999999999999999}}", "template: t:1: integer overflow: 99999999999999999999"},
+        {"{{99999999999999999999}}", "template: t:1: integer overflow: \"99999999999999999999\""},
         {"{{\"a\".X}}", "template: t:1: unexpected . after term \"\\\"a\\\"\""},
         {"{{.X ! .Y}}", "template: t:1: unexpected \"!\" in operand"},
         {"{{if .X}}{{define \"a\"}}{{end}}{{end}}",
