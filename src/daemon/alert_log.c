@@ -5,7 +5,7 @@
 #include "model/labels.h"
 #include "text/number.h"
 
-enum { LINE_MAX_BYTES = 8192 };
+enum { LINE_MAX_BYTES = 8192, LINES_MAX = 20 /* of one rule's run */ };
 
 static const char *const MODULE = "alert";
 
@@ -13,6 +13,11 @@ static struct stat fired = STAT_COUNTER_OF("sonde_alerts_total", "state=\"firing
                                            "Alerts that began to fire or were resolved.");
 static struct stat resolved = STAT_COUNTER_OF("sonde_alerts_total", "state=\"resolved\"",
                                               "Alerts that began to fire or were resolved.");
+
+static void count(const struct alert *a)
+{
+    stat_add(a->resolved ? &resolved : &fired, 1);
+}
 
 static void log_one(const struct alert *a)
 {
@@ -22,21 +27,26 @@ static void log_one(const struct alert *a)
     labels_print(a->labels, &labels);
     (void)number_format_exposition(a->value, value);
     struct str text = buf_str(&labels);
-    if (a->resolved) {
+    if (a->resolved)
         log_info(MODULE, "resolved: " STR_FMT, STR_ARG(text));
-        stat_add(&resolved, 1);
-    } else {
+    else
         log_warn(MODULE, "firing: " STR_FMT ", value %s", STR_ARG(text), value);
-        stat_add(&fired, 1);
-    }
     buf_done(&labels);
 }
 
 static void take(struct alert_sink *s, const struct alert *alerts, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (alerts[i].first)
+    size_t changed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!alerts[i].first)
+            continue;
+        count(&alerts[i]);
+        if (changed++ < LINES_MAX)
             log_one(&alerts[i]);
+    }
+    if (changed > LINES_MAX)
+        log_warn(MODULE, "%zu more alerts of the same rule changed; /api/v1/alerts has them all",
+                 changed - LINES_MAX);
 }
 
 struct alert_sink *alert_log(void)

@@ -105,6 +105,44 @@ static void labels_stay_while_value_and_series_follow(void **state)
     group_free(g);
 }
 
+#define ANNOTATED                                                                                  \
+    GROUP("  - alert: T\n"                                                                         \
+          "    expr: up > 0\n"                                                                     \
+          "    labels: {v: '{{ $value }}', empty: '{{ $labels.none }}'}\n"                         \
+          "    annotations:\n"                                                                     \
+          "      say: '{{ $labels.job }} {{ query \"sum(up)\" | first | value }}'\n"               \
+          "      bad: '{{ .No.Such }}'\n"                                                          \
+          "      failed: '{{ query \"sum(\" }}'\n")
+
+static struct str annotation(struct group *g, const char *name)
+{
+    struct group_view v;
+    group_view(g, &bed.arena, &v);
+    assert_int_equal(v.rules[0].alerts_n, 1);
+    return labels_get(v.rules[0].alerts[0].annotations, str_c(name));
+}
+
+static void templates_make_labels_and_annotations(void **state)
+{
+    bed_load(&bed, 0, "up{job=\"a\"} 3 4");
+    struct group *g = bed_group(&bed, ANNOTATED, false);
+    bed_minutes(&bed, g, 0, 0);
+    assert_string_equal(bed_rule(&bed, g, 0), "firing ok | {alertname=\"T\", job=\"a\", v=\"3\"} "
+                                              "firing since 0 value 3");
+    assert_true(str_eq(annotation(g, "say"), STR("a 3")));
+    assert_true(str_starts(annotation(g, "bad"), STR("<error expanding template: ")));
+    assert_true(str_starts(annotation(g, "failed"), STR("<error expanding template: ")));
+    bed_minutes(&bed, g, 1, 1); /* a label with the value makes another alert */
+    assert_string_equal(bed_rule(&bed, g, 0), "firing ok | {alertname=\"T\", job=\"a\", v=\"4\"} "
+                                              "firing since 60 value 4");
+    assert_string_equal(bed_history(&bed, "ALERTS"),
+                        "ALERTS{alertname=\"T\", alertstate=\"firing\", job=\"a\", v=\"3\"} 0=1 "
+                        "60=stale\n"
+                        "ALERTS{alertname=\"T\", alertstate=\"firing\", job=\"a\", v=\"4\"} "
+                        "60=1\n");
+    group_free(g);
+}
+
 static void a_clock_that_was_set_back_delays_no_alert(void **state)
 {
     bed_load(&bed, 0, "up 0x200");
@@ -463,6 +501,7 @@ int main(void)
         TEST(an_alert_that_flaps_begins_to_pend_anew),
         TEST(an_alert_fires_on_for_as_long_as_it_is_kept),
         TEST(labels_stay_while_value_and_series_follow),
+        TEST(templates_make_labels_and_annotations),
         TEST(a_clock_that_was_set_back_delays_no_alert),
         TEST(a_sink_hears_of_changes_at_once_and_again_after_the_delay),
         TEST(results_get_the_rules_name_and_labels),

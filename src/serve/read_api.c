@@ -27,6 +27,7 @@ struct reading {
         size_t n, capacity;
     } pieces;
     uint64_t samples, samples_max;
+    struct str external; /* labels that all series have outside, a bare key */
 };
 
 static void answer_text(struct job *j, int status, const char *text)
@@ -44,6 +45,13 @@ static int piece_cmp(const void *a, const void *b)
     return labels_cmp(((const struct piece *)a)->key, ((const struct piece *)b)->key);
 }
 
+/* Asks a matcher for an external label, as it is? Every series has that outside. */
+static bool is_external(const struct reading *r, const struct matcher *m)
+{
+    struct str value = labels_get(r->external, m->name);
+    return m->type == MATCH_EQUAL && value.n > 0 && str_eq(value, m->value);
+}
+
 /* The matchers of a query. A request may have none that refuses the empty value; every series has
  * a name, so that one on it changes nothing. */
 static struct matcher *matchers_of(struct reading *r, const struct remote_read_query *q,
@@ -54,14 +62,40 @@ static struct matcher *matchers_of(struct reading *r, const struct remote_read_q
                                             [REMOTE_READ_REGEX] = MATCH_REGEX,
                                             [REMOTE_READ_NOT_REGEX] = MATCH_NOT_REGEX};
     struct matcher *m = arena_array(&r->job->arena, q->matchers_n + 1, sizeof *m);
+    size_t n = 0;
     for (size_t i = 0; i < q->matchers_n; i++) {
-        m[i].type = TYPES[q->matchers[i].type];
-        m[i].name = q->matchers[i].name;
-        m[i].value = q->matchers[i].value;
+        m[n].type = TYPES[q->matchers[i].type];
+        m[n].name = q->matchers[i].name;
+        m[n].value = q->matchers[i].value;
+        n += !is_external(r, &m[n]);
     }
-    m[q->matchers_n] = (struct matcher){MATCH_NOT_EQUAL, LABEL_METRIC, STR("")};
-    *ret_n = q->matchers_n + 1;
+    m[n++] = (struct matcher){MATCH_NOT_EQUAL, LABEL_METRIC, STR("")};
+    *ret_n = n;
     return m;
+}
+
+/* The series' labels and the external ones that it does not have. */
+static int full_key(struct reading *r, struct str key, struct str *ret, struct why *why)
+{
+    struct label labels[2 * LABELS_MAX];
+    size_t n = 0;
+    struct label l;
+    struct buf full;
+    if (r->external.n == 0) {
+        *ret = arena_str(&r->job->arena, key);
+        return 0;
+    }
+    for (const char *at = key.p; n < LABELS_MAX && labels_next(key, &at, &l, NULL);)
+        labels[n++] = l;
+    for (const char *at = r->external.p; labels_next(r->external, &at, &l, NULL);)
+        if (labels_get(key, l.name).n == 0 && n < COUNTOF(labels))
+            labels[n++] = l;
+    buf_init(&full, LABELS_KEY_MAX);
+    int err = labels_encode(labels, n, &full, why);
+    if (err == 0)
+        *ret = arena_str(&r->job->arena, buf_str(&full));
+    buf_done(&full);
+    return err;
 }
 
 static int take_series(struct reading *r, size_t query, const struct series_view *view,
@@ -69,15 +103,18 @@ static int take_series(struct reading *r, size_t query, const struct series_view
 {
     const struct column *c = &view->column;
     struct prom_chunk_samples samples = {c->ts_ms, c->value, c->histogram, c->n};
-    struct piece piece = {arena_str(&r->job->arena, view->key), r->bytes.n, 0};
+    struct piece piece = {.at = r->bytes.n};
     uint64_t limit = r->samples_max;
+    int err = full_key(r, view->key, &piece.key, why);
+    if (err != 0)
+        return err;
     r->samples += c->n;
     if (limit && r->samples > limit)
         return why_set(why, ERR_LIMIT, "exceeded sample limit (%llu)", (unsigned long long)limit);
     if (r->request.streamed)
-        remote_read_put_frames(&r->bytes, &r->scratch, query, view->key, &samples);
+        remote_read_put_frames(&r->bytes, &r->scratch, query, piece.key, &samples);
     else
-        remote_read_put_series(&r->bytes, view->key, &samples);
+        remote_read_put_series(&r->bytes, piece.key, &samples);
     if (buf_failed(&r->bytes))
         return why_set(why, ERR_LIMIT, "the answer is larger than 1 GiB");
     piece.n = r->bytes.n - piece.at;
@@ -183,7 +220,13 @@ static void work(struct job *j)
 {
     struct query_rules rules;
     query_registry_rules(j->serve->queries, &rules);
-    struct reading r = {.job = j, .samples_max = (uint64_t)rules.settings.samples_max};
+    const struct serve_daemon *daemon = &j->serve->config.daemon;
+    struct serve_facts facts = {0};
+    if (daemon->facts)
+        daemon->facts(daemon->context, &j->arena, &facts);
+    struct reading r = {.job = j,
+                        .samples_max = (uint64_t)rules.settings.samples_max,
+                        .external = facts.external_labels};
     struct buf request;
     struct why why = {0};
     buf_init(&request, REQUEST_MAX + PACK_SLACK);

@@ -76,7 +76,7 @@ struct serve_flag {
 struct serve_facts {
     struct str config;          /* in Prometheus's form (YAML) */
     struct serve_flag *flags;   /* [flags_n] */
-    struct str external_labels; /* a bare key; added to what /federate gives */
+    struct str external_labels; /* a bare key; added to what /federate and remote read give */
     struct str folder;          /* working directory */
     struct str retention;       /* "15d" */
     const char *reload_problem; /* of the last reload; "" where it went well */

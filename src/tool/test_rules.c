@@ -182,8 +182,11 @@ static bool run_file(struct session *s, const char *path)
         printf("  SUCCESS\n");
     else
         fprintf(stderr, "  FAILED:\n");
-    while (next_fault(&j.faults, &at, &one))
-        fprintf(stderr, STR_FMT "\n\n", STR_ARG(one));
+    while (next_fault(&j.faults, &at, &one)) {
+        fprintf(stderr, STR_FMT "\n", STR_ARG(one));
+        printf("\n");
+        (void)fflush(stdout);
+    }
     if (buf_failed(&j.faults))
         fprintf(stderr, "  there are more faults than fit\n");
     printf("\n");

@@ -14,7 +14,7 @@ import threading
 import time
 
 from _daemon import SONDE, Daemon, run, wait
-from _peers import Peer, api, cases, fetch, key_of
+from _peers import Peer, api, cases, fetch, key_of, needs
 from _wire import headers, write_v1
 
 QUIET = ["collect.enabled=false", "store.out_of_order_window_s=3200000000",
@@ -216,7 +216,98 @@ def a_unit_test_file_of_every_kind_of_line_is_run():
         shutil.rmtree(folder)
 
 
+WORDS_RULES = """
+groups:
+- name: first
+  rules:
+  - {record: chained, expr: one + 10}
+  - {record: 'job:up:sum', expr: 'sum by (job) (up)', labels: {x: y}}
+- name: second
+  rules:
+  - {record: one, expr: vector(1)}
+  - alert: Down
+    expr: up == 0
+    for: 2m
+    labels: {site: '{{ $externalLabels.site }}', sev: 'p{{ $value }}'}
+    annotations: {text: '{{ $labels.job }} is down at {{ $externalURL }}: {{ $value | humanize }}'}
+  - {alert: Twice, expr: up == 1}
+- name: third
+  rules: [{alert: Twice, expr: x == 2}]
+"""
+WORDS_TEST = """
+rule_files: [r.yml]
+group_eval_order: [second, first]
+tests:
+- name: one
+  interval: 30s
+  external_labels: {site: north}
+  external_url: http://sonde.example
+  input_series:
+  - {series: 'up{job="a"}', values: '1 0x10'}
+  - {series: 'up{job="b"}', values: '1x3 stale 0x3 _x3 1'}
+  - {series: 'x', values: '1+1x20'}
+  alert_rule_test:
+  - {eval_time: 4m, alertname: Down, exp_alerts: []}
+  - eval_time: 3m30s
+    alertname: Twice
+    exp_alerts: [{exp_labels: {job: a}}, {exp_labels: {job: z}, exp_annotations: {a: b}}]
+  - {eval_time: 1m, alertname: Nope, exp_alerts: [{}]}
+  promql_expr_test:
+  - {expr: 'x', eval_time: 2m45s, exp_samples: [{labels: x, value: 12}]}
+  - {expr: 'chained', eval_time: 4m, exp_samples: [{labels: 'chained{a="b"}', value: 1e300}]}
+  - {expr: 'ALERTS', eval_time: 4m, exp_samples: [{labels: 'foo', value: 1}]}
+  - {expr: 'ALERTS_FOR_STATE', eval_time: 4m}
+  - {expr: '{__name__=~"job.*"}', eval_time: 4m}
+  - {expr: 'sum(', eval_time: 1h}
+  - {expr: 'up[1m]', eval_time: 1m}
+  - {expr: '1 / 0 * vector(-1)', eval_time: 1m}
+  - {expr: 'vector(123456789.25)', eval_time: 1m}
+- input_series: [{series: 'up', values: '0x100'}]
+  alert_rule_test: [{eval_time: 1h30m, alertname: Twice}]
+"""
+
+
+def faults_are_told_in_promtools_words():
+    promtool = needs("promtool")
+    folder = in_e2e_folder({"t.yml": WORDS_TEST, "r.yml": WORDS_RULES})
+    try:
+        theirs = subprocess.run([promtool, "test", "rules", "t.yml"], cwd=folder, text=True,
+                                capture_output=True, timeout=60)
+        status, out, err = test_rules(folder, "t.yml")
+        assert status == theirs.returncode == 1
+        assert err.rstrip() == theirs.stderr.rstrip(), (err, theirs.stderr)
+        assert out.split() == theirs.stdout.split(), (out, theirs.stdout)
+    finally:
+        shutil.rmtree(folder)
+
+
 # ---- the daemon
+
+def external_labels_go_with_what_others_read():
+    rules = ("groups: [{name: g, interval: 1s, rules: [{alert: A, expr: 'vector(1)', annotations: "
+             "{text: '{{ $externalLabels.site }} {{ $externalURL }}'}}]}]")
+    with Rules({"r.yml": rules}, ["rules.external_labels=site=north,zone=a",
+                                  "rules.external_url=https://sonde.example/x/"]) as r:
+        d = r.daemon
+        alert, = wait("the alert", lambda: alerts_of(d))
+        assert alert["annotations"] == {"text": "north https://sonde.example/x"}, alert
+        now = int(time.time() * 1000)
+        write([d.url], [({"__name__": "m", "zone": "own"}, [(now, 1.0)]),
+                        ({"__name__": "m"}, [(now, 2.0)])])
+        page = d.get("/federate?match%5B%5D=m")[1].decode()
+        assert 'm{zone="own",site="north",instance=""} 1' in page, page
+        assert 'm{site="north",zone="a",instance=""} 2' in page, page
+        config = {"remote_read": [{"url": d.url + "/api/v1/read", "read_recent": True}]}
+        reader = Peer("prometheus", "/-/ready",
+                      ["--config.file={dir}/prometheus.yml", "--storage.tsdb.path={dir}/data",
+                       "--web.listen-address=127.0.0.1:{port}", "--log.level=warn"],
+                      [("prometheus.yml", json.dumps(config))])
+        with reader as p:
+            got = {key_of(s["metric"]): s["value"][1] for s in
+                   api(p.url, "query", query='m{site="north"}')["result"]}
+        assert got == {(("__name__", "m"), ("site", "north"), ("zone", "own")): "1",
+                       (("__name__", "m"), ("site", "north"), ("zone", "a")): "2"}, got
+
 
 def the_node_exporters_rules_run_over_this_host():
     alerts = cases("conformance/rules/mixins/node-exporter/alerts.yaml")
