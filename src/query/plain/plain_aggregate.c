@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 /* The elements of one group. */
 struct group {
     struct plain_labels labels;
@@ -93,14 +95,24 @@ static bool reduced(struct plain *p, const struct promql_expr *x, const struct g
     return floats > 0;
 }
 
+/* Of equals, the noise chooses. */
+static uint64_t chance(const struct plain *p, const struct plain_element *e)
+{
+    uint64_t mix = p->query->noise;
+    for (size_t i = 0; i < e->labels.n; i++)
+        mix = hash_xxh3(e->labels.v[i].value.p, e->labels.v[i].value.n, mix);
+    return mix;
+}
+
 /* Is a before b for topk (bottomk)? */
 static bool is_before(const struct plain *p, const struct plain_element *a,
                       const struct plain_element *b, bool top)
 {
+    bool equal = a->value == b->value || (isnan(a->value) && isnan(b->value));
+    if (equal)
+        return p->query->noise && chance(p, a) < chance(p, b);
     if (isnan(a->value) || isnan(b->value))
-        return isnan(b->value) && (!isnan(a->value) || p->query->noise);
-    if (p->query->noise && a->value == b->value)
-        return true; /* ties fall the other way */
+        return isnan(b->value);
     return top ? a->value > b->value : a->value < b->value;
 }
 

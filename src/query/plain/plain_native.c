@@ -50,24 +50,28 @@ static void side_take(struct side *s, const struct histogram *h, bool negative, 
     }
 }
 
+/* Buckets that hold nothing are left out. */
 static void side_give(struct plain *p, const struct side *s, struct histogram *h, bool negative)
 {
     struct histogram_span *spans = arena_array(p->arena, s->n + 1, sizeof *spans);
     double *counts = arena_array(p->arena, s->n + 1, sizeof *counts);
     int32_t next = 0;
+    uint32_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
-        spans[i] = (struct histogram_span){s->index[i] - next, 1};
+        if (s->count[i] == 0)
+            continue;
+        spans[n] = (struct histogram_span){s->index[i] - next, 1};
         next = s->index[i] + 1;
-        counts[i] = s->count[i];
+        counts[n++] = s->count[i];
     }
     if (negative) {
         h->negative_spans = spans;
         h->negative = counts;
-        h->negative_spans_n = h->negative_n = (uint32_t)s->n;
+        h->negative_spans_n = h->negative_n = n;
     } else {
         h->positive_spans = spans;
         h->positive = counts;
-        h->positive_spans_n = h->positive_n = (uint32_t)s->n;
+        h->positive_spans_n = h->positive_n = n;
     }
 }
 

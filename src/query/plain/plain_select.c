@@ -207,6 +207,7 @@ static struct plain_inner *inner_of(struct plain *p, const struct promql_expr *x
     in->expr = x;
     if (in->grid.start_ms <= last)
         in->n = (size_t)((last - in->grid.start_ms) / step) + 1;
+    in->grid.end_ms = in->grid.start_ms + ((int64_t)in->n - 1) * step;
     in->v = arena_array(p->arena, in->n + 1, sizeof *in->v);
     for (size_t i = 0; i < in->n; i++) {
         int64_t at = in->grid.start_ms + (int64_t)i * step;
