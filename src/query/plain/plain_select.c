@@ -232,7 +232,8 @@ static struct plain_matrix of_subquery(struct plain *p, const struct promql_expr
             const struct plain_element *e = &in->v[i].v[k];
             struct plain_range *r = NULL;
             for (size_t j = 0; j < m.n && !r; j++) {
-                if (plain_labels_equal(m.v[j].labels, e->labels))
+                if (m.v[j].drop_name == e->drop_name &&
+                    plain_labels_equal(m.v[j].labels, e->labels))
                     r = &m.v[j];
             }
             if (!r)

@@ -155,7 +155,7 @@ static bool same_sample(const struct plain_sample *a, const struct plain_sample 
            same_value(a->histogram->count, b->histogram->count) &&
            same_value(a->histogram->sum, b->histogram->sum) &&
            same_value(a->histogram->zero_count, b->histogram->zero_count) &&
-           (isnan(a->histogram->count) || same_buckets(a->histogram, b->histogram));
+           (!isfinite(a->histogram->count) || same_buckets(a->histogram, b->histogram));
 }
 
 static const struct plain_sample *sample_of(const struct plain_answer *a, struct str key,

@@ -86,6 +86,33 @@ static size_t row_copy(struct engine *e, struct row_buffer *to, const struct row
     return present;
 }
 
+static bool collide(const struct row_buffer *to, const struct row *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (r->kind[i] != KIND_NONE && to->kind[i] != KIND_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* The row that r goes into: where names go at the end, one that keeps its name and one that does
+ * not are two, even if they have the same name now and take turns. */
+static struct row_buffer *row_like(struct engine *e, struct rows *t, const struct row *r, size_t n)
+{
+    struct row_buffer *to = promql_rows_of(e, t, r->key, n);
+    bool fresh = !memchr(to->kind, KIND_FLOAT, n) && !memchr(to->kind, KIND_HISTOGRAM, n);
+    if (fresh || to->drop_name == r->drop_name)
+        return to;
+    struct buf key;
+    buf_init(&key, KEY_TEXT_MAX);
+    buf_put_str(&key, r->key);
+    buf_put_c(&key, 0); /* no label begins so: the key of the table alone */
+    to = promql_rows_of(e, t, buf_str(&key), n);
+    to->key = arena_str(e->arena, r->key);
+    buf_done(&key);
+    return to;
+}
+
 int promql_rows_merge(struct engine *e, struct rows *t, const struct row *r, size_t n)
 {
     size_t present = 0;
@@ -93,12 +120,10 @@ int promql_rows_merge(struct engine *e, struct rows *t, const struct row *r, siz
         present += r->kind[i] != KIND_NONE;
     if (present == 0)
         return 0;
-    struct row_buffer *to = promql_rows_of(e, t, r->key, n);
-    for (size_t i = 0; i < n; i++) {
-        if (r->kind[i] != KIND_NONE && to->kind[i] != KIND_NONE)
-            return promql_engine_fail(e, PROMQL_EXECUTION,
-                                      "vector cannot contain metrics with the same labelset");
-    }
+    struct row_buffer *to = row_like(e, t, r, n);
+    if (collide(to, r, n) || collide(promql_rows_of(e, t, r->key, n), r, n))
+        return promql_engine_fail(e, PROMQL_EXECUTION,
+                                  "vector cannot contain metrics with the same labelset");
     return promql_engine_hold(e, row_copy(e, to, r, n));
 }
 

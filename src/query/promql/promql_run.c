@@ -336,6 +336,7 @@ static int gather_delayed(struct engine *e, const struct promql_expr *x, const s
     while ((more = s->next(e, s, &r)) > 0) {
         if (r.drop_name)
             r.key = promql_key_nameless(e, r.key);
+        r.drop_name = false;
         more = promql_rows_merge(e, &dropped, &r, g->n);
         if (more < 0 || (more = promql_engine_poll(e)) < 0)
             break;
