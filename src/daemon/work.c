@@ -302,6 +302,7 @@ static void ask_quit(void *context)
 static int open_serve(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
+    const struct rules_settings *rules = conf_get(conf_of(w), &rules_options);
     struct query_settings query = query_settings(w);
     host_of(server, w->host, sizeof w->host);
     struct serve_config config = {.store = store_face(w->store),
@@ -310,7 +311,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
-                                  .rules = {w->rules, rules_view},
+                                  .rules = {w->rules, rules_view, rules->tenant},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
                                   .assets = ui_assets,
                                   .assets_n = ui_assets_n,

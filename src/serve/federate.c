@@ -18,7 +18,7 @@ enum form { FORM_TEXT, FORM_OPENMETRICS, FORM_PROTOBUF };
 
 struct federate_input {
     struct param_selectors selectors;
-    struct str external; /* labels, a bare key */
+    struct str external; /* labels that are added, sorted; a bare key */
     enum form form;
     enum name_escape escape;
 };
@@ -140,7 +140,6 @@ static struct str full_key(struct output *o, struct str key)
     }
     for (const char *at = o->in->external.p; labels_next(o->in->external, &at, &l, NULL);)
         add_missing(&o->key, key, l.name, l.value);
-    add_missing(&o->key, buf_str(&o->key), STR("instance"), STR(""));
     return buf_str(&o->key);
 }
 
@@ -240,6 +239,28 @@ static enum form form_of(struct str accept, enum name_escape *ret_escape)
     return form;
 }
 
+/* Labels, which are sorted, with an empty instance in its place where they have none. */
+static struct str with_instance(struct arena *a, struct str labels)
+{
+    const struct str name = STR("instance");
+    struct label l;
+    struct buf b;
+    bool there = false;
+    buf_init(&b, LABELS_BYTES_MAX);
+    for (const char *at = labels.p; labels_next(labels, &at, &l, NULL);) {
+        int order = str_cmp(l.name, name);
+        if (order > 0 && !there)
+            labels_put(&b, name, STR(""));
+        there = there || order >= 0;
+        labels_put(&b, l.name, l.value);
+    }
+    if (!there)
+        labels_put(&b, name, STR(""));
+    struct str all = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    return all;
+}
+
 static void refuse(struct http_request *r, const char *text)
 {
     http_reply(r, 400, STR("text/plain; charset=utf-8"), arena_printf(http_arena(r), "%s\n", text));
@@ -277,7 +298,7 @@ void federate_handle(struct http_request *r, void *serve)
         return;
     if (daemon->facts)
         daemon->facts(daemon->context, http_arena(r), &facts);
-    in->external = facts.external_labels;
+    in->external = with_instance(http_arena(r), facts.external_labels);
     in->form = form_of(accept, &in->escape);
     job_start(s, r, federate_work, in);
 }

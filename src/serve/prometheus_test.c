@@ -424,15 +424,15 @@ static void federation_gives_the_newest_samples(void **state)
     assert_true(has(got, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
     snprintf(wanted, sizeof wanted,
              "\r\n\r\n# TYPE fed_a untyped\n"
-             "fed_a{instance=\"i\",region=\"eu\",job=\"never\"} 1e+21 %lld\n"
+             "fed_a{instance=\"i\",job=\"never\",region=\"eu\"} 1e+21 %lld\n"
              "# TYPE fed_b untyped\n"
-             "fed_b{job=\"x\",region=\"eu\",instance=\"\"} 1.5 %lld\n",
+             "fed_b{job=\"x\",instance=\"\",region=\"eu\"} 1.5 %lld\n",
              at, at);
     if (!str_ends(got, str_c(wanted)))
         fail_msg("wanted %s\ngot " STR_FMT, wanted, STR_ARG(got));
     got = ask("GET /federate?match[]=fed_b", "Accept: application/openmetrics-text\r\n", NULL);
     snprintf(wanted, sizeof wanted,
-             "\r\n\r\n# TYPE fed_b unknown\nfed_b{job=\"x\",region=\"eu\",instance=\"\"} 1.5 "
+             "\r\n\r\n# TYPE fed_b unknown\nfed_b{job=\"x\",instance=\"\",region=\"eu\"} 1.5 "
              "%lld.000\n# EOF\n",
              at / 1000);
     assert_true(str_ends(got, str_c(wanted)));
@@ -457,8 +457,8 @@ static void federation_gives_histograms_in_protobuf(void **state)
     buf_init(&whole, 65536);
     buf_init(&key, 65536);
     labels_put(&key, STR("job"), STR("x"));
-    labels_put(&key, STR("region"), STR("eu"));
     labels_put(&key, STR("instance"), STR(""));
+    labels_put(&key, STR("region"), STR("eu"));
     metric_family_init(&w, &whole);
     metric_family_begin(&w, STR("fed_b"), METRIC_FAMILY_UNTYPED);
     metric_family_untyped(&w, buf_str(&key), 1.5, site.base_ms - 10000);

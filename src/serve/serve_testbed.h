@@ -45,7 +45,7 @@ static struct {
     struct thread thread;
     uint16_t port;
     const struct query_settings *query; /* of the next start(); NULL: the defaults */
-    int64_t base_ms; /* when the test began, whole seconds */
+    int64_t base_ms;                    /* when the test began, whole seconds */
     void (*rules)(struct rules *r, struct arena *a, struct rules_view *ret);
     bool closed;         /* admin API and lifecycle are off */
     const char *problem; /* what a reload answers; "" where it goes well */
@@ -67,8 +67,8 @@ static void tell_facts(void *context, struct arena *a, struct serve_facts *ret)
     struct buf labels;
     (void)context;
     buf_init(&labels, 1000);
+    labels_put(&labels, STR("job"), STR("never")); /* most series have their own */
     labels_put(&labels, STR("region"), STR("eu"));
-    labels_put(&labels, STR("job"), STR("never")); /* series have their own */
     *ret = (struct serve_facts){.config = STR("global: {}\n"),
                                 .flags = flags,
                                 .flags_n = 1,

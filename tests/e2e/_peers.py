@@ -135,12 +135,14 @@ def differences(one, other):
     return lines[:20]
 
 
-def prometheus(scrapes=(), remote_write=None, flags=(), interval="1s"):
-    """Debian's prometheus with these scrape_configs, as a context."""
+def prometheus(scrapes=(), remote_write=None, flags=(), interval="1s", more=None):
+    """Debian's prometheus with these scrape_configs and more of its configuration, as a context."""
     config = {"global": {"scrape_interval": interval, "scrape_timeout": interval},
               "scrape_configs": list(scrapes)}
     if remote_write:
         config["remote_write"] = [remote_write]
+    for key, value in (more or {}).items():
+        config[key] = {**config[key], **value} if key == "global" else value
     return Peer("prometheus", "/-/ready",
                 ["--config.file={dir}/prometheus.yml", "--storage.tsdb.path={dir}/data",
                  "--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver",
