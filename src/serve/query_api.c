@@ -12,7 +12,12 @@
 #include "text/json.h"
 #include "text/number.h"
 
-enum { TIMES_KEPT = 1024 };
+enum {
+    TIMES_KEPT = 1024,
+    POINT_MAX = ANSWER_TIME_MAX + NUMBER_MAX + 8, /* bytes of a point with a float */
+    POINT_USUAL = ANSWER_TIME_MAX + 40,           /* number_format_point() writes at most 32 */
+    POINTS_AT_ONCE = 64
+};
 
 static struct stat durations =
     STAT_HISTOGRAM("sonde_query_duration_seconds", "Time to evaluate a query of the HTTP API.");
@@ -94,12 +99,9 @@ static size_t put_time(struct times *t, size_t i, int64_t ts_ms, char *to)
     return t->v[at].n;
 }
 
-/* A point with a float is written in one go: an answer may have millions. */
-static void put_float(struct buf *b, struct times *times, const struct promql_series *one, size_t i)
+/* [time,"value"] into POINT_MAX bytes; the length. */
+static size_t float_text(struct times *times, const struct promql_series *one, size_t i, char *to)
 {
-    char *to = buf_reserve(b, ANSWER_TIME_MAX + NUMBER_MAX + sizeof "[,\"\"]");
-    if (!to)
-        return;
     size_t n = 0;
     to[n++] = '[';
     n += put_time(times, i, one->ts_ms[i], to + n);
@@ -108,7 +110,34 @@ static void put_float(struct buf *b, struct times *times, const struct promql_se
     n += number_format_point(one->value[i], to + n);
     to[n++] = '"';
     to[n++] = ']';
-    buf_commit(b, n);
+    return n;
+}
+
+static void put_float(struct buf *b, struct times *times, const struct promql_series *one, size_t i)
+{
+    char *to = buf_reserve(b, POINT_MAX);
+    if (to)
+        buf_commit(b, float_text(times, one, i, to));
+}
+
+/* ,"values":[..] of a series without histograms: an answer may have millions of points, so that
+ * room is made for many at once. */
+static void put_floats(struct buf *b, struct times *times, const struct promql_series *one)
+{
+    buf_put_str(b, STR(",\"values\":["));
+    for (size_t i = 0; i < one->n;) {
+        size_t end = MIN(i + POINTS_AT_ONCE, one->n), n = 0;
+        char *to = buf_reserve(b, (end - i) * POINT_USUAL + POINT_MAX);
+        if (!to)
+            return;
+        for (; i < end; i++) {
+            if (i)
+                to[n++] = ',';
+            n += float_text(times, one, i, to + n);
+        }
+        buf_commit(b, n);
+    }
+    buf_put_c(b, ']');
 }
 
 static void put_point(struct buf *b, struct times *times, const struct promql_series *one, size_t i)
@@ -155,10 +184,11 @@ static bool put_series(struct buf *b, struct promql_result *result, bool matrix,
             break;
         buf_put_str(b, n++ ? STR(",{\"metric\":") : STR("{\"metric\":"));
         answer_labels(b, one.key);
-        if (matrix) {
+        if (matrix && !one.histogram) {
+            put_floats(b, times, &one);
+        } else if (matrix) {
             put_points(b, times, &one, false);
-            if (one.histogram)
-                put_points(b, times, &one, true);
+            put_points(b, times, &one, true);
         } else {
             bool is_histogram = one.histogram && one.histogram[0];
             buf_put_str(b, is_histogram ? STR(",\"histogram\":") : STR(",\"value\":"));

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "text/number_shortest.h"
 
 /* The bits of Go's math.NaN(). */
 #define NAN_BITS 0x7ff8000000000001ULL
@@ -15,6 +16,7 @@ enum {
     POINT_EXPONENT_MAX = 21,
     G_EXPONENT_MIN = -3, /* likewise for 1e-4 */
     G_EXPONENT_MAX = 6,
+    DIGITS_ROOM = 24,
     EXACT_DIGITS_MAX = 15, /* decimal digits that a double holds exactly */
 };
 
@@ -43,6 +45,7 @@ static char *put_sign(char *p, double *v)
     return p;
 }
 
+/* digits and p have DIGITS_ROOM bytes and more than that: whole vectors are copied. */
 static char *put_plain(char *p, const char *digits, int n, int exponent)
 {
     if (exponent <= 0) {
@@ -50,20 +53,17 @@ static char *put_plain(char *p, const char *digits, int n, int exponent)
         *p++ = '.';
         memset(p, '0', (size_t)-exponent);
         p += -exponent;
-        memcpy(p, digits, (size_t)n);
+        memcpy(p, digits, DIGITS_ROOM);
         return p + n;
     }
-    int whole = MIN(n, exponent);
-    memcpy(p, digits, (size_t)whole);
-    p += whole;
-    memset(p, '0', (size_t)(exponent - whole));
-    p += exponent - whole;
-    if (n > whole) {
-        *p++ = '.';
-        memcpy(p, digits + whole, (size_t)(n - whole));
-        p += n - whole;
+    memcpy(p, digits, DIGITS_ROOM);
+    if (n <= exponent) {
+        memset(p + n, '0', (size_t)(exponent - n));
+        return p + exponent;
     }
-    return p;
+    p[exponent] = '.';
+    memcpy(p + exponent + 1, digits + exponent, DIGITS_ROOM - 8);
+    return p + n + 1;
 }
 
 static char *put_exponent(char *p, const char *digits, int n, int exponent)
@@ -92,8 +92,13 @@ static size_t format(double v, int min, int max, char *out)
     if (n)
         return n;
 
-    char digits[24] = "0", *p = put_sign(out, &v);
-    int exponent = 1, digits_n = v == 0 ? 1 : (int)number_digits(v, digits, &exponent);
+    char digits[2 * DIGITS_ROOM] = "0", *p = put_sign(out, &v);
+    int exponent = 1, digits_n = 1;
+    if (v != 0) {
+        uint64_t whole = number_shortest(v, &exponent);
+        digits_n = (int)number_whole(whole, digits);
+        exponent += digits_n;
+    }
     p = exponent >= min && exponent <= max ? put_plain(p, digits, digits_n, exponent)
                                            : put_exponent(p, digits, digits_n, exponent);
     *p = 0;
@@ -105,16 +110,9 @@ static size_t format_whole(double v, char *out)
 {
     if (!(v >= 0 && v < 1e15) || signbit(v) || v != (double)(uint64_t)v)
         return 0;
-    char digits[20];
-    size_t at = sizeof digits;
-    uint64_t whole = (uint64_t)v;
-    do {
-        digits[--at] = (char)('0' + whole % 10);
-        whole /= 10;
-    } while (whole);
-    memcpy(out, digits + at, sizeof digits - at);
-    out[sizeof digits - at] = 0;
-    return sizeof digits - at;
+    size_t n = number_whole((uint64_t)v, out);
+    out[n] = 0;
+    return n;
 }
 
 size_t number_format_f(double v, char out[NUMBER_MAX])
