@@ -70,6 +70,12 @@ static struct group *group_of(struct engine *e, const struct aggregate *a, struc
     return g;
 }
 
+/* Has the row a float at every step? */
+static bool is_whole(const struct aggregate *a, const struct row *r)
+{
+    return r->floats_from == 0 && r->floats_to == a->n;
+}
+
 /* Puts all into count. */
 static void settle(const struct aggregate *a, struct group *g)
 {
@@ -80,16 +86,19 @@ static void settle(const struct aggregate *a, struct group *g)
 
 HOT static void add_sum(const struct aggregate *a, struct group *g, const struct row *r)
 {
-    if (r->floats) {
-        promql_kernel()->add(r->value, a->n, g->value, g->extra);
+    size_t from = r->floats_from, to = r->floats_to;
+    promql_kernel()->add(r->value + from, to - from, g->value + from, g->extra + from);
+    if (to - from == a->n) {
         g->whole++;
         return;
     }
     for (size_t i = 0; i < a->n; i++) {
-        if (r->kind[i] != KIND_FLOAT)
-            continue;
-        promql_sum_add(r->value[i], &g->value[i], &g->extra[i]);
-        g->count[i]++;
+        if (i >= from && i < to) {
+            g->count[i]++;
+        } else if (r->kind[i] == KIND_FLOAT) {
+            promql_sum_add(r->value[i], &g->value[i], &g->extra[i]);
+            g->count[i]++;
+        }
     }
 }
 
@@ -121,7 +130,7 @@ static void add_avg(const struct aggregate *a, struct group *g, const struct row
 static void add_extreme(const struct aggregate *a, struct group *g, const struct row *r)
 {
     bool max = a->operator== TOKEN_MAX;
-    if (r->floats && !g->partial) { /* every step has a best one, or this is the first row */
+    if (is_whole(a, r) && !g->partial) { /* every step has a best one, or this is the first row */
         if (g->whole == 0)
             memcpy(g->value, r->value, a->n * sizeof *g->value);
         else
@@ -156,7 +165,7 @@ static void add_variance(const struct aggregate *a, struct group *g, const struc
 
 static void add_count(const struct aggregate *a, struct group *g, const struct row *r)
 {
-    if (r->floats) {
+    if (is_whole(a, r)) {
         g->whole++;
         return;
     }

@@ -32,8 +32,9 @@ static inline int64_t grid_ms(const struct grid *g, size_t i)
  * else, until the next row. */
 struct row {
     struct str key;
-    bool drop_name;                     /* its name goes at the end of the query */
-    bool floats;                        /* every kind is KIND_FLOAT; false: not known */
+    bool drop_name; /* its name goes at the end of the query */
+    /* Between these steps every kind is KIND_FLOAT; of the others nothing is known. */
+    size_t floats_from, floats_to;
     const uint8_t *kind;                /* [n] */
     const double *value;                /* [n] where kind is KIND_FLOAT */
     const struct histogram **histogram; /* [n] where kind is KIND_HISTOGRAM; NULL: no histograms */
@@ -310,7 +311,8 @@ double promql_operate(enum promql_token_kind operator, double l, double r);
 /* A row that can be written. */
 struct row_buffer {
     struct str key;
-    bool drop_name, floats; /* floats: who fills the row says so, each time */
+    bool drop_name;
+    size_t floats_from, floats_to; /* who fills the row says so, each time */
     uint8_t *kind;
     double *value;
     const struct histogram **histogram;

@@ -55,11 +55,9 @@ struct promql_kernel {
     /* best[i] = the greater (less) of best[i] and v[i]; v's NaN lose, best's too. */
     void (*greatest)(const double *v, size_t n, double *best);
     void (*least)(const double *v, size_t n, double *best);
-    /* ret[i] = what n windows rose by, from first[i] to last[i], extrapolated; lost_* is what
-     * resets had lost until then, or both NULL. */
-    void (*rate)(const double *first, const double *last, const double *lost_first,
-                 const double *lost_last, size_t n, const struct promql_extrapolation *x,
-                 double *ret);
+    /* ret[i] = what n windows rose by, from first[i] to last[i], extrapolated. */
+    void (*rate)(const double *first, const double *last, size_t n,
+                 const struct promql_extrapolation *x, double *ret);
     /* All values of one window, which has one at least and no NaN. */
     void (*window_sum)(const double *v, size_t n, double *ret_sum, double *ret_c);
     double (*window_greatest)(const double *v, size_t n);

@@ -112,9 +112,8 @@ ISA static void least(const double *v, size_t n, double *best)
         best[i] = v[i] < best[i] || best[i] != best[i] ? v[i] : best[i];
 }
 
-ISA static void rate(const double *first, const double *last, const double *lost_first,
-                     const double *lost_last, size_t n, const struct promql_extrapolation *x,
-                     double *ret)
+ISA static void rate(const double *first, const double *last, size_t n,
+                     const struct promql_extrapolation *x, double *ret)
 {
     mask near = {0};
     vec factor = (vec){0} + x->factor, sampled = (vec){0} + x->sampled,
@@ -122,18 +121,11 @@ ISA static void rate(const double *first, const double *last, const double *lost
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         vec f = LOAD(first + i), gained = LOAD(last + i) - f;
-        if (lost_first)
-            gained += LOAD(lost_last + i) - LOAD(lost_first + i);
         near |= (mask)(gained > 0) & (mask)(f >= 0) & ~(mask)(sampled * f > to_start * gained);
         STORE(ret + i, gained * factor);
     }
-    size_t done = i;
-    for (i = x->counter && any_of(&near) ? 0 : done; i < n; i++) {
-        double gained = last[i] - first[i];
-        if (lost_first)
-            gained += lost_last[i] - lost_first[i];
-        ret[i] = promql_extrapolated(x, first[i], gained);
-    }
+    for (i = x->counter && any_of(&near) ? 0 : i; i < n; i++)
+        ret[i] = promql_extrapolated(x, first[i], last[i] - first[i]);
 }
 
 ISA static void window_sum(const double *v, size_t n, double *ret_sum, double *ret_c)

@@ -15,10 +15,10 @@ struct range_stream {
     bool starts; /* created times count */
     struct windows_set windows;
     struct row_buffer row;
-    double *first, *last, *lost_first, *lost_last; /* [n] of windows that do not follow closely */
-    struct blocks *blocks;                         /* NULL: samples */
-    double *adjusted;                              /* what resets have lost before each sample */
-    size_t adjusted_n;
+    double *first, *last;  /* [n] of windows that do not follow closely */
+    struct blocks *blocks; /* NULL: samples */
+    uint32_t *resets;      /* [resets_n] where the present column falls */
+    size_t resets_n, resets_room;
     int64_t *float_ts, *histogram_ts; /* a column taken apart */
     double *float_value;
     const struct histogram **histogram;
@@ -48,8 +48,7 @@ static const double *spread(const double *v, size_t stride, size_t n, double *to
 }
 
 /* rate, increase and delta of the steps whose windows are alike. */
-static void rate_alike(struct range_stream *s, const struct windows *w, const double *v,
-                       const double *lost)
+static void rate_alike(struct range_stream *s, const struct windows *w, const double *v)
 {
     size_t n = w->to - w->from, at = w->low[w->from], end = at + w->width - 1;
     memset(s->row.kind + w->from, w->width >= 2 ? KIND_FLOAT : KIND_NONE, n);
@@ -57,18 +56,16 @@ static void rate_alike(struct range_stream *s, const struct windows *w, const do
         return;
     const double *first = spread(v + at, w->stride, n, s->first);
     const double *last = spread(v + end, w->stride, n, s->last);
-    const double *lost_first = lost ? spread(lost + at, w->stride, n, s->lost_first) : NULL;
-    const double *lost_last = lost ? spread(lost + end, w->stride, n, s->lost_last) : NULL;
-    promql_kernel()->rate(first, last, lost_first, lost_last, n, &w->alike, s->row.value + w->from);
+    promql_kernel()->rate(first, last, n, &w->alike, s->row.value + w->from);
+    s->row.floats_from = w->from;
+    s->row.floats_to = w->to;
 }
 
-/* rate, increase and delta of a column of floats without stale markers. lost is NULL where the
- * column never falls. */
-HOT static void rate_fill(struct range_stream *s, const struct windows *w, const double *v,
-                          const double *lost)
+/* rate, increase and delta of a column of floats without stale markers, resets left aside. */
+HOT static void rate_fill(struct range_stream *s, const struct windows *w, const double *v)
 {
     if (w->from < w->to)
-        rate_alike(s, w, v, lost);
+        rate_alike(s, w, v);
     for (size_t i = 0; i < s->grid.n; i++) {
         if (i == w->from)
             i = w->to;
@@ -77,34 +74,41 @@ HOT static void rate_fill(struct range_stream *s, const struct windows *w, const
         s->row.kind[i] = w->kind[i];
         if (w->kind[i] == KIND_NONE)
             continue;
-        const struct promql_extrapolation *x = &w->each[i];
         uint32_t first = w->low[i], last = w->high[i] - 1;
-        double gained = v[last] - v[first];
-        if (lost)
-            gained += lost[last] - lost[first];
-        s->row.value[i] = promql_extrapolated(x, v[first], gained);
+        s->row.value[i] = promql_extrapolated(&w->each[i], v[first], v[last] - v[first]);
     }
-    s->row.floats = w->from == 0 && w->to == s->grid.n && w->width >= 2;
 }
 
-/* What resets have lost before each sample; NULL where differences of it are not exact. */
-static const double *lost_of(struct engine *e, struct range_stream *s, const double *v, size_t n)
+/* Finds where a counter falls. */
+static void find_resets(struct engine *e, struct range_stream *s, const double *v, size_t n)
 {
-    if (s->adjusted_n < n) {
-        s->adjusted_n = n * 2;
-        s->adjusted = arena_array(e->arena, s->adjusted_n, sizeof *s->adjusted);
+    if (s->resets_room < n) {
+        s->resets_room = n * 2;
+        s->resets = arena_array(e->arena, s->resets_room, sizeof *s->resets);
     }
-    double lost = 0;
-    bool whole = true; /* differences of sums of whole numbers are exact, wherever they begin */
-    for (size_t i = 0; i < n; i++) {
-        if (i && v[i] < v[i - 1])
-            lost += v[i - 1];
-        s->adjusted[i] = lost;
-        whole &= v[i] == trunc(v[i]);
-        if (!(fabs(lost) < 1e15) || (lost != 0 && !whole))
-            return NULL;
+    s->resets_n = 0;
+    for (size_t i = 1; i < n; i++) {
+        s->resets[s->resets_n] = (uint32_t)i;
+        s->resets_n += v[i] < v[i - 1];
     }
-    return s->adjusted;
+}
+
+/* Corrects the windows with resets in them: added one by one, as promql_rate() does it. */
+static void rate_resets(struct range_stream *s, const struct windows *w, const double *v)
+{
+    const uint32_t *at = s->resets, *end = at + s->resets_n;
+    for (size_t i = 0; at < end && i < s->grid.n; i++) {
+        while (at < end && *at <= w->low[i])
+            at++;
+        if (at == end || *at >= w->high[i] || s->row.kind[i] == KIND_NONE)
+            continue;
+        double gained = v[w->high[i] - 1] - v[w->low[i]];
+        for (const uint32_t *k = at; k < end && *k < w->high[i]; k++)
+            gained += v[*k - 1];
+        bool alike = i >= w->from && i < w->to;
+        s->row.value[i] =
+            promql_extrapolated(alike ? &w->alike : &w->each[i], v[w->low[i]], gained);
+    }
 }
 
 static void need_parts(struct engine *e, struct range_stream *s, size_t n)
@@ -344,7 +348,7 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
     bool plain = s->fast && !c->histogram && !lives;
     bool rising = plain && promql_kernel()->rising(c->value, c->n);
     struct parts p = {.ts_ms = c->ts_ms, .value = c->value, .n = c->n, .ts_id = c->ts_id};
-    s->row.floats = false;
+    s->row.floats_from = s->row.floats_to = 0;
     if (!rising)
         p = take_apart(e, s, c);
     struct windows *w = promql_windows_of(e, &s->windows, p.ts_ms, p.n, p.ts_id);
@@ -352,12 +356,13 @@ static int range_fill(struct engine *e, struct range_stream *s, const struct sam
         count_windows(e, s, w, &p);
     if (!plain || p.histograms_n)
         return fill_windows(e, s, w, &p);
-    const double *lost = NULL;
-    if (!rising && s->counter && !(lost = lost_of(e, s, p.value, p.n)))
-        return fill_windows(e, s, w, &p);
     promql_windows_extrapolate(e, &s->windows, w, p.ts_ms, s->call.function == PROMQL_FN_RATE,
                                s->counter);
-    rate_fill(s, w, p.value, lost);
+    rate_fill(s, w, p.value);
+    if (!rising && s->counter) {
+        find_resets(e, s, p.value, p.n);
+        rate_resets(s, w, p.value);
+    }
     return 0;
 }
 
@@ -470,10 +475,8 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
                         s->source->after_ms, &s->windows);
     size_t n = g->n;
     if (s->fast) {
-        s->first = arena_array(e->arena, 4 * n, sizeof *s->first);
+        s->first = arena_array(e->arena, 2 * n, sizeof *s->first);
         s->last = s->first + n;
-        s->lost_first = s->last + n;
-        s->lost_last = s->lost_first + n;
     }
     promql_row_new(e, n, &s->row);
     *ret = &s->stream;

@@ -21,7 +21,8 @@ void promql_row_clear(struct row_buffer *r, size_t n)
 
 void promql_row_view(const struct row_buffer *b, struct row *ret)
 {
-    *ret = (struct row){b->key, b->drop_name, b->floats, b->kind, b->value, b->histogram};
+    *ret = (struct row){b->key,  b->drop_name, b->floats_from, b->floats_to,
+                        b->kind, b->value,     b->histogram};
 }
 
 void promql_row_histogram(struct engine *e, struct row_buffer *r, size_t n, size_t i,
@@ -61,7 +62,7 @@ static size_t row_copy(struct engine *e, struct row_buffer *to, const struct row
 {
     size_t present = 0;
     const struct histogram *last = NULL, *copy = NULL;
-    if (r->floats) {
+    if (r->floats_from == 0 && r->floats_to == n) {
         memset(to->kind, KIND_FLOAT, n);
         memcpy(to->value, r->value, n * sizeof *to->value);
         to->drop_name = r->drop_name;

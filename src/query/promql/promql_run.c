@@ -288,7 +288,7 @@ static bool series_of_row(struct engine *e, const struct row *r, const struct gr
                           struct promql_series *ret)
 {
     size_t n = 0;
-    if (r->floats) {
+    if (r->floats_from == 0 && r->floats_to == g->n) {
         double *copy = arena_raw(e->arena, g->n * sizeof *copy);
         memcpy(copy, r->value, g->n * sizeof *copy);
         *ret =

@@ -1,5 +1,7 @@
 #include "query/promql/promql_windows.h"
 
+#include "model/sample.h"
+
 enum { KEPT_MAX = 512, KEPT_BYTES_MAX = 8 << 20, BYTES_A_STEP = 64 };
 
 void promql_windows_init(struct engine *e, const struct source *s, int64_t behind_ms,
@@ -13,27 +15,6 @@ void promql_windows_init(struct engine *e, const struct source *s, int64_t behin
     ret->kept = arena_array(e->arena, n, sizeof *ret->kept);
 }
 
-static void find(const struct windows_set *set, const int64_t *ts, size_t n, struct windows *w)
-{
-    size_t lo = 0, hi = 0;
-    int64_t at = promql_source_ms(set->source, 0);
-    int64_t step = set->n > 1 ? promql_source_ms(set->source, 1) - at : 0;
-    for (size_t i = 0; i < set->n; i++, at += step) {
-        int64_t from = at - set->behind_ms, to = at + set->after_ms;
-        if (lo < n && ts[n - 1] <= from)
-            lo = n;
-        while (lo < n && ts[lo] <= from)
-            lo++;
-        hi = hi < lo ? lo : hi;
-        if (hi < n && ts[n - 1] <= to)
-            hi = n;
-        while (hi < n && ts[hi] <= to)
-            hi++;
-        w->low[i] = (uint32_t)lo;
-        w->high[i] = (uint32_t)hi;
-    }
-}
-
 /* The spacing of ts, where it is the same everywhere; else 0. */
 static int64_t spacing_of(const int64_t *ts, size_t n)
 {
@@ -45,25 +26,68 @@ static int64_t spacing_of(const int64_t *ts, size_t n)
     return odd ? 0 : d;
 }
 
+static uint32_t place_after(const int64_t *ts, size_t n, int64_t ms)
+{
+    return (uint32_t)sample_at_least(ts, n, ms + 1);
+}
+
+/* The windows of steps [from, to), one by one. */
+static void find(const struct windows_set *set, const int64_t *ts, size_t n, size_t from, size_t to,
+                 struct windows *w)
+{
+    if (from >= to)
+        return;
+    int64_t at = set->first_ms + (int64_t)from * set->step_ms;
+    size_t lo = place_after(ts, n, at - set->behind_ms), hi = lo;
+    for (size_t i = from; i < to; i++, at += set->step_ms) {
+        int64_t begin = at - set->behind_ms, end = at + set->after_ms;
+        if (lo < n && ts[n - 1] <= begin)
+            lo = n;
+        while (lo < n && ts[lo] <= begin)
+            lo++;
+        hi = hi < lo ? lo : hi;
+        if (hi < n && ts[n - 1] <= end)
+            hi = n;
+        while (hi < n && ts[hi] <= end)
+            hi++;
+        w->low[i] = (uint32_t)lo;
+        w->high[i] = (uint32_t)hi;
+    }
+}
+
+/* The first step at or after ms. */
+static size_t step_at(const struct windows_set *set, int64_t ms)
+{
+    if (ms <= set->first_ms)
+        return 0;
+    if (set->n == 1)
+        return 1;
+    uint64_t i = (uint64_t)(ms - set->first_ms - 1) / (uint64_t)set->step_ms + 1;
+    return MIN(i, (uint64_t)set->n);
+}
+
 /* Finds the steps whose windows neither begin before the first sample's time nor end after that of
  * the last: on evenly spaced samples they are all alike. */
 static void find_alike(const struct windows_set *set, const int64_t *ts, size_t n,
                        struct windows *w)
 {
-    int64_t d = spacing_of(ts, n), step = set->source->grid.step_ms;
+    int64_t d = spacing_of(ts, n);
     w->from = w->to = 0;
-    if (d <= 0 || (set->n > 1 && step % d != 0) || step / d > UINT32_MAX)
+    if (d <= 0 || (set->n > 1 && set->step_ms % d != 0) || set->step_ms / d > UINT32_MAX)
         return;
-    size_t from = 0, to = set->n;
-    while (from < to && promql_source_ms(set->source, from) - set->behind_ms < ts[0] - d)
-        from++;
-    while (to > from && promql_source_ms(set->source, to - 1) + set->after_ms >= ts[n - 1] + d)
-        to--;
-    if (from == to)
+    size_t from = step_at(set, ts[0] - d + set->behind_ms);
+    size_t to = step_at(set, ts[n - 1] + d - set->after_ms);
+    if (from >= to)
         return;
+    find(set, ts, n, from, from + 1, w);
+    uint32_t low = w->low[from], high = w->high[from], stride = (uint32_t)(set->step_ms / d);
+    for (size_t i = from; i < to; i++, low += stride, high += stride) {
+        w->low[i] = low;
+        w->high[i] = high;
+    }
     w->from = from;
     w->to = to;
-    w->stride = (uint32_t)(step / d);
+    w->stride = stride;
     w->width = w->high[from] - w->low[from];
 }
 
@@ -85,8 +109,9 @@ struct windows *promql_windows_of(struct engine *e, struct windows_set *set, con
     }
     w->ts_id = ts_id;
     w->extrapolated = false;
-    find(set, ts, n, w);
     find_alike(set, ts, n, w);
+    find(set, ts, n, 0, w->from, w);
+    find(set, ts, n, w->to, set->n, w);
     return w;
 }
 

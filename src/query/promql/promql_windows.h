@@ -31,6 +31,7 @@ struct windows {
 struct windows_set {
     const struct source *source;
     int64_t behind_ms, after_ms; /* a window is (at - behind, at + after] */
+    int64_t first_ms, step_ms;   /* of the steps; 0 where there is one, or all look at one time */
     size_t n;                    /* steps */
     struct windows **kept;       /* [kept_n] by ts_id modulo kept_n, a power of two */
     size_t kept_n;

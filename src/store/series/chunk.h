@@ -26,6 +26,7 @@
 
 enum {
     CHUNK_MAX = 512,                     /* values of one chunk */
+    CHUNK_ROOM = CHUNK_MAX + 72,         /* values that decoding may write */
     CHUNK_BYTES_MAX = 3 * 8 * CHUNK_MAX, /* no encoded column of doubles or integers is longer */
     CHUNK_HISTOGRAM_BYTES_MAX = 64 * 1024 * 1024,
 };
@@ -51,6 +52,9 @@ MUST_USE int chunk_encode(const double *v, size_t n, struct buf *out);
 /* Reads the n values of the chunk p[len] into ret[n]. -ERR_FORMAT for bytes that no encoder wrote
  * (never a crash; ret is then undefined). *ret_used (may be NULL) says how many bytes it took. */
 MUST_USE int chunk_decode(const void *p, size_t len, size_t n, double *ret, size_t *ret_used);
+
+/* As chunk_decode(), into ret[CHUNK_ROOM]: what lies behind the n values is undefined. */
+MUST_USE int chunk_decode_roomy(const void *p, size_t len, size_t n, double *ret, size_t *ret_used);
 
 /* Are all n values the same bits? Then a chunk needs no bytes beside that value. */
 bool chunk_is_const(const double *v, size_t n);

@@ -135,7 +135,7 @@ static int decode(const uint8_t *p, size_t len, size_t n, double *v, size_t *ret
     return 0;
 }
 
-int chunk_decode(const void *p, size_t len, size_t n, double *ret, size_t *ret_used)
+int chunk_decode_roomy(const void *p, size_t len, size_t n, double *ret, size_t *ret_used)
 {
     if (n < 1 || n > CHUNK_MAX)
         return -ERR_FORMAT;
@@ -144,8 +144,13 @@ int chunk_decode(const void *p, size_t len, size_t n, double *ret, size_t *ret_u
     size_t take = MIN(len, (size_t)CHUNK_BYTES_MAX);
     memcpy(copy, p, take);
     memset(copy + take, 0, CHUNK_INT_PAD);
-    double v[CHUNK_VALUE_ROOM];
-    int err = decode(copy, take, n, v, ret_used);
+    return decode(copy, take, n, ret, ret_used);
+}
+
+int chunk_decode(const void *p, size_t len, size_t n, double *ret, size_t *ret_used)
+{
+    double v[CHUNK_ROOM];
+    int err = chunk_decode_roomy(p, len, n, v, ret_used);
     if (!err)
         memcpy(ret, v, n * sizeof *ret);
     return err;

@@ -16,7 +16,7 @@
 enum {
     CHUNK_VALUE_EXPONENT_MAX = 22, /* 10^22 is the last power of ten that a double holds exactly */
     /* Integers of one chunk, with room for the decoder's whole mini-blocks and the first value. */
-    CHUNK_VALUE_ROOM = CHUNK_MAX + CHUNK_INT_BLOCK + 8,
+    CHUNK_VALUE_ROOM = CHUNK_ROOM,
 };
 
 /* The first byte: kind | exceptions | exponent. */

@@ -36,7 +36,7 @@ static int decode_values(const struct part_directory_entry *e, const uint8_t *p,
         if (chunk_block_decode(p, len, &b, &block))
             return -ERR_CORRUPT;
     }
-    if (chunk_decode(p + block, len - block, e->slots, ret->value, &used))
+    if (chunk_decode_roomy(p + block, len - block, e->slots, ret->value, &used))
         return -ERR_CORRUPT;
     *ret_used = block + used;
     return 0;

@@ -51,7 +51,7 @@ MUST_USE int part_cursor_slots(struct part_cursor *c, size_t i, struct arena *a,
 
 /* The bytes of a chunk, taken apart. */
 struct part_decoded {
-    double value[CHUNK_MAX];
+    double value[CHUNK_ROOM];
     int64_t start_ms[CHUNK_MAX + 64];
     const struct histogram *histogram[CHUNK_MAX];
 };
