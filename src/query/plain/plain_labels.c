@@ -18,7 +18,8 @@ struct str plain_labels_key(struct plain *p, struct plain_labels l)
 {
     struct label copy[LABELS_MAX];
     struct buf b;
-    memcpy(copy, l.v, l.n * sizeof *copy);
+    if (l.n)
+        memcpy(copy, l.v, l.n * sizeof *copy);
     labels_sort(copy, l.n);
     buf_init(&b, LABELS_KEY_MAX);
     for (size_t i = 0; i < l.n; i++)

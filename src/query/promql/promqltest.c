@@ -11,6 +11,8 @@
 #include "query/promql/promql_tree.h"
 #include "text/regex.h"
 
+static const int64_t TIMEOUT_NS = 10000000000; /* of one query */
+
 enum { MINUTE_MS = 60000, LINES_MAX = 200000, SAMPLES_MAX = 10000, THREADS = 2 };
 
 struct expectation {
@@ -321,7 +323,7 @@ static bool run_with(struct runner *t, const struct variant *v, int64_t blocks_f
                              .blocks_from_ms = blocks_from_ms,
                              .pool = pool,
                              .shards = 3,
-                             .limits = {.samples_max = SAMPLES_MAX}};
+                             .limits = {.samples_max = SAMPLES_MAX, .timeout_ns = TIMEOUT_NS}};
     if (v->middle) {
         q.start_ms -= MINUTE_MS;
         q.end_ms += MINUTE_MS;

@@ -7,6 +7,8 @@
 #include "model/sample.h"
 #include "query/promql/promql_engine.h"
 
+enum { VALUES_MAX = 1 << 20 }; /* of one series */
+
 /* Where the labels end: behind the closing brace, or at the first blank. */
 static size_t labels_end(struct str line)
 {
@@ -205,7 +207,7 @@ static bool read_float_item(struct str item, struct promqltest_series *s)
             !read_number(str_sub(head, sign - 1, head.n), &step))
             return false;
     }
-    for (uint64_t i = 0; i <= times; i++) {
+    for (uint64_t i = 0; i <= times && s->n < VALUES_MAX; i++) {
         push(s, true, v, NULL);
         v += step;
     }
@@ -232,7 +234,7 @@ static bool read_histogram_item(struct str item, struct arena *a, struct promqlt
     }
     if (rest.n && !str_u64(str_sub(rest, 1, rest.n), &times))
         return false;
-    for (uint64_t i = 0; i <= times; i++) {
+    for (uint64_t i = 0; i <= times && s->n < VALUES_MAX; i++) {
         push(s, true, 0, h);
         unsigned notes = 0;
         if (step && i < times) {
@@ -253,7 +255,7 @@ static bool read_item(struct str item, struct arena *a, struct promqltest_series
         uint64_t n = 1;
         if (item.n > 1 && (item.p[1] != 'x' || !str_u64(str_sub(item, 2, item.n), &n)))
             return false;
-        for (uint64_t i = 0; i < n; i++)
+        for (uint64_t i = 0; i < n && s->n < VALUES_MAX; i++)
             push(s, false, 0, NULL);
         return true;
     }
@@ -282,7 +284,7 @@ int promqltest_series_read(struct str line, struct arena *a, struct promqltest_s
             at++;
         }
         struct str item = str_sub(rest, 0, at);
-        if (!read_item(item, a, ret))
+        if (!read_item(item, a, ret) || ret->n == VALUES_MAX)
             return why_set(why, ERR_FORMAT, "bad value " STR_FMT, STR_ARG(item));
         rest = str_trim(str_sub(rest, at, rest.n));
     }
@@ -331,7 +333,7 @@ static bool read_start_item(struct str item, struct promqltest_series *s)
     }
     if (item.n && !str_u64(str_sub(item, 1, item.n), &times))
         return false;
-    for (uint64_t i = 0; i <= times; i++, ms += step) {
+    for (uint64_t i = 0; i <= times && s->n < VALUES_MAX; i++, ms += step) {
         struct promqltest_value v = {.started = true, .start_ms = ms};
         vec_push(s, v);
     }
@@ -351,6 +353,7 @@ int promqltest_starts_read(struct str line, struct arena *a, struct promqltest_s
     int err = read_labels(labels, a, &ret->key, why);
     while (err == 0 && str_word(&rest, &item)) {
         bool good = item.p[0] == '_' ? read_item(item, a, ret) : read_start_item(item, ret);
+        good &= ret->n < VALUES_MAX;
         if (!good)
             err = why_set(why, ERR_FORMAT, "bad created time " STR_FMT, STR_ARG(item));
     }
