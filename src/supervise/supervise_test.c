@@ -88,6 +88,10 @@ static int worker_main(const char *role)
         write_line(log_path(), "crashing");
         abort();
     }
+    if (strcmp(role, "asks") == 0)
+        worker_ask_reload(&w);
+    if (strcmp(role, "quits") == 0)
+        worker_ask_quit(&w);
     return serve(&w, strcmp(role, "hang") != 0);
 }
 
@@ -241,6 +245,32 @@ static void sigterm_lets_the_worker_flush_and_ends_with_0(void **state)
     pid_t pid = start(&scene);
     wait_for(&scene, "serving", 1);
     kill(pid, SIGTERM);
+    assert_int_equal(status_of(pid), 0);
+    wait_for(&scene, "flushed", 1);
+    assert_int_equal(reports_in(&scene, NULL), 0);
+    done(&scene);
+}
+
+static void a_worker_that_asks_gets_a_reload(void **state)
+{
+    struct scene scene = {.worker = "asks", .answer = SUPERVISE_TELL};
+    pid_t pid = start(&scene);
+    wait_for(&scene, "reloaded", 1);
+    kill(pid, SIGTERM);
+    assert_int_equal(status_of(pid), 0);
+    done(&scene);
+    scene = (struct scene){.worker = "asks", .answer = SUPERVISE_KEEP};
+    pid = start(&scene);
+    wait_for(&scene, "problem=line 3 is wrong", 1);
+    kill(pid, SIGTERM);
+    assert_int_equal(status_of(pid), 0);
+    done(&scene);
+}
+
+static void a_worker_that_asks_ends_the_daemon(void **state)
+{
+    struct scene scene = {.worker = "quits"};
+    pid_t pid = start(&scene);
     assert_int_equal(status_of(pid), 0);
     wait_for(&scene, "flushed", 1);
     assert_int_equal(reports_in(&scene, NULL), 0);
@@ -410,6 +440,8 @@ int main(int argc, char **argv)
         return worker_main(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sigterm_lets_the_worker_flush_and_ends_with_0),
+        cmocka_unit_test(a_worker_that_asks_gets_a_reload),
+        cmocka_unit_test(a_worker_that_asks_ends_the_daemon),
         cmocka_unit_test(a_killed_worker_is_started_again_and_told_how_often),
         cmocka_unit_test(a_crash_report_has_the_stack_and_the_last_words),
         cmocka_unit_test(only_the_newest_crash_reports_are_kept),
