@@ -70,7 +70,9 @@ static int64_t active_of(const struct group_rule *r, const struct group_world *w
     return active + (now_ms - last->ts_ms);
 }
 
-static void restore_rule(struct group_rule *r, const struct group_world *w, int64_t now_ms)
+/* The states are read before the lock is taken: who looks at the group waits for no disk. */
+static void restore_rule(struct group *g, struct group_rule *r, const struct group_world *w,
+                         int64_t now_ms)
 {
     struct arena arena;
     struct map states;
@@ -80,26 +82,26 @@ static void restore_rule(struct group_rule *r, const struct group_world *w, int6
     if (read_states(r, w, now_ms, &arena, &states, &why) != 0 && w->warn)
         w->warn(w->context, why.text);
     size_t at = 0;
+    thread_lock(&g->lock);
     for (struct map_slot *m; (m = map_next(&r->active, &at)) != NULL;) {
         struct group_alert *a = m->value.p;
         union map_value *known = map_get(&states, a->key);
         if (known != NULL)
             a->active_ms = active_of(r, w, now_ms, known->p);
     }
+    thread_unlock(&g->lock);
     map_done(&states);
     arena_done(&arena);
 }
 
 void group_restore(struct group *g, const struct group_world *w, int64_t now_ms)
 {
-    thread_lock(&g->lock);
     for (size_t i = 0; i < g->rules->rules_n; i++) {
         struct group_rule *r = &g->v[i];
         /* One that waits less than the grace period loses nothing by waiting again. */
         if (!r->restored && r->rule->alert.n > 0 && r->rule->for_ms >= w->for_grace_period_ms)
-            restore_rule(r, w, now_ms);
+            restore_rule(g, r, w, now_ms);
         r->restored = true;
     }
     g->restore = false;
-    thread_unlock(&g->lock);
 }

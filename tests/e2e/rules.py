@@ -327,6 +327,30 @@ def the_node_exporters_rules_run_over_this_host():
         assert own in metrics, metrics[:3000]
 
 
+def every_rule_file_of_the_field_runs_without_a_fault():
+    source = cases("conformance/rules")
+    files = {}
+    for folder, _, names in sorted(os.walk(source)):
+        # Resources of Kubernetes, and tests of another dialect.
+        if "kube-prometheus" in folder or "vmalert_t" in folder:
+            continue
+        for name in sorted(names):
+            if name.endswith((".yml", ".yaml")):
+                with open(os.path.join(folder, name), encoding="utf-8") as f:
+                    files[f"{len(files)}.yml"] = f.read()
+    assert len(files) > 150, len(files)
+    with Rules(files, ["collect.enabled=true", "rules.evaluation_interval_ms=3000"]) as r:
+        d = r.daemon
+
+        def still_to_run():
+            return [x for g in d.json("/api/v1/rules")["data"]["groups"] for x in g["rules"]
+                    if g["interval"] == 3 and x["health"] == "unknown"]
+        wait("all ran", lambda: not still_to_run())
+        rules = rules_of(d)
+        assert len(rules) > 1200 and not [x for x in rules if x["health"] == "err"], rules
+        assert d.json("/health")["checks"]["rules:failing"][0]["observedValue"] == 0
+
+
 PAIR_RULES = """
 groups:
 - name: g
