@@ -10,8 +10,14 @@ void promql_windows_init(struct engine *e, const struct source *s, int64_t behin
     size_t n = 1;
     while (n < KEPT_MAX && 2 * n * s->grid.n * BYTES_A_STEP <= KEPT_BYTES_MAX)
         n *= 2;
-    *ret = (struct windows_set){
-        .source = s, .behind_ms = behind_ms, .after_ms = after_ms, .n = s->grid.n, .kept_n = n};
+    *ret = (struct windows_set){.source = s,
+                                .behind_ms = behind_ms,
+                                .after_ms = after_ms,
+                                .first_ms = promql_source_ms(s, 0),
+                                .n = s->grid.n,
+                                .kept_n = n};
+    if (ret->n > 1)
+        ret->step_ms = promql_source_ms(s, 1) - ret->first_ms;
     ret->kept = arena_array(e->arena, n, sizeof *ret->kept);
 }
 
@@ -73,7 +79,8 @@ static void find_alike(const struct windows_set *set, const int64_t *ts, size_t 
 {
     int64_t d = spacing_of(ts, n);
     w->from = w->to = 0;
-    if (d <= 0 || (set->n > 1 && set->step_ms % d != 0) || set->step_ms / d > UINT32_MAX)
+    if (d <= 0 || (set->n > 1 && set->step_ms == 0) || set->step_ms % d != 0 ||
+        set->step_ms / d > UINT32_MAX)
         return;
     size_t from = step_at(set, ts[0] - d + set->behind_ms);
     size_t to = step_at(set, ts[n - 1] + d - set->after_ms);
