@@ -331,12 +331,18 @@ static struct query_ticket *pick(struct query_registry *r)
     return NULL;
 }
 
-static void refuse(struct query_ticket *t, enum promql_error kind, const char *text)
+static void refuse(struct query_ticket *t, int status, const char *type, const char *text)
 {
     struct job *j = t->job;
-    answer_error(j, kind, "%s", text);
+    stat_add(&waited_out, 1);
+    answer_fault(j, status, type, "%s", text);
     ticket_free(t);
     job_answer(j);
+}
+
+static void refuse_busy(struct query_ticket *t)
+{
+    refuse(t, 503, "unavailable", "too many queries are waiting: try again in a moment");
 }
 
 /* Starts as many as may run; those that the pool has no room for are answered. */
@@ -353,8 +359,7 @@ static void dispatch(struct query_registry *r)
         t->tenant->running--;
         r->running--;
         leave(r, t);
-        stat_add(&waited_out, 1);
-        refuse(t, PROMQL_TIMEOUT, "too many queries are waiting: try again in a moment");
+        refuse_busy(t);
     }
     tell(r);
 }
@@ -432,15 +437,14 @@ void query_registry_start(struct serve *s, struct http_request *request,
     }
     thread_unlock(&r->lock);
     if (full) {
-        stat_add(&waited_out, 1);
-        refuse(t, PROMQL_TIMEOUT, "too many queries are waiting: try again in a moment");
+        refuse_busy(t);
     }
 }
 
 /* ---- the watcher */
 
 /* Takes one out that must not wait any longer; NULL where all may. */
-static struct query_ticket *take_expired(struct query_registry *r, enum promql_error *ret)
+static struct query_ticket *take_expired(struct query_registry *r, bool *ret_gone)
 {
     int64_t now = now_ns(r);
     for (struct query_ticket *t = r->first; t; t = t->after) {
@@ -451,7 +455,7 @@ static struct query_ticket *take_expired(struct query_registry *r, enum promql_e
             now > t->deadline_ns || now - t->queued_ns > r->settings.queue_wait_ms * 1000000;
         if (!gone && !late && !r->stopping)
             continue;
-        *ret = gone ? PROMQL_CANCELED : PROMQL_TIMEOUT;
+        *ret_gone = gone;
         unqueue(r, t);
         leave(r, t);
         return t;
@@ -461,14 +465,16 @@ static struct query_ticket *take_expired(struct query_registry *r, enum promql_e
 
 static void expire(struct query_registry *r)
 {
-    enum promql_error kind;
-    for (struct query_ticket *t; (t = take_expired(r, &kind)) != NULL;) {
-        stat_add(&waited_out, 1);
-        refuse(t, kind,
-               kind == PROMQL_CANCELED ? "query was canceled in query queue"
-               : r->stopping           ? "the server is shutting down"
-                                       : "query timed out in query queue");
+    bool gone;
+    for (struct query_ticket *t; (t = take_expired(r, &gone)) != NULL;) {
+        if (gone)
+            refuse(t, 499, "canceled", "query was canceled in query queue");
+        else if (r->stopping)
+            refuse(t, 503, "unavailable", "the server is shutting down");
+        else
+            refuse(t, 503, "timeout", "query timed out in query queue");
     }
+    tell(r);
 }
 
 static void watch(void *context)

@@ -335,7 +335,7 @@ static void a_long_query_ends_at_its_timeout(void **state)
     int64_t began = clock_monotonic_ns(&clock_real);
     client_start(&c, LONG_QUERY "&timeout=0.4", "");
     client_end(&c, 503, "\"errorType\":\"timeout\",\"error\":\"query timed out");
-    assert_in_range(clock_monotonic_ns(&clock_real) - began, 300000000LL, 2500000000LL);
+    assert_in_range(clock_monotonic_ns(&clock_real) - began, 300000000LL, 20000000000LL);
 }
 
 static void what_queries_hold_together_is_limited(void **state)
@@ -454,8 +454,10 @@ static void slow_queries_are_counted_and_kept(void **state)
         "100s:1ms])\\n+1\",\"kind\":\"instant\""));
 }
 
-#define CASE(name)    cmocka_unit_test_setup_teardown(name, start_small, stop_small)
-#define PATIENT(name) cmocka_unit_test_setup_teardown(name, start_patient, stop_small)
+#define CASE(a_case_of_this_file)                                                                  \
+    cmocka_unit_test_setup_teardown(a_case_of_this_file, start_small, stop_small)
+#define PATIENT(a_case_of_this_file)                                                               \
+    cmocka_unit_test_setup_teardown(a_case_of_this_file, start_patient, stop_small)
 
 int main(void)
 {

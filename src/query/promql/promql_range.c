@@ -212,27 +212,32 @@ static bool plain_window(enum promql_function f, const double *v, size_t n, doub
     }
 }
 
-/* Functions that look at values only, over floats without NaN; false where a window needs more. */
-static bool fill_plainly(struct range_stream *s, const struct windows *w, const struct parts *p)
+/* Functions that look at values only, over floats without NaN: 1; 0 where a window needs more. */
+static int fill_plainly(struct engine *e, struct range_stream *s, const struct windows *w,
+                        const struct parts *p)
 {
     if (s->source->before_ms || p->histograms_n || !s->plain ||
         promql_kernel()->any_nan(p->value, p->n))
-        return false;
+        return 0;
     for (size_t i = 0; i < s->grid.n; i++) {
         size_t n = w->high[i] - w->low[i];
         s->row.kind[i] = n ? KIND_FLOAT : KIND_NONE;
         if (n && !plain_window(s->call.function, p->value + w->low[i], n, &s->row.value[i]))
-            return false;
+            return 0;
+        int err = promql_engine_work(e, n);
+        if (err < 0)
+            return err;
     }
-    return true;
+    return 1;
 }
 
 static int fill_windows(struct engine *e, struct range_stream *s, const struct windows *windows,
                         const struct parts *p)
 {
     size_t n = s->grid.n;
-    if (fill_plainly(s, windows, p))
-        return promql_engine_work(e, n * (windows->high[n - 1] - windows->low[n - 1]));
+    int done = fill_plainly(e, s, windows, p);
+    if (done != 0)
+        return MIN(done, 0);
     int (*f)(struct engine *, const struct range_call *, const struct window *, double *,
              const struct histogram **) = s->source->before_ms               ? promql_extended
                                           : promql_is_rate(s->call.function) ? promql_rate
