@@ -275,14 +275,13 @@ int relabel_new(const struct relabel_rule *rules, size_t n, struct relabel **ret
     arena_init(&r->arena);
     r->steps = mem_array(n + 1, sizeof *r->steps);
     for (size_t i = 0; i < n && !err; i++) {
-        struct why inner = {0};
-        err = relabel_rule_check(&rules[i], &inner);
+        err = relabel_rule_check(&rules[i], why);
         if (!err)
-            err = regex_new(rules[i].regex, &r->steps[i].regex, &inner);
+            err = regex_new(rules[i].regex, &r->steps[i].regex, why);
         if (err && ret_at)
             *ret_at = i;
         if (err)
-            why_set(why, -err, "rule %zu: %s", i + 1, inner.text);
+            why_prefix(why, "rule %zu", i + 1);
         else
             compile(r, &r->steps[r->n++], &rules[i]);
     }
