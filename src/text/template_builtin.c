@@ -49,9 +49,14 @@ static int escape(struct template_call *c, const struct template_value *args, si
                   struct why *why)
 {
     struct buf plain, b;
+    struct template_value *shown = arena_array(c->arena, n, sizeof *shown);
     buf_init(&plain, TEMPLATE_TEXT_MAX);
     buf_init(&b, TEMPLATE_TEXT_MAX);
-    template_sprint(args, n, false, &plain);
+    for (size_t i = 0; i < n; i++) {
+        bool none = args[i].type == TEMPLATE_NONE || args[i].type == TEMPLATE_NIL;
+        shown[i] = none ? template_text(STR("<no value>")) : args[i];
+    }
+    template_sprint(shown, n, false, &plain);
     put(buf_str(&plain), &b);
     b.failed = b.failed || buf_failed(&plain);
     buf_done(&plain);

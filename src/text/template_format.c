@@ -74,7 +74,9 @@ static void bad_verb(const struct spec *f, const struct template_value *v, struc
     if (v->type == TEMPLATE_NONE || v->type == TEMPLATE_NIL) {
         buf_put_str(out, STR("<nil>"));
     } else {
-        struct spec plain = {.verb = 'v', .nesting = f->nesting + 1};
+        struct spec plain = *f; /* width and flags go on */
+        plain.verb = 'v';
+        plain.nesting++;
         buf_printf(out, "%s=", template_type_text(v));
         print_value(&plain, v, out);
     }
@@ -403,7 +405,9 @@ static void print_object(const struct spec *f, const struct template_value *v, s
     } else {
         buf_put_str(out, STR("%!"));
         letter_put(f->verb, out);
-        buf_printf(out, "(%s=" STR_FMT ")", v->object.type->go, STR_ARG(buf_str(&text)));
+        buf_printf(out, "(%s=", v->object.type->go);
+        pad(f, buf_str(&text), out);
+        buf_put_c(out, ')');
     }
     buf_done(&text);
 }

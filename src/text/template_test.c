@@ -212,6 +212,7 @@ static void built_in_functions_answer_as_in_go(void **state)
         {"{{not .No}} {{and 1 0 2}} {{or 0 \"x\"}} {{and 5}}", "true 0 x 5"},
         {"{{shout \"a\"}} {{.Text | shout | shout}} {{half 3}} {{half 2.5}}", "a! text!! 1.5 1.25"},
         {"{{define \"d\"}}<{{.}}>{{end}}{{inner \"d\" 5}}", "<5>"},
+        {"{{urlquery nil 1}} {{printf \"%5.1f\" \"abc\"}}", "%3Cno+value%3E1 %!f(string=    a)"},
         {"{{eq nil nil}} {{eq .None nil}} {{eq .Int nil}}", "true true false"},
     };
     EXPANDS(CASES);
