@@ -47,8 +47,8 @@ int rules_plan_new(struct rules *r, const struct rules_settings *settings, struc
                                     .clock = c->clock,
                                     .options = &r->config.options,
                                     .lookback_ms = c->lookback_ms,
-        .limits = {.samples_max = (uint64_t)settings->samples_max,
-                   .bytes_max = c->bytes_max,
+                                    .limits = {.samples_max = (uint64_t)settings->samples_max,
+                                               .bytes_max = c->bytes_max,
                                                .timeout_ns = settings->timeout_ms * 1000000},
                                     .pool = c->pool,
                                     .external_labels = external,
@@ -254,7 +254,8 @@ static int64_t catch_up(struct rules_entry *e, int64_t now_ms)
     return e->next_ms + missed * interval;
 }
 
-static void run_group(struct rules *r, struct rules_entry *e, const struct rules_plan *plan,
+/* False where it was canceled. */
+static bool run_group(struct rules *r, struct rules_entry *e, const struct rules_plan *plan,
                       int64_t t_ms)
 {
     struct group_world world = plan->world;
@@ -263,11 +264,12 @@ static void run_group(struct rules *r, struct rules_entry *e, const struct rules
     world.canceled = &e->canceled;
     group_evaluate(e->group, &world, t_ms, &outcome);
     if (outcome.canceled)
-        return;
+        return false;
     if (e->runs < RULES_RESTORE_RUN && ++e->runs == RULES_RESTORE_RUN &&
         group_wants_restore(e->group))
         group_restore(e->group, &world, MAX(clock_wall_ms(r->config.clock), t_ms));
     rules_stats_ran(e->stats, &outcome, t_ms, clock_monotonic_ns(r->config.clock) - begun);
+    return true;
 }
 
 static void run_entry(struct rules *r, struct rules_entry *e, int64_t now_ms)
@@ -277,11 +279,11 @@ static void run_entry(struct rules *r, struct rules_entry *e, int64_t now_ms)
     plan->refs++;
     e->running = true;
     thread_unlock(&r->lock);
-    run_group(r, e, plan, t);
+    bool done = run_group(r, e, plan, t);
     thread_lock(&r->lock);
     rules_plan_drop(plan);
     e->running = false;
-    e->next_ms = t + group_interval_ms(e->group);
+    e->next_ms = done ? t + group_interval_ms(e->group) : t;
     if (e->gone)
         thread_wake_all(&r->idle);
 }

@@ -199,6 +199,9 @@ static void hand_over(struct rules *r, const struct rules_entries *next)
         if (heir != NULL) {
             group_inherit(heir->group, e->group);
             heir->runs = e->runs;
+            /* A run that was cut off is done again by the new rules. */
+            if (group_interval_ms(heir->group) == group_interval_ms(e->group))
+                heir->next_ms = MIN(heir->next_ms, e->next_ms);
         } else {
             leave(r, e);
             rules_stats_hide(e->stats);
