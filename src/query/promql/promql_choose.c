@@ -65,13 +65,25 @@ static void find_groups(struct engine *e, struct choose *c, struct rows *keys)
         c->order[c->first[c->group[i] + 1]++] = i;
 }
 
+/* v as Go prints it. */
+static const char *number_text(struct engine *e, double v)
+{
+    struct buf b;
+    buf_init(&b, 400);
+    promql_number_short(v, &b);
+    const char *text = arena_str(e->arena, buf_str(&b)).p;
+    buf_done(&b);
+    return text;
+}
+
 static int whole_parameter(struct engine *e, const struct choose *c, size_t step, size_t *ret)
 {
     double k = c->parameter[step];
     if (isnan(k))
         return promql_engine_fail(e, PROMQL_EXECUTION, "Parameter value is NaN");
     if (k >= 9223372036854775807.0 || k <= -9223372036854775808.0)
-        return promql_engine_fail(e, PROMQL_EXECUTION, "Scalar value %g overflows int64", k);
+        return promql_engine_fail(e, PROMQL_EXECUTION, "Scalar value %s overflows int64",
+                                  number_text(e, k));
     *ret = k < 1 ? 0 : (size_t)MIN(k, (double)c->in.n);
     return 0;
 }
@@ -148,8 +160,8 @@ static int choose_ratio(struct engine *e, struct choose *c, size_t step)
         return promql_engine_fail(e, PROMQL_EXECUTION, "Ratio value is NaN");
     if (r > 1 || r < -1) {
         promql_engine_warn(e, c->expr->right,
-                           "ratio value should be between -1 and 1, got %g, capping to %g", r,
-                           r > 1 ? 1.0 : -1.0);
+                           "ratio value should be between -1 and 1, got %s, capping to %d",
+                           number_text(e, r), r > 1 ? 1 : -1);
         r = r > 1 ? 1 : -1;
     }
     for (size_t i = 0; i < c->in.n; i++) {
@@ -224,13 +236,9 @@ static void quantile_rows(struct engine *e, struct choose *c, struct rows *keys)
     for (size_t step = 0; step < c->n; step++) {
         double q = c->parameter[step];
         if (!(q >= 0 && q <= 1)) {
-            struct buf b;
-            buf_init(&b, 400);
-            promql_number_short(q, &b);
             promql_engine_warn(e, c->expr->right,
-                               "quantile value should be between 0 and 1, got " STR_FMT,
-                               STR_ARG(buf_str(&b)));
-            buf_done(&b);
+                               "quantile value should be between 0 and 1, got %s",
+                               number_text(e, q));
         }
         for (size_t g = 0; g < c->groups_n; g++) {
             size_t n = members_of(e, c, g, step, false, members);

@@ -100,6 +100,66 @@ struct histogram *promql_histogram_add(struct engine *e, const struct histogram 
     return r;
 }
 
+/* The filled buckets of a side, one after the other, without memory. */
+struct filled {
+    const struct histogram_span *spans;
+    uint32_t n, at, in;
+    const double *count;
+    int64_t next; /* index of *count */
+    int64_t index;
+    double v;
+};
+
+static struct filled filled_of(const struct histogram_span *spans, uint32_t n, const double *counts)
+{
+    return (struct filled){
+        .spans = spans, .n = n, .count = counts, .next = n ? spans[0].offset : 0};
+}
+
+static bool filled_next(struct filled *f)
+{
+    while (f->at < f->n) {
+        if (f->in == f->spans[f->at].length) {
+            f->in = 0;
+            if (++f->at < f->n)
+                f->next += f->spans[f->at].offset;
+            continue;
+        }
+        f->index = f->next++;
+        f->v = *f->count++;
+        f->in++;
+        if (f->v != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Did a bucket of a side with the same bounds fall? */
+static bool buckets_fell(const struct histogram_span *now, uint32_t now_n, const double *now_counts,
+                         const struct histogram_span *before, uint32_t before_n,
+                         const double *before_counts)
+{
+    struct filled x = filled_of(now, now_n, now_counts);
+    struct filled y = filled_of(before, before_n, before_counts);
+    bool more = filled_next(&x);
+    while (filled_next(&y)) {
+        while (more && x.index < y.index)
+            more = filled_next(&x);
+        double v = more && x.index == y.index ? x.v : 0;
+        if (y.v > v)
+            return true;
+    }
+    return false;
+}
+
+static bool fell_alike(const struct histogram *now, const struct histogram *before)
+{
+    return buckets_fell(now->positive_spans, now->positive_spans_n, now->positive,
+                        before->positive_spans, before->positive_spans_n, before->positive) ||
+           buckets_fell(now->negative_spans, now->negative_spans_n, now->negative,
+                        before->negative_spans, before->negative_spans_n, before->negative);
+}
+
 static bool side_fell(const struct promql_side *now, const struct promql_side *before)
 {
     for (size_t i = 0; i < before->n; i++) {
@@ -116,16 +176,16 @@ static bool custom_fell(struct engine *e, const struct histogram *now,
                         const struct histogram *before)
 {
     const double *a = now->custom_bounds, *b = before->custom_bounds;
+    if (promql_bounds_same(a, now->custom_n, b, before->custom_n))
+        return fell_alike(now, before);
     struct promql_side x =
         promql_side_of(e, now->positive_spans, now->positive_spans_n, now->positive);
     struct promql_side y =
         promql_side_of(e, before->positive_spans, before->positive_spans_n, before->positive);
-    if (!promql_bounds_same(a, now->custom_n, b, before->custom_n)) {
-        uint32_t n;
-        const double *common = promql_bounds_common(e, a, now->custom_n, b, before->custom_n, &n);
-        promql_side_remap(e, &x, a, now->custom_n, common, n);
-        promql_side_remap(e, &y, b, before->custom_n, common, n);
-    }
+    uint32_t n;
+    const double *common = promql_bounds_common(e, a, now->custom_n, b, before->custom_n, &n);
+    promql_side_remap(e, &x, a, now->custom_n, common, n);
+    promql_side_remap(e, &y, b, before->custom_n, common, n);
     return side_fell(&x, &y);
 }
 
@@ -143,6 +203,8 @@ bool promql_histogram_reset(struct engine *e, const struct histogram *now,
         return custom_fell(e, now, before);
     if (now->schema > before->schema || now->zero_threshold < before->zero_threshold)
         return true;
+    if (now->schema == before->schema && now->zero_threshold == before->zero_threshold)
+        return now->zero_count < before->zero_count || fell_alike(now, before);
     struct promql_dense x, y;
     promql_dense_of(e, now, &x);
     promql_dense_of(e, before, &y);
@@ -158,38 +220,13 @@ bool promql_histogram_reset(struct engine *e, const struct histogram *now,
 static bool same_buckets(const struct histogram_span *as, uint32_t an, const double *a,
                          const struct histogram_span *bs, uint32_t bn, const double *b)
 {
-    struct cursor {
-        const struct histogram_span *spans;
-        uint32_t n, at, in;
-        const double *count;
-        int64_t index;
-    } sides[] = {{as, an, 0, 0, a, an ? as[0].offset : 0},
-                 {bs, bn, 0, 0, b, bn ? bs[0].offset : 0}};
+    struct filled x = filled_of(as, an, a), y = filled_of(bs, bn, b);
     for (;;) {
-        for (int k = 0; k < 2; k++) {
-            struct cursor *c = &sides[k];
-            while (c->at < c->n && (c->in == c->spans[c->at].length || *c->count == 0)) {
-                if (c->in < c->spans[c->at].length) {
-                    c->in++;
-                    c->index++;
-                    c->count++;
-                    continue;
-                }
-                c->in = 0;
-                if (++c->at < c->n)
-                    c->index += c->spans[c->at].offset;
-            }
-        }
-        bool more_a = sides[0].at < an, more_b = sides[1].at < bn;
-        if (!more_a || !more_b)
-            return more_a == more_b;
-        if (sides[0].index != sides[1].index || *sides[0].count != *sides[1].count)
+        bool more_x = filled_next(&x), more_y = filled_next(&y);
+        if (!more_x || !more_y)
+            return more_x == more_y;
+        if (x.index != y.index || x.v != y.v)
             return false;
-        for (int k = 0; k < 2; k++) {
-            sides[k].in++;
-            sides[k].index++;
-            sides[k].count++;
-        }
     }
 }
 

@@ -13,6 +13,7 @@ struct range_stream {
     const double *a, *b;
     bool keep_name, counter, fast, plain, counted;
     bool starts; /* created times count */
+    bool tells;  /* resets of histograms are worked out once, not for every window */
     struct windows_set windows;
     struct row_buffer row;
     double *first, *last;  /* [n] of windows that do not follow closely */
@@ -23,6 +24,7 @@ struct range_stream {
     double *float_value;
     const struct histogram **histogram;
     int64_t *float_start, *histogram_start; /* created times of both */
+    struct histogram *told;
     size_t parts_n;
 };
 
@@ -122,6 +124,17 @@ static void need_parts(struct engine *e, struct range_stream *s, size_t n)
     s->histogram = arena_array(e->arena, s->parts_n, sizeof(struct histogram *));
     s->float_start = arena_array(e->arena, s->parts_n, sizeof *s->float_start);
     s->histogram_start = arena_array(e->arena, s->parts_n, sizeof *s->histogram_start);
+    if (s->tells)
+        s->told = arena_array(e->arena, s->parts_n, sizeof *s->told);
+}
+
+/* h with a hint, in *to, which shares its buckets. */
+static const struct histogram *tell_reset(struct engine *e, struct histogram *to,
+                                          const struct histogram *h, const struct histogram *before)
+{
+    *to = *h;
+    to->reset = promql_histogram_reset(e, h, before) ? HISTOGRAM_RESET_YES : HISTOGRAM_RESET_NO;
+    return to;
 }
 
 struct parts {
@@ -148,6 +161,8 @@ static struct parts take_apart(struct engine *e, struct range_stream *s, const s
         if (h && !histogram_is_stale(h)) {
             s->histogram_ts[m] = c->ts_ms[i];
             s->histogram_start[m] = start ? start[i] : 0;
+            if (s->tells && m && h->reset == HISTOGRAM_RESET_UNKNOWN)
+                h = tell_reset(e, &s->told[m], h, s->histogram[m - 1]);
             s->histogram[m++] = h;
         } else if (!h && !sample_is_stale(c->value[i])) {
             s->float_ts[n] = c->ts_ms[i];
@@ -476,6 +491,8 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
         s->blocks = promql_blocks_new(e, s->source, f);
     s->call.smoothed = s->source->smoothed;
     s->fast &= !s->source->before_ms;
+    s->tells = !s->source->before_ms && (f == PROMQL_FN_RATE || f == PROMQL_FN_INCREASE ||
+                                         f == PROMQL_FN_IRATE || f == PROMQL_FN_RESETS);
     promql_windows_init(e, s->source, s->source->range_ms + s->source->before_ms,
                         s->source->after_ms, &s->windows);
     size_t n = g->n;
