@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "text/json.h"
 
 struct query_label {
     struct str name, value;
@@ -51,6 +52,10 @@ struct query_answer {
 /* Reads body; texts are a's or body's. -ERR_FORMAT: it is no answer of the query API. */
 MUST_USE int query_answer_read(struct str body, struct arena *a, struct query_answer *ret,
                                struct why *why);
+
+/* The text of the object or array whose first event the reader has just given, however deep it is;
+ * the reader goes on behind it. Empty where it does not end. */
+struct str query_answer_raw(struct json_reader *r);
 
 /* up{job="x"}; {} where there are no labels. */
 void query_answer_labels(const struct query_series *s, struct buf *out);

@@ -3,9 +3,8 @@
 #include "base/vec.h"
 #include "cli/query_answer.h"
 #include "cli/query_table.h"
-#include "text/json.h"
 
-enum { FIGURES = 4 };
+enum { FIGURES = 4, DEPTH_MAX = 2000 /* more than the language allows */ };
 
 static const char *const FIGURE_KEYS[FIGURES] = {"seconds", "samples", "series", "rows"};
 
@@ -17,8 +16,6 @@ struct node {
 };
 
 struct explanation {
-    struct json_reader reader;
-    struct json_event e;
     struct arena arena;
     struct {
         struct node *v;
@@ -28,23 +25,33 @@ struct explanation {
     int err;
 };
 
-static bool next(struct explanation *x)
+static bool next(struct explanation *x, struct json_reader *r, struct json_event *ret)
 {
     if (x->err)
         return false;
-    int more = json_next(&x->reader, &x->e, x->why);
+    int more = json_next(r, ret, x->why);
     if (more < 0)
         x->err = more;
     return more > 0;
 }
 
-static void read_used(struct explanation *x, size_t at)
+/* The object or array that begins. */
+static struct str raw(struct explanation *x, struct json_reader *r)
 {
-    while (next(x) && x->e.type == JSON_TEXT) {
-        struct node *n = &x->nodes.v[at];
-        if (n->used_n < FIGURES)
-            n->used[n->used_n++] = x->e.text;
-    }
+    struct str text = query_answer_raw(r);
+    if (text.n == 0)
+        x->err = why_set(x->why, ERR_FORMAT, "the explanation ends early");
+    return text;
+}
+
+static void read_used(struct explanation *x, struct str json, struct node *n)
+{
+    struct json_reader r;
+    struct json_event e;
+    json_reader_init(&r, json, &x->arena);
+    while (next(x, &r, &e))
+        if (e.type == JSON_TEXT && n->used_n < FIGURES)
+            n->used[n->used_n++] = e.text;
 }
 
 static void take(struct node *n, struct str key, const struct json_event *e)
@@ -56,27 +63,47 @@ static void take(struct node *n, struct str key, const struct json_event *e)
             n->figures[i] = e->text;
 }
 
-/* A node whose "{" has been read; the reader bounds how deep they lie. */
-static void read_node(struct explanation *x, unsigned depth)
+static void read_nodes(struct explanation *x, struct str json, unsigned depth);
+
+/* A node and those below it. Each is read by a reader of its own: an expression may be deeper than
+ * one goes. */
+static void read_node(struct explanation *x, struct str json, unsigned depth)
 {
-    struct node fresh = {.depth = depth};
-    struct str key = STR("");
-    size_t at = x->nodes.n;
-    vec_push(&x->nodes, fresh);
-    while (next(x) && x->e.type != JSON_OBJECT_END) {
-        if (x->e.type == JSON_KEY) {
-            key = x->e.text;
-        } else if (x->e.type == JSON_ARRAY && str_eq(key, STR("nodes"))) {
-            while (next(x) && x->e.type == JSON_OBJECT)
-                read_node(x, depth + 1);
-        } else if (x->e.type == JSON_ARRAY && str_eq(key, STR("used"))) {
-            read_used(x, at);
-        } else {
-            take(&x->nodes.v[at], key, &x->e);
-            if (json_skip(&x->reader, &x->e, x->why))
-                x->err = -ERR_FORMAT;
-        }
+    struct json_reader r;
+    struct json_event e;
+    struct node n = {.depth = depth};
+    struct str key = STR(""), below = STR("");
+    json_reader_init(&r, json, &x->arena);
+    if (!next(x, &r, &e))
+        return;
+    while (next(x, &r, &e) && e.type != JSON_OBJECT_END) {
+        if (e.type == JSON_KEY)
+            key = e.text;
+        else if (e.type == JSON_ARRAY && str_eq(key, STR("nodes")))
+            below = raw(x, &r);
+        else if (e.type == JSON_ARRAY && str_eq(key, STR("used")))
+            read_used(x, raw(x, &r), &n);
+        else if (e.type == JSON_ARRAY || e.type == JSON_OBJECT)
+            (void)raw(x, &r); /* nothing of ours; what is wrong with it is in x */
+        else
+            take(&n, key, &e);
     }
+    if (x->err)
+        return;
+    vec_push(&x->nodes, n);
+    if (below.n && depth < DEPTH_MAX)
+        read_nodes(x, below, depth + 1);
+}
+
+static void read_nodes(struct explanation *x, struct str json, unsigned depth)
+{
+    struct json_reader r;
+    struct json_event e;
+    json_reader_init(&r, json, &x->arena);
+    if (!next(x, &r, &e))
+        return;
+    while (next(x, &r, &e) && e.type == JSON_OBJECT)
+        read_node(x, raw(x, &r), depth);
 }
 
 static void put_right(struct str s, size_t width, struct buf *out)
@@ -114,33 +141,26 @@ static void put_nodes(const struct explanation *x, struct buf *out)
     }
 }
 
-/* The figures of a member that is no tree. */
-static void put_other(struct explanation *x, struct str key, struct buf *out)
-{
-    const char *from = x->reader.p - 1; /* behind its bracket */
-    if (json_skip(&x->reader, &x->e, x->why)) {
-        x->err = -ERR_FORMAT;
-        return;
-    }
-    struct str title = arena_str(&x->arena, key); /* with a NUL behind it */
-    x->err = query_table_figures(str_of(from, (size_t)(x->reader.p - from)), title.p, out, x->why);
-}
-
 int query_explain(struct str json, struct buf *out, struct why *why)
 {
     struct explanation x = {.why = why};
+    struct json_reader r;
+    struct json_event e;
     struct str key = STR("");
     arena_init(&x.arena);
-    json_reader_init(&x.reader, json, &x.arena);
+    json_reader_init(&r, json, &x.arena);
     buf_put_str(out, STR("\nexplanation\n"));
-    if (next(&x) && x.e.type == JSON_OBJECT)
-        while (next(&x) && x.e.type != JSON_OBJECT_END) {
-            if (x.e.type == JSON_KEY)
-                key = x.e.text;
-            else if (x.e.type == JSON_OBJECT && str_eq(key, STR("tree")))
-                read_node(&x, 0);
-            else if (x.e.type == JSON_OBJECT || x.e.type == JSON_ARRAY)
-                put_other(&x, key, out);
+    if (next(&x, &r, &e) && e.type == JSON_OBJECT)
+        while (next(&x, &r, &e) && e.type != JSON_OBJECT_END) {
+            if (e.type == JSON_KEY) {
+                key = arena_str(&x.arena, e.text); /* with a NUL behind it */
+            } else if (e.type == JSON_OBJECT) {
+                struct str value = raw(&x, &r);
+                if (str_eq(key, STR("tree")))
+                    read_node(&x, value, 0);
+                else if (!x.err)
+                    x.err = query_table_figures(value, key.p, out, why);
+            }
         }
     if (!x.err && x.nodes.n)
         put_nodes(&x, out);

@@ -153,6 +153,30 @@ static void an_explanation_is_a_tree_of_lines(void **state)
     assert_true(query_explain(STR("{\"tree\":{"), &f->out, &f->why) < 0);
 }
 
+static void a_deep_tree_is_explained_too(void **state)
+{
+    enum { LEVELS = 200 };
+    struct fixture *f = *state;
+    struct buf json;
+    buf_init(&json, OUT_MAX);
+    buf_put_str(&json,
+                STR("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[],"
+                    "\"explain\":{\"tree\":"));
+    for (int i = 0; i < LEVELS; i++)
+        buf_put_str(&json, STR("{\"expression\":\"}]\\\"\",\"nodes\":["));
+    for (int i = 0; i < LEVELS; i++)
+        buf_put_str(&json, STR("]}"));
+    buf_put_str(&json, STR("}}}"));
+    buf_put_c(&json, 0);
+    read_answer(f, json.p);
+    assert_int_equal(query_explain(f->answer.explain, &f->out, &f->why), 0);
+    size_t lines = 0;
+    for (struct str rest = buf_str(&f->out), line; str_split(&rest, '\n', &line);)
+        lines += str_search(line, STR("}]\"")) < line.n;
+    assert_int_equal(lines, LEVELS);
+    buf_done(&json);
+}
+
 /* ---- CSV */
 
 static void csv_has_a_line_a_point_and_quotes_what_needs_it(void **state)
@@ -357,6 +381,7 @@ int main(void)
         OWN(scalars_and_texts_are_themselves),
         OWN(figures_are_named_by_their_path),
         OWN(an_explanation_is_a_tree_of_lines),
+        OWN(a_deep_tree_is_explained_too),
         OWN(csv_has_a_line_a_point_and_quotes_what_needs_it),
         OWN(a_chart_in_ascii_has_signs_axes_and_a_legend),
         OWN(one_series_is_drawn_with_dots),
