@@ -166,13 +166,17 @@ void answer_nothing(struct job *j)
 
 struct str answer_date(int64_t ts_ms, char out[ANSWER_DATE_MAX])
 {
+    static const struct str NEVER = {"0001-01-01T00:00:00Z", 20};
+    enum { YEAR_LAST = 9999 };
     struct tm tm;
-    int64_t ms = ts_ms % 1000;
-    if (ms < 0)
+    int64_t ms = ts_ms % 1000, whole = ts_ms / 1000;
+    if (ms < 0) {
         ms += 1000;
-    time_t seconds = (time_t)((ts_ms - ms) / 1000);
-    if (ts_ms == ANSWER_NEVER || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 8099)
-        return STR("0001-01-01T00:00:00Z");
+        whole--;
+    }
+    time_t seconds = (time_t)whole;
+    if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year < 0 || tm.tm_year > YEAR_LAST - 1900)
+        return NEVER;
     size_t n = strftime(out, ANSWER_DATE_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
     if (ms) {
         n += (size_t)snprintf(out + n, ANSWER_DATE_MAX - n, ".%03d", (int)ms);

@@ -41,8 +41,8 @@ void answer_nothing(struct job *j);
 
 enum { ANSWER_TIME_MAX = 32, ANSWER_DATE_MAX = 40 };
 
-/* A wall time as Prometheus's status endpoints have it, 2026-01-02T13:36:40.2Z; ANSWER_NEVER is
- * its "never". */
+/* A wall time as Prometheus's status endpoints have it, 2026-01-02T13:36:40.2Z; one outside of the
+ * years 1900 to 9999, as ANSWER_NEVER is, is its "never". */
 #define ANSWER_NEVER INT64_MIN
 struct str answer_date(int64_t ts_ms, char out[ANSWER_DATE_MAX]);
 
