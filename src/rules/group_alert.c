@@ -43,6 +43,8 @@ static struct str expand(const struct group_step *s, struct rule_template_data *
 {
     struct buf out;
     struct why why = {0};
+    if (str_search(text, STR("{{")) == text.n)
+        return text;
     struct str name = arena_printf(s->arena, "__alert_%s", s->rule->rule->alert.p);
     buf_init(&out, GROUP_TEXT_MAX);
     struct str expanded;

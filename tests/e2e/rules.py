@@ -481,6 +481,17 @@ def a_reload_takes_new_files_and_refuses_bad_ones():
         assert d.json("/health")["checks"]["rules:failing"][0]["status"] == "pass"
 
 
+def who_asks_for_a_reload_hears_of_bad_rules():
+    one = "groups: [{name: one, interval: 1s, rules: [{record: one, expr: 1}]}]"
+    with Rules({"one.yml": one}, ["server.lifecycle=true"]) as r:
+        assert r.daemon.get("/-/reload", b"")[0] == 200
+        r.put("bad.yml", "groups: [{name: bad, rules: [{record: x, expr: 'sum('}]}]")
+        status, body = r.daemon.get("/-/reload", b"")
+        assert status == 500 and b"bad.yml:1:" in body, (status, body)
+        os.remove(os.path.join(r.folder, "bad.yml"))
+        assert r.daemon.get("/-/reload", b"")[0] == 200
+
+
 def a_bad_file_at_the_start_leaves_the_daemon_and_the_good_rules():
     one = "groups: [{name: one, interval: 1s, rules: [{record: one, expr: 1}]}]"
     with Rules({"one.yml": one, "bad.yml": "groups: 7"}) as r:
