@@ -31,6 +31,16 @@ struct paths {
     size_t n, capacity;
 };
 
+/* A confined worker may open the folders that were named when it started. */
+static void put_fault(struct buf *problems, int err, const struct why *why)
+{
+    const char *hint =
+        err == -ERR_DENIED
+            ? " (a folder that rules.files did not name at the start needs a restart)"
+            : "";
+    buf_printf(problems, "%s%s\n", why->text, hint);
+}
+
 /* All paths that the patterns name, sorted, each once. */
 static void find_paths(const struct option_list *patterns, struct arena *a, struct paths *ret,
                        struct buf *problems)
@@ -39,8 +49,9 @@ static void find_paths(const struct option_list *patterns, struct arena *a, stru
         struct str *found;
         size_t n;
         struct why why = {0};
-        if (file_glob(patterns->v[i], a, &found, &n, &why) != 0) {
-            buf_printf(problems, "%s\n", why.text);
+        int err = file_glob(patterns->v[i], a, &found, &n, &why);
+        if (err != 0) {
+            put_fault(problems, err, &why);
             continue;
         }
         if (n == 0 && strpbrk(patterns->v[i], "*?[") == NULL)
@@ -64,8 +75,9 @@ static void read_one(struct str path, const struct promql_options *options, stru
     struct why why = {0};
     struct rule_file *file;
     buf_init(&text, RULE_FILE_BYTES_MAX);
-    if (file_read(path.p, &text, &why) != 0) {
-        buf_printf(problems, "%s\n", why.text);
+    int err = file_read(path.p, &text, &why);
+    if (err != 0) {
+        put_fault(problems, err, &why);
     } else if (rule_file_read(buf_str(&text), path, options, &file, problems) == 0) {
         struct rules_file *f = mem_new(sizeof *f);
         *f = (struct rules_file){file, 1};
