@@ -178,6 +178,19 @@ void rules_free(struct rules *r)
 
 /* ---- reload */
 
+/* The first line of problems, and how many there are. */
+static int refuse(const struct buf *problems, struct why *why)
+{
+    struct str rest = str_trim(buf_str(problems)), first = STR(""), line;
+    size_t n = 0;
+    while (str_split(&rest, '\n', &line))
+        first = n++ == 0 ? line : first;
+    if (n == 1)
+        return why_set(why, ERR_FORMAT, "the old rules stay: " STR_FMT, STR_ARG(first));
+    return why_set(why, ERR_FORMAT, "the old rules stay, as %zu things are wrong, first: " STR_FMT,
+                   n, STR_ARG(first));
+}
+
 static int reload(struct rules *r, const struct rules_settings *settings, struct why *why)
 {
     struct rules_plan *plan;
@@ -189,8 +202,7 @@ static int reload(struct rules *r, const struct rules_settings *settings, struct
     buf_init(&problems, RULES_PROBLEMS_MAX);
     rules_files_read(&plan->settings, &r->config.options, &files, &problems);
     if (problems.n > 0) {
-        struct str all = str_trim(buf_str(&problems));
-        err = why_set(why, ERR_FORMAT, "the old rules stay: " STR_FMT, STR_ARG(all));
+        err = refuse(&problems, why);
         rules_plan_drop(plan);
     } else {
         rules_files_apply(r, &files, plan);
