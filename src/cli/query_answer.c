@@ -336,25 +336,62 @@ static void put_quoted(struct str s, struct buf *out)
     buf_put_c(out, '"');
 }
 
-void query_answer_labels(const struct query_series *s, struct buf *out)
+static bool has(const struct query_series *s, const struct query_label *l)
 {
-    size_t i = 0;
-    bool any = false;
-    if (s->labels_n && str_eq(s->labels[0].name, STR("__name__")) &&
-        is_plain(s->labels[0].value, true))
-        buf_put_str(out, s->labels[i++].value);
-    for (; i < s->labels_n; i++) {
+    for (size_t i = 0; i < s->labels_n; i++)
+        if (str_eq(s->labels[i].name, l->name))
+            return str_eq(s->labels[i].value, l->value);
+    return false;
+}
+
+struct query_series query_answer_shared(const struct query_answer *answer, size_t n,
+                                        struct arena *a)
+{
+    struct query_series shared = {0};
+    const struct query_series *first = answer->series;
+    if (n < 2)
+        return shared;
+    shared.labels = arena_array(a, first->labels_n + 1, sizeof *shared.labels);
+    for (size_t i = 0; i < first->labels_n; i++) {
+        bool all = true;
+        for (size_t k = 1; k < n && all; k++)
+            all = has(&answer->series[k], &first->labels[i]);
+        if (all)
+            shared.labels[shared.labels_n++] = first->labels[i];
+    }
+    return shared;
+}
+
+void query_answer_labels_but(const struct query_series *s, const struct query_series *shared,
+                             struct buf *out)
+{
+    bool any = false, named = false;
+    for (size_t i = 0; i < s->labels_n; i++) {
+        const struct query_label *l = &s->labels[i];
+        if (has(shared, l))
+            continue;
+        if (str_eq(l->name, STR("__name__")) && is_plain(l->value, true)) {
+            buf_put_str(out, l->value);
+            named = true;
+            continue;
+        }
         buf_put_str(out, any ? STR(", ") : STR("{"));
         any = true;
-        if (is_plain(s->labels[i].name, false))
-            buf_put_str(out, s->labels[i].name);
+        if (is_plain(l->name, false))
+            buf_put_str(out, l->name);
         else
-            put_quoted(s->labels[i].name, out);
+            put_quoted(l->name, out);
         buf_put_c(out, '=');
-        put_quoted(s->labels[i].value, out);
+        put_quoted(l->value, out);
     }
-    if (any || s->labels_n == 0)
+    if (any || !named)
         buf_put_str(out, any ? STR("}") : STR("{}"));
+}
+
+void query_answer_labels(const struct query_series *s, struct buf *out)
+{
+    const struct query_series nothing = {0};
+    query_answer_labels_but(s, &nothing, out);
 }
 
 size_t query_answer_time(int64_t ts_ms, char out[QUERY_ANSWER_TIME_MAX])

@@ -66,6 +66,14 @@ void query_answer_visible(struct str s, struct buf *out);
 /* How many columns s takes: its code points. */
 size_t query_answer_width(struct str s);
 
+/* The labels that the first n series have alike: none where n is 1. Memory from a. */
+struct query_series query_answer_shared(const struct query_answer *answer, size_t n,
+                                        struct arena *a);
+
+/* As query_answer_labels(), without those of shared. */
+void query_answer_labels_but(const struct query_series *s, const struct query_series *shared,
+                             struct buf *out);
+
 enum { QUERY_ANSWER_TIME_MAX = 40 };
 
 /* 2026-11-22T05:00:00Z, with .123 where there are milliseconds; returns the length. */

@@ -52,6 +52,7 @@ struct chart {
     unsigned left;          /* columns of its texts */
     unsigned columns, lines;
     struct cell *cells; /* [lines * columns] */
+    struct query_series shared;
     struct buf *out;
 };
 
@@ -337,7 +338,7 @@ static void put_legend(const struct chart *c, size_t series)
         put_sign(c, series);
     put_color(c, 0);
     buf_put_c(c->out, ' ');
-    query_answer_labels(s, c->out);
+    query_answer_labels_but(s, &c->shared, c->out);
     if (isnan(last)) {
         buf_put_str(c->out, STR("  nothing to draw\n"));
         return;
@@ -355,30 +356,47 @@ static void put_span(const struct chart *c)
     buf_printf(c->out, "%.*s .. %.*s\n", (int)from_n, from, (int)to_n, to);
 }
 
+static void put_shared(const struct query_series *shared, struct buf *out)
+{
+    if (shared->labels_n == 0)
+        return;
+    buf_put_str(out, STR("all of "));
+    query_answer_labels(shared, out);
+    buf_put_c(out, '\n');
+}
+
+static void put_chart(struct chart *c)
+{
+    set_axes(c);
+    c->cells = mem_array((size_t)c->lines * c->columns, sizeof *c->cells);
+    for (size_t i = c->series; i-- > 0;)
+        draw(c, i); /* the first ones lie on top */
+    for (unsigned i = 0; i < c->lines; i++)
+        put_line(c, i);
+    put_bottom(c);
+    put_times(c);
+    put_span(c);
+    mem_free(c->cells);
+}
+
 void query_chart(const struct query_answer *answer, const struct query_chart_style *style,
                  struct buf *out)
 {
     struct chart c = {.answer = answer, .style = *style, .out = out};
-    if (!answer->range) {
-        query_chart_bars(answer, style, out);
-        return;
-    }
-    c.series = MIN(answer->n, (size_t)QUERY_CHART_SERIES_MAX);
+    struct arena a;
+    size_t most = answer->range ? QUERY_CHART_SERIES_MAX : QUERY_CHART_BARS_MAX;
+    arena_init(&a);
+    c.series = MIN(answer->n, most);
     c.braille = style->unicode && (style->color || c.series == 1);
-    if (survey(&c)) {
-        set_axes(&c);
-        c.cells = mem_array((size_t)c.lines * c.columns, sizeof *c.cells);
-        for (size_t i = c.series; i-- > 0;)
-            draw(&c, i); /* the first ones lie on top */
-        for (unsigned i = 0; i < c.lines; i++)
-            put_line(&c, i);
-        put_bottom(&c);
-        put_times(&c);
-        put_span(&c);
-        mem_free(c.cells);
-    }
-    for (size_t i = 0; i < c.series; i++)
+    c.shared = query_answer_shared(answer, c.series, &a);
+    if (answer->range && survey(&c))
+        put_chart(&c);
+    put_shared(&c.shared, out);
+    if (!answer->range)
+        query_chart_bars(answer, style, &c.shared, out);
+    for (size_t i = 0; answer->range && i < c.series; i++)
         put_legend(&c, i);
     if (answer->n > c.series)
         buf_printf(out, "%zu more series are not drawn\n", answer->n - c.series);
+    arena_done(&a);
 }

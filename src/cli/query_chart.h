@@ -2,7 +2,8 @@
  * in ASCII or without colours where there are several series, a sign for each series.
  *
  * Of an instant answer: a bar for each series. Axes have round values with SI prefixes and round
- * times (UTC); below stands a legend with each series' least, greatest and last value.
+ * times (UTC); below stands a legend with each series' least, greatest and last value;
+ * labels that all of them share are told once.
  *
  * Threads: pure functions.
  */
@@ -26,9 +27,9 @@ struct query_chart_style {
     int64_t from_ms, to_ms; /* of the bottom axis; both 0: from the first to the last point */
 };
 
-/* Of query_chart_bars.c: the bars alone. */
+/* Of query_chart_bars.c: the bars alone; shared is what is told of all. */
 void query_chart_bars(const struct query_answer *answer, const struct query_chart_style *style,
-                      struct buf *out);
+                      const struct query_series *shared, struct buf *out);
 
 void query_chart(const struct query_answer *answer, const struct query_chart_style *style,
                  struct buf *out);

@@ -12,6 +12,7 @@ enum {
 
 struct bars {
     struct query_chart_style style;
+    const struct query_series *shared;
     struct buf *out;
     unsigned name, bar; /* columns */
     double most;        /* the greatest size of a value */
@@ -59,7 +60,7 @@ static void put_row(const struct bars *b, const struct query_series *s)
     char text[QUERY_CHART_AXIS_TEXT_MAX];
     struct buf name;
     buf_init(&name, b->out->max);
-    query_answer_labels(s, &name);
+    query_answer_labels_but(s, b->shared, &name);
     put_name(b, buf_str(&name));
     buf_done(&name);
     buf_put_str(b->out, b->style.unicode ? STR(" \xe2\x94\x82") : STR(" |"));
@@ -73,15 +74,15 @@ static void put_row(const struct bars *b, const struct query_series *s)
 }
 
 void query_chart_bars(const struct query_answer *answer, const struct query_chart_style *style,
-                      struct buf *out)
+                      const struct query_series *shared, struct buf *out)
 {
-    struct bars b = {.style = *style, .out = out};
+    struct bars b = {.style = *style, .shared = shared, .out = out};
     size_t n = MIN(answer->n, (size_t)QUERY_CHART_BARS_MAX);
     unsigned columns = MAX(QUERY_CHART_COLUMNS_MIN, MIN(style->columns, QUERY_CHART_COLUMNS_MAX));
     for (size_t i = 0; i < n; i++) {
         struct buf name;
         buf_init(&name, out->max);
-        query_answer_labels(&answer->series[i], &name);
+        query_answer_labels_but(&answer->series[i], shared, &name);
         b.name = MAX(b.name, (unsigned)MIN(query_answer_width(buf_str(&name)), (size_t)columns));
         b.most = fmax(b.most, fabs(value_of(&answer->series[i])));
         buf_done(&name);
@@ -90,6 +91,4 @@ void query_chart_bars(const struct query_answer *answer, const struct query_char
     b.bar = MAX(columns - b.name - VALUE_ROOM, (unsigned)BAR_MIN);
     for (size_t i = 0; i < n; i++)
         put_row(&b, &answer->series[i]);
-    if (answer->n > n)
-        buf_printf(out, "%zu more series are not drawn\n", answer->n - n);
 }

@@ -323,6 +323,22 @@ static void axes_have_round_marks(void **state)
     assert_string_equal(text, "01-02 01:01");
 }
 
+static void what_all_series_share_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct query_chart_style style = {.columns = 40, .lines = 5};
+    read_answer(f,
+                VECTOR("{\"metric\":{\"__name__\":\"up\",\"job\":\"a\",\"x\":\"1\"},\"value\":[0,"
+                       "\"1\"]},{\"metric\":{\"__name__\":\"up\",\"job\":\"a\",\"x\":\"2\"},"
+                       "\"value\":[0,\"1\"]},{\"metric\":{\"__name__\":\"up\",\"job\":\"a\"},"
+                       "\"value\":[0,\"0\"]}"));
+    query_chart(&f->answer, &style, &f->out);
+    expect(f, "all of up{job=\"a\"}\n"
+              "{x=\"1\"} |##################### 1\n"
+              "{x=\"2\"} |##################### 1\n"
+              "{}      | 0\n");
+}
+
 /* ---- answers and failures */
 
 static void what_is_no_answer_is_refused(void **state)
@@ -388,6 +404,7 @@ int main(void)
         OWN(colours_tell_series_apart_where_there_are_any),
         OWN(gaps_and_values_that_are_no_numbers_stay_open),
         OWN(an_instant_answer_is_drawn_with_bars),
+        OWN(what_all_series_share_is_told_once),
         OWN(huge_and_equal_values_have_axes_too),
         OWN(axes_have_round_marks),
         OWN(what_is_no_answer_is_refused),
