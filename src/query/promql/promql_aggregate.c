@@ -450,7 +450,11 @@ static int aggregate_run(struct engine *e, struct aggregate *a)
 {
     struct groups *parts = NULL;
     size_t n = 0;
-    int err = promql_parallel(e, a->expr->left, &a->grid, accumulate, a, sizeof *parts, &parts, &n);
+    const struct promql_expr *from = promql_bare(a->expr->left);
+    bool counts = a->operator== TOKEN_COUNT || a->operator== TOKEN_GROUP;
+    e->times_only = counts && from->kind == EXPR_SELECTOR && !from->smoothed && !from->anchored;
+    int err = promql_parallel(e, from, &a->grid, accumulate, a, sizeof *parts, &parts, &n);
+    e->times_only = false;
     for (size_t i = 1; err == 0 && i < n; i++)
         join_groups(e, a, &parts[0], &parts[i]);
     if (err == 0)

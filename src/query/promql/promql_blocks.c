@@ -5,19 +5,21 @@
 #include <math.h>
 #include <string.h>
 
+/* A block's samples; the arrays serve series after series. */
 struct decoded {
     bool done;
-    int64_t *ts_ms; /* [n] */
+    int64_t *ts_ms; /* [room], n of them filled */
     double *value;
-    const struct histogram **histogram; /* or NULL */
-    size_t n;
+    const struct histogram **histogram; /* [n], or NULL */
+    size_t n, room;
 };
 
 struct blocks {
     const struct source *source;
     enum promql_function function;
-    struct decoded *decoded; /* [decoded_n] of the present series */
+    struct decoded *decoded; /* [decoded_n], of the present series */
     size_t decoded_n;
+    struct decoded whole; /* all of them in a row */
 };
 
 /* What has been met of a window so far. */
@@ -51,20 +53,39 @@ struct blocks *promql_blocks_new(struct engine *e, const struct source *s, enum 
     return b;
 }
 
+static void need_room(struct engine *e, struct decoded *d, size_t n)
+{
+    if (d->room >= n)
+        return;
+    d->room = n * 2;
+    d->ts_ms = arena_array(e->arena, d->room, sizeof *d->ts_ms);
+    d->value = arena_array(e->arena, d->room, sizeof *d->value);
+}
+
+static int decode_block(struct engine *e, struct blocks *b, const struct block *block,
+                        struct column *ret)
+{
+    int err = e->query->store->ops->decode(b->source->cursor, block, ret);
+    if (err < 0)
+        return promql_engine_fail(e, PROMQL_EXECUTION, "a block of samples cannot be read: %s",
+                                  err_text(err));
+    e->samples += ret->n;
+    return promql_engine_poll(e);
+}
+
 static int decode(struct engine *e, struct blocks *b, const struct samples *in, size_t i)
 {
     struct decoded *d = &b->decoded[i];
     struct column c;
     if (d->done)
         return 0;
-    int err = e->query->store->ops->decode(b->source->cursor, &in->blocks[i], &c);
+    int err = decode_block(e, b, &in->blocks[i], &c);
     if (err < 0)
-        return promql_engine_fail(e, PROMQL_EXECUTION, "a block of samples cannot be read: %s",
-                                  err_text(err));
+        return err;
     d->done = true;
     d->n = c.n;
-    d->ts_ms = arena_array(e->arena, c.n + 1, sizeof *d->ts_ms);
-    d->value = arena_array(e->arena, c.n + 1, sizeof *d->value);
+    d->histogram = NULL;
+    need_room(e, d, c.n);
     memcpy(d->ts_ms, c.ts_ms, c.n * sizeof *d->ts_ms);
     memcpy(d->value, c.value, c.n * sizeof *d->value);
     for (size_t k = 0; c.histogram && k < c.n; k++) {
@@ -78,8 +99,7 @@ static int decode(struct engine *e, struct blocks *b, const struct samples *in, 
         if (!d->histogram[k])
             d->value[k] = sample_stale();
     }
-    e->samples += c.n;
-    return promql_engine_poll(e);
+    return 0;
 }
 
 static void take(struct tally *t, int64_t first_ms, double first, int64_t last_ms, double last)
@@ -201,8 +221,9 @@ static int whole_column(struct engine *e, struct blocks *b, const struct samples
         n += b->decoded[i].n;
         histograms |= b->decoded[i].histogram != NULL;
     }
-    int64_t *ts = arena_array(e->arena, n + 1, sizeof *ts);
-    double *value = arena_array(e->arena, n + 1, sizeof *value);
+    need_room(e, &b->whole, n);
+    int64_t *ts = b->whole.ts_ms;
+    double *value = b->whole.value;
     const struct histogram **histogram =
         histograms ? arena_array(e->arena, n + 1, sizeof(struct histogram *)) : NULL;
     for (size_t i = 0; i < in->blocks_n; i++) {
@@ -232,14 +253,40 @@ static bool all_summarised(const struct blocks *b, const struct samples *in)
     return true;
 }
 
+/* Can one of the windows hold all of the block? */
+static bool fits(const struct blocks *b, const struct block *x)
+{
+    const struct source *s = b->source;
+    for (size_t i = 0; i < s->grid.n; i++) {
+        int64_t to = promql_source_ms(s, i);
+        if (to >= x->last_ms)
+            return to - s->range_ms < x->first_ms;
+    }
+    return false;
+}
+
+/* Is the series best read as it is? One block that no window holds, or that costs nothing to read.
+ */
+static bool is_single(const struct blocks *b, const struct samples *in)
+{
+    return in->blocks_n == 1 && !in->blocks[0].tier &&
+           (b->function == PROMQL_FN_COUNT_OVER_TIME || !fits(b, in->blocks));
+}
+
 int promql_blocks_fill(struct engine *e, struct blocks *b, const struct samples *in,
                        struct row_buffer *row, struct column *ret_column)
 {
+    if (is_single(b, in))
+        return decode_block(e, b, in->blocks, ret_column);
     if (b->decoded_n < in->blocks_n) {
         b->decoded_n = in->blocks_n * 2;
         b->decoded = arena_array(e->arena, b->decoded_n, sizeof *b->decoded);
     }
-    memset(b->decoded, 0, b->decoded_n * sizeof *b->decoded);
+    for (size_t i = 0; i < in->blocks_n; i++) {
+        b->decoded[i].done = false;
+        b->decoded[i].n = 0;
+        b->decoded[i].histogram = NULL;
+    }
     if (!all_summarised(b, in))
         return whole_column(e, b, in, ret_column);
     size_t first = 0;

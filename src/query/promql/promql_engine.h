@@ -123,6 +123,7 @@ struct engine {
     unsigned subqueries; /* depth of those that are being made: their samples do not count */
     struct promql_profile *profile;
     struct promql_shared *shared; /* while several threads work for the query */
+    bool times_only;              /* the next selector's values will not be looked at */
     struct series_cursor *given;  /* the next selector takes this cursor and opens none */
     const int64_t *all_times;     /* [steps] of the result */
     unsigned inside;              /* of something that is on several threads already */

@@ -121,6 +121,7 @@ static void shard_open(struct parallel *p, size_t i, struct series_cursor *given
     e->arena = &s->arena;
     e->failure = &s->failure;
     e->given = given;
+    e->times_only = false;
     e->charged = 0;
     e->series = e->samples = e->told_series = e->told_samples = e->work = 0;
     memset(&e->cursors, 0, sizeof e->cursors);

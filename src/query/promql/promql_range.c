@@ -483,8 +483,13 @@ int promql_stream_range(struct engine *e, const struct promql_expr *x, const str
     bool blocks = x->kind == EXPR_CALL && long_windows(e, promql_bare(over), f);
     if (err == 0)
         err = promql_extended_check(e, x, promql_bare(over));
-    if (err == 0)
-        err = promql_source(e, over, g, blocks, &s->source);
+    if (err < 0)
+        return err;
+    e->times_only = promql_bare(over)->kind == EXPR_SELECTOR &&
+                    (f == PROMQL_FN_COUNT_OVER_TIME || f == PROMQL_FN_PRESENT_OVER_TIME) &&
+                    !s->counted;
+    err = promql_source(e, over, g, blocks, &s->source);
+    e->times_only = false;
     if (err < 0)
         return err;
     if (blocks)

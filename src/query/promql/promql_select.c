@@ -1,4 +1,4 @@
-#include "query/promql/promql_engine.h"
+#include "query/promql/promql_windows.h"
 #include "query/promql/promql_explain.h"
 
 #include <string.h>
@@ -55,8 +55,10 @@ static int open_cursor(struct engine *e, const struct promql_expr *x, const stru
                        int64_t behind_ms, enum select_want want, struct series_cursor **ret)
 {
     const struct promql_query *q = e->query;
+    bool times_only = e->times_only;
     *ret = e->given;
     e->given = NULL;
+    e->times_only = false;
     if (*ret || !q->store || !q->tenant)
         return 0;
     int64_t first = promql_source_ms(s, 0), last = promql_source_ms(s, s->grid.n - 1);
@@ -64,7 +66,8 @@ static int open_cursor(struct engine *e, const struct promql_expr *x, const stru
                          .matchers_n = x->matchers_n,
                          .from_ms = first - behind_ms,
                          .to_ms = last + s->after_ms,
-                         .want = want};
+                         .want = want,
+                         .times_only = times_only};
     struct why why = {0};
     int err = q->store->ops->select(q->store, q->tenant, &how, ret, &why);
     if (err < 0)
@@ -106,26 +109,10 @@ struct selector_stream {
     struct source source;
     bool counted;
     enum selector_values want;
-    uint64_t ts_id;  /* that index was worked out for; 0: none */
-    uint32_t *index; /* [n] the sample of each step, plus 1 */
+    struct windows_set windows; /* a step's sample is the last one of its window */
     struct row_buffer row;
     const struct promql_expr *expr;
 };
-
-static void selector_index(struct engine *e, struct selector_stream *s, const struct column *c)
-{
-    if (c->ts_id && c->ts_id == s->ts_id)
-        return;
-    s->ts_id = c->ts_id;
-    size_t at = 0;
-    for (size_t i = 0; i < s->source.grid.n; i++) {
-        int64_t ms = promql_source_ms(&s->source, i);
-        while (at < c->n && c->ts_ms[at] <= ms)
-            at++;
-        bool fresh = at > 0 && c->ts_ms[at - 1] > ms - e->lookback_ms;
-        s->index[i] = fresh ? (uint32_t)at : 0;
-    }
-}
 
 static double seconds_of(const struct selector_stream *s, const struct column *c, size_t at)
 {
@@ -134,32 +121,59 @@ static double seconds_of(const struct selector_stream *s, const struct column *c
     return (double)c->ts_ms[at] / 1000;
 }
 
+/* Fills the steps whose windows are alike from a column of floats; false where one may be stale. */
+static bool fill_alike(struct selector_stream *s, const struct column *c, const struct windows *w)
+{
+    if (w->from == w->to || w->width == 0 || c->histogram || s->want)
+        return false;
+    size_t n = w->to - w->from;
+    const double *from = c->value + w->low[w->from] + w->width - 1;
+    double *to = s->row.value + w->from;
+    if (w->stride == 1)
+        memcpy(to, from, n * sizeof *to);
+    for (size_t i = 0; w->stride != 1 && i < n; i++)
+        to[i] = from[i * w->stride];
+    if (promql_kernel()->any_nan(to, n))
+        return false;
+    memset(s->row.kind + w->from, KIND_FLOAT, n);
+    s->row.floats_from = w->from;
+    s->row.floats_to = w->to;
+    return true;
+}
+
+static bool fill_step(struct engine *e, struct selector_stream *s, const struct column *c, size_t i,
+                      size_t at)
+{
+    if (c->histogram && c->histogram[at]) {
+        if (histogram_is_stale(c->histogram[at]))
+            return false;
+        if (s->want != SELECTOR_TIMES && s->want != SELECTOR_STARTS) {
+            promql_row_histogram(e, &s->row, s->source.grid.n, i, c->histogram[at]);
+            return true;
+        }
+    } else if (sample_is_stale(c->value[at])) {
+        return false;
+    }
+    s->row.kind[i] = KIND_FLOAT;
+    s->row.value[i] = s->want ? seconds_of(s, c, at) : c->value[at];
+    return true;
+}
+
 /* Fills the row; false where no step has a value. */
 static bool selector_fill(struct engine *e, struct selector_stream *s, const struct column *c)
 {
-    size_t n = s->source.grid.n;
-    bool any = false;
-    for (size_t i = 0; i < n; i++) {
+    struct windows *w = promql_windows_of(e, &s->windows, c->ts_ms, c->n, c->ts_id);
+    s->row.floats_from = s->row.floats_to = 0;
+    bool any = fill_alike(s, c, w);
+    size_t from = s->row.floats_from, to = s->row.floats_to;
+    for (size_t i = 0; i < s->source.grid.n; i++) {
+        if (i == from)
+            i = to;
+        if (i == s->source.grid.n)
+            break;
         s->row.kind[i] = KIND_NONE;
-        if (s->index[i] == 0)
-            continue;
-        size_t at = s->index[i] - 1;
-        if (c->histogram && c->histogram[at]) {
-            if (histogram_is_stale(c->histogram[at]))
-                continue;
-            if (s->want == SELECTOR_TIMES || s->want == SELECTOR_STARTS) {
-                s->row.kind[i] = KIND_FLOAT;
-                s->row.value[i] = seconds_of(s, c, at);
-            } else {
-                promql_row_histogram(e, &s->row, n, i, c->histogram[at]);
-            }
-        } else {
-            if (sample_is_stale(c->value[at]))
-                continue;
-            s->row.kind[i] = KIND_FLOAT;
-            s->row.value[i] = s->want ? seconds_of(s, c, at) : c->value[at];
-        }
-        any = true;
+        if (w->high[i] > w->low[i])
+            any |= fill_step(e, s, c, i, w->high[i] - 1);
     }
     return any;
 }
@@ -206,7 +220,6 @@ static int selector_next(struct engine *e, struct stream *stream, struct row *re
     while ((more = cursor_next(e, s->source.cursor, &in)) > 0) {
         if (in.column.histogram && s->expr->counts_only)
             tell_resets(e, &in.column);
-        selector_index(e, s, &in.column);
         if (!selector_fill(e, s, &in.column))
             continue;
         if (s->counted)
@@ -229,12 +242,13 @@ int promql_stream_selector(struct engine *e, const struct promql_expr *x, const 
     s->want = want;
     s->counted = promql_engine_counts(e);
     s->expr = x;
+    e->times_only |= want == SELECTOR_TIMES;
     int err = source_times(e, x, g, &s->source);
     if (err == 0)
         err = open_cursor(e, x, &s->source, e->lookback_ms - 1, SELECT_SAMPLES, &s->source.cursor);
     if (err < 0)
         return err;
-    s->index = arena_array(e->arena, g->n, sizeof *s->index);
+    promql_windows_init(e, &s->source, e->lookback_ms, 0, &s->windows);
     promql_row_new(e, g->n, &s->row);
     *ret = &s->stream;
     return 0;

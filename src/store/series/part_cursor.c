@@ -117,7 +117,7 @@ uint64_t part_cursor_matches(const struct part_cursor *c)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < c->words; i++)
-        n += (uint64_t)__builtin_popcountll(c->bits[i]);
+        n += c->bits[i] ? (uint64_t)__builtin_popcountll(c->bits[i]) : 0;
     return n;
 }
 
@@ -338,6 +338,13 @@ int part_cursor_block(struct part_cursor *c, size_t i, struct block *ret)
     const struct part_directory_entry *e = c->entries.v[i];
     if (e->kind == PART_TIER)
         return -ERR_STATE;
+    if (c->times_only && e->kind == PART_FLOATS && e->summarised) {
+        *ret = (struct block){.first_ms = e->first_ms,
+                              .last_ms = e->last_ms,
+                              .n = e->slots - e->absent,
+                              .summarised = true};
+        return 0;
+    }
     int err = e->kind == PART_FLOATS && e->summarised ? read_bytes(c, i, &bytes) : 0;
     if (!err)
         err = part_decode_block(e, bytes.p, bytes.n, ret);
