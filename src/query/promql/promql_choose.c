@@ -229,28 +229,58 @@ static int choose_rows(struct engine *e, struct choose *c, struct rows *ordered)
     return err;
 }
 
-static void quantile_rows(struct engine *e, struct choose *c, struct rows *keys)
+enum { TILE = 8 }; /* steps whose values are gathered together, as they lie together in memory */
+
+/* The floats of group g at steps [from, to), each step's in a place of its own; how many. */
+static void gather_tile(struct engine *e, const struct choose *c, size_t g, size_t from, size_t to,
+                        double *const *ret, size_t *ret_n)
 {
-    struct member *members = mem_array(c->in.n + 1, sizeof *members);
-    double *values = mem_array(c->in.n + 1, sizeof *values);
-    for (size_t step = 0; step < c->n; step++) {
-        double q = c->parameter[step];
-        if (!(q >= 0 && q <= 1)) {
-            promql_engine_warn(e, c->expr->right,
-                               "quantile value should be between 0 and 1, got %s",
-                               number_text(e, q));
-        }
-        for (size_t g = 0; g < c->groups_n; g++) {
-            size_t n = members_of(e, c, g, step, false, members);
-            for (size_t i = 0; i < n; i++)
-                values[i] = members[i].value;
-            promql_sort_values(values, n);
-            keys->v[g].kind[step] = n ? KIND_FLOAT : KIND_NONE;
-            keys->v[g].value[step] = promql_quantile_sorted(q, values, n);
+    bool histograms = false;
+    memset(ret_n, 0, TILE * sizeof *ret_n);
+    for (size_t k = c->first[g]; k < c->first[g + 1]; k++) {
+        const struct row_buffer *r = &c->in.v[c->order[k]];
+        for (size_t step = from; step < to; step++) {
+            size_t t = step - from;
+            ret[t][ret_n[t]] = r->value[step];
+            ret_n[t] += r->kind[step] == KIND_FLOAT;
+            histograms |= r->kind[step] == KIND_HISTOGRAM;
         }
     }
+    if (histograms)
+        promql_engine_info(e, c->expr->left, "ignored histogram in %s aggregation",
+                           promql_token_text(c->expr->operator));
+}
+
+static void check_quantile(struct engine *e, const struct choose *c, double q)
+{
+    if (!(q >= 0 && q <= 1))
+        promql_engine_warn(e, c->expr->right, "quantile value should be between 0 and 1, got %s",
+                           number_text(e, q));
+}
+
+static int quantile_rows(struct engine *e, struct choose *c, struct rows *keys)
+{
+    double *values = mem_array(TILE * (c->in.n + 1), sizeof *values), *tile[TILE];
+    size_t n[TILE];
+    int err = 0;
+    for (size_t t = 0; t < TILE; t++)
+        tile[t] = values + t * (c->in.n + 1);
+    for (size_t step = 0; step < c->n; step++)
+        check_quantile(e, c, c->parameter[step]);
+    for (size_t from = 0; err == 0 && from < c->n; from += TILE) {
+        size_t to = MIN(from + TILE, c->n);
+        for (size_t g = 0; g < c->groups_n; g++) {
+            gather_tile(e, c, g, from, to, tile, n);
+            for (size_t t = 0; t < to - from; t++) {
+                keys->v[g].kind[from + t] = n[t] ? KIND_FLOAT : KIND_NONE;
+                keys->v[g].value[from + t] =
+                    promql_quantile_of(c->parameter[from + t], tile[t], n[t]);
+            }
+        }
+        err = promql_engine_work(e, TILE * c->in.n);
+    }
     mem_free(values);
-    mem_free(members);
+    return err;
 }
 
 static int count_values(struct engine *e, struct choose *c, const struct rows *keys,
@@ -300,7 +330,7 @@ static int choose_run(struct engine *e, struct choose *c, struct stream **ret)
     int err = 0;
     const struct rows *from = &result;
     if (c->expr->operator== TOKEN_QUANTILE) {
-        quantile_rows(e, c, &keys);
+        err = quantile_rows(e, c, &keys);
         from = &keys;
     } else if (c->expr->operator== TOKEN_COUNT_VALUES) {
         err = count_values(e, c, &keys, &result);

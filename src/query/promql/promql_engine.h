@@ -418,6 +418,8 @@ static inline void promql_sum_add(double v, double *sum, double *c)
 
 /* The quantile of n sorted values; NaN where there are none. */
 double promql_quantile_sorted(double q, const double *v, size_t n);
+/* The same of values in any order, which it moves about. */
+double promql_quantile_of(double q, double *v, size_t n);
 /* Sorts with NaN first, as Prometheus does for quantiles. */
 void promql_sort_values(double *v, size_t n);
 

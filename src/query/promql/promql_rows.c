@@ -359,3 +359,58 @@ double promql_quantile_sorted(double q, const double *v, size_t n)
     double weight = rank - __builtin_floor(rank);
     return v[lower] * (1 - weight) + v[upper] * weight;
 }
+
+/* Moves what has place k among v[n], none NaN, to v[k]: what is less lies before it. */
+static void put_in_place(double *v, size_t n, size_t k)
+{
+    enum { SHORT = 16, ROUNDS_MAX = 64 };
+    size_t low = 0, high = n - 1;
+    for (int round = 0; high > low + SHORT && round < ROUNDS_MAX; round++) {
+        double pivot = v[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;; i++, j--) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            double t = v[i];
+            v[i] = v[j];
+            v[j] = t;
+        }
+        if (k <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    promql_sort_values(v + low, high - low + 1);
+}
+
+double promql_quantile_of(double q, double *v, size_t n)
+{
+    size_t nans = 0;
+    if (n == 0 || q != q || q < 0 || q > 1)
+        return promql_quantile_sorted(q, v, n);
+    for (size_t i = 0; i < n; i++) { /* NaN go first */
+        double t = v[i];
+        if (t == t)
+            continue;
+        v[i] = v[nans];
+        v[nans++] = t;
+    }
+    size_t lower = (size_t)(q * (double)(n - 1));
+    if (nans == n || lower + 1 < nans) /* all of them are NaN */
+        return promql_quantile_sorted(q, v, n);
+    size_t k = lower < nans ? nans : lower;
+    put_in_place(v + nans, n - nans, k - nans);
+    if (k == lower && lower + 1 < n) { /* the least of what is behind it comes next */
+        size_t next = lower + 1;
+        for (size_t i = next + 1; i < n; i++)
+            next = v[i] < v[next] ? i : next;
+        double t = v[lower + 1];
+        v[lower + 1] = v[next];
+        v[next] = t;
+    }
+    return promql_quantile_sorted(q, v, n);
+}
