@@ -102,7 +102,19 @@ static void selector(struct writer *w)
     when(w);
 }
 
-static const char *const ranges[] = {"1m", "5m", "5m", "2m30s", "10m", "15s", "20m", "1h", "7s"};
+static const char *const ranges[] = {"1m",
+                                     "5m",
+                                     "5m",
+                                     "2m30s",
+                                     "10m",
+                                     "15s",
+                                     "20m",
+                                     "1h",
+                                     "7s",
+                                     "300",
+                                     "2 * step() + 1m",
+                                     "max_of(step(), 90s)",
+                                     "min_of(10m, 2m + range())"};
 
 static void matrix(struct writer *w, unsigned depth)
 {
@@ -122,6 +134,24 @@ static void matrix(struct writer *w, unsigned depth)
 
 /* --- functions ---------------------------------------------------------------------------------
  */
+
+/* rate and its kin over a window that looks beyond its edges, or an instant between samples. */
+static void extended(struct writer *w)
+{
+    static const char *const names[] = {"rate", "increase", "delta", "changes", "resets"};
+    bool smoothed = dice_chance(w->dice, 50);
+    if (smoothed && dice_chance(w->dice, 25)) {
+        plain_selector(w);
+        put(w, " smoothed");
+        when(w);
+        return;
+    }
+    buf_printf(w->out, "%s(", dice_text(w->dice, names, smoothed ? 3 : COUNTOF(names)));
+    plain_selector(w);
+    buf_printf(w->out, "[%s] %s", ONE_OF(w, ranges), smoothed ? "smoothed" : "anchored");
+    when(w);
+    put(w, ")");
+}
 
 static void over_time(struct writer *w, unsigned depth)
 {
@@ -172,7 +202,10 @@ static void over_time(struct writer *w, unsigned depth)
         put(w, ")");
         return;
     }
-    switch (dice_below(w->dice, 12)) {
+    switch (dice_below(w->dice, 13)) {
+    case 12:
+        extended(w);
+        return;
     case 0:
         put(w, "quantile_over_time(");
         scalar(w, depth ? depth - 1 : 0);

@@ -221,7 +221,7 @@ struct plain_vector plain_vector(struct plain *p, const struct promql_expr *x, i
     case EXPR_PAREN:
         return plain_vector(p, x->left, t, g);
     case EXPR_SELECTOR:
-        return plain_selector(p, x, t, false);
+        return x->smoothed ? plain_smoothed(p, x, t) : plain_selector(p, x, t, false);
     case EXPR_UNARY:
         return negated(p, x, t, g);
     case EXPR_BINARY:
@@ -362,8 +362,6 @@ bool plain_knows(const struct promql_expr *x)
 {
     if (!x)
         return true;
-    if (x->anchored || x->smoothed)
-        return false;
     if (x->kind == EXPR_CALL && !knows_function(x->function))
         return false;
     if (x->kind == EXPR_AGGREGATE && x->operator== TOKEN_LIMIT_RATIO)

@@ -2,9 +2,9 @@
  * step alone, by recursion, over arrays that are scanned from end to end. It is slow and shares
  * with the engine nothing but the parsed tree, so that tests can hold one against the other.
  *
- * Left out (plain_knows() says so): info(), anchored and smoothed selectors, start timestamps,
- * limit_ratio, histogram_quantiles, histogram_stddev and its square, trim operators, custom
- * buckets.
+ * Left out (plain_knows() says so): info(), start timestamps, anchored and smoothed native
+ * histograms, limit_ratio, histogram_quantiles, histogram_stddev and its square, trim operators,
+ * custom buckets.
  *
  * Source:  Prometheus's documentation of the language and docs/manual.
  * Threads: one at a time; nothing is shared between calls.

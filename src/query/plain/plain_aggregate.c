@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/hash.h"
-
 /* The elements of one group. */
 struct group {
     struct plain_labels labels;
@@ -95,24 +93,16 @@ static bool reduced(struct plain *p, const struct promql_expr *x, const struct g
     return floats > 0;
 }
 
-/* Of equals, the noise chooses. */
-static uint64_t chance(const struct plain *p, const struct plain_element *e)
+static bool same_value(const struct plain_element *a, const struct plain_element *b)
 {
-    uint64_t mix = p->query->noise;
-    for (size_t i = 0; i < e->labels.n; i++)
-        mix = hash_xxh3(e->labels.v[i].value.p, e->labels.v[i].value.n, mix);
-    return mix;
+    return a->value == b->value || (isnan(a->value) && isnan(b->value));
 }
 
 /* Is a before b for topk (bottomk)? */
-static bool is_before(const struct plain *p, const struct plain_element *a,
-                      const struct plain_element *b, bool top)
+static bool is_before(const struct plain_element *a, const struct plain_element *b, bool top)
 {
-    bool equal = a->value == b->value || (isnan(a->value) && isnan(b->value));
-    if (equal)
-        return p->query->noise && chance(p, a) < chance(p, b);
     if (isnan(a->value) || isnan(b->value))
-        return isnan(b->value);
+        return !isnan(a->value) && isnan(b->value);
     return top ? a->value > b->value : a->value < b->value;
 }
 
@@ -129,14 +119,22 @@ static void chosen(struct plain *p, const struct promql_expr *x, const struct gr
         plain_push(p, &order, g->in.v[i]);
         for (size_t at = order.n - 1; at > 0 && !limit; at--) {
             struct plain_element e = order.v[at];
-            if (!is_before(p, &e, &order.v[at - 1], x->operator== TOKEN_TOPK))
+            if (!is_before(&e, &order.v[at - 1], x->operator== TOKEN_TOPK))
                 break;
             order.v[at] = order.v[at - 1];
             order.v[at - 1] = e;
         }
     }
-    for (size_t i = 0; i < order.n && (double)i + 1 <= k; i++)
-        plain_push(p, out, order.v[i]);
+    size_t n = 0;
+    while (n < order.n && (double)n + 1 <= k)
+        n++;
+    /* Which of several equals the last place goes to is open: with noise, to none or to all. */
+    const struct plain_element *next = n > 0 && n < order.n ? &order.v[n] : NULL;
+    bool open = p->query->noise && !limit && next && same_value(&order.v[n - 1], next);
+    for (size_t i = 0; i < order.n; i++) {
+        if (open && same_value(&order.v[i], next) ? p->query->noise % 2 : i < n)
+            plain_push(p, out, order.v[i]);
+    }
 }
 
 static void counted_values(struct plain *p, const struct promql_expr *x, const struct group *g,

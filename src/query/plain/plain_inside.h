@@ -102,6 +102,17 @@ struct plain_vector plain_selector(struct plain *p, const struct promql_expr *x,
 struct plain_matrix plain_matrix(struct plain *p, const struct promql_expr *x, int64_t t,
                                  const struct plain_grid *g);
 
+/* As plain_matrix() of a selector with anchored or smoothed: samples of a look-back before the
+ * window and, where it is smoothed, behind it too. */
+struct plain_matrix plain_around(struct plain *p, const struct promql_expr *x, int64_t t);
+
+/* plain_extended.c: calls over such selectors; an instant selector that is smoothed. */
+struct plain_vector plain_extended(struct plain *p, const struct promql_expr *x, int64_t t);
+struct plain_vector plain_smoothed(struct plain *p, const struct promql_expr *x, int64_t t);
+
+/* The hint about the name of a series that came out of rate or increase. */
+void plain_name_hint(struct plain *p, const struct promql_expr *call, struct plain_labels labels);
+
 /* plain_window.c: functions over range vectors; plain_call.c: all the others. */
 struct plain_vector plain_window(struct plain *p, const struct promql_expr *x, int64_t t,
                                  const struct plain_grid *g);

@@ -92,11 +92,16 @@ static bool is_stale(const struct plain_sample *s)
     return s->histogram ? histogram_is_stale(s->histogram) : sample_is_stale(s->value);
 }
 
+static int64_t lookback_ms(const struct plain *p)
+{
+    return p->query->lookback_ms ? p->query->lookback_ms : LOOKBACK_MS;
+}
+
 struct plain_vector plain_selector(struct plain *p, const struct promql_expr *x, int64_t t,
                                    bool times)
 {
     struct plain_vector out = {0};
-    int64_t lookback = p->query->lookback_ms ? p->query->lookback_ms : LOOKBACK_MS;
+    int64_t lookback = lookback_ms(p);
     int64_t to = looked_at(p, x, t);
     const struct plain_fitting *f = fitting(p, x);
     for (size_t i = 0; i < f->n; i++) {
@@ -148,16 +153,19 @@ static struct plain_range *push_range(struct plain *p, struct plain_matrix *to,
     return &to->v[to->n++];
 }
 
-static struct plain_matrix of_selector(struct plain *p, const struct promql_expr *x, int64_t t)
+/* The window of x at t, with samples of before_ms before it and after_ms behind it. */
+static struct plain_matrix of_selector(struct plain *p, const struct promql_expr *x, int64_t t,
+                                       int64_t before_ms, int64_t after_ms)
 {
     struct plain_matrix m = {.to_ms = looked_at(p, x, t)};
     m.from_ms = m.to_ms - span_ms(p, x->range_span);
+    int64_t least = m.from_ms - before_ms, most = m.to_ms + after_ms;
     const struct plain_fitting *f = fitting(p, x);
     for (size_t i = 0; i < f->n; i++) {
         const struct plain_series *s = f->v[i];
         struct plain_range r = {0};
         for (size_t k = 0; k < s->n; k++) {
-            if (s->v[k].ts_ms > m.from_ms && s->v[k].ts_ms <= m.to_ms && !is_stale(&s->v[k]))
+            if (s->v[k].ts_ms > least && s->v[k].ts_ms <= most && !is_stale(&s->v[k]))
                 push_sample(p, &r, s->v[k]);
         }
         if (r.n) {
@@ -248,5 +256,10 @@ struct plain_matrix plain_matrix(struct plain *p, const struct promql_expr *x, i
                                  const struct plain_grid *g)
 {
     x = plain_bare(x);
-    return x->kind == EXPR_SUBQUERY ? of_subquery(p, x, t, g) : of_selector(p, x, t);
+    return x->kind == EXPR_SUBQUERY ? of_subquery(p, x, t, g) : of_selector(p, x, t, 0, 0);
+}
+
+struct plain_matrix plain_around(struct plain *p, const struct promql_expr *x, int64_t t)
+{
+    return of_selector(p, x, t, lookback_ms(p), x->smoothed ? lookback_ms(p) : 0);
 }

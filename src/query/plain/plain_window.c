@@ -46,11 +46,12 @@ static bool rate_of_floats(const struct plain *p, const struct window *w, double
     bool counter = w->call->function != PROMQL_FN_DELTA;
     if (w->n < 2)
         return false;
-    double gained = w->v[w->n - 1] - w->v[0];
+    double gained = w->v[w->n - 1] - w->v[0], lost = 0;
     for (size_t i = 1; i < w->n && counter; i++) {
         if (w->v[i] < w->v[i - 1])
-            gained += w->v[i - 1];
+            *(p->query->noise ? &lost : &gained) += w->v[i - 1];
     }
+    gained += lost;
     *ret =
         gained * extrapolated(p, w, gained, w->v[0], counter, w->call->function == PROMQL_FN_RATE);
     return true;
@@ -343,11 +344,11 @@ static void take_apart(struct plain *p, const struct plain_range *r, struct wind
     }
 }
 
-static void name_hint(struct plain *p, const struct window *w)
+void plain_name_hint(struct plain *p, const struct promql_expr *call, struct plain_labels labels)
 {
     static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
-    struct str name = plain_labels_get(w->range->labels, LABEL_METRIC);
-    enum promql_function f = w->call->function;
+    struct str name = plain_labels_get(labels, LABEL_METRIC);
+    enum promql_function f = call->function;
     bool good = name.n == 0;
     for (size_t i = 0; i < COUNTOF(ends); i++)
         good |= str_ends(name, str_c(ends[i]));
@@ -378,7 +379,7 @@ static bool element_of(struct plain *p, const struct window *w, struct plain_ele
         plain_info(p, "ignored histograms in a range containing both floats and histograms");
     if (!of_floats(p, w, &e->value))
         return false;
-    name_hint(p, w);
+    plain_name_hint(p, w->call, w->range->labels);
     return true;
 }
 
@@ -386,6 +387,9 @@ struct plain_vector plain_window(struct plain *p, const struct promql_expr *x, i
                                  const struct plain_grid *g)
 {
     struct window w = {.call = x, .asked_ms = t};
+    const struct promql_expr *over = plain_bare(x->arguments[0]);
+    if (over->anchored || over->smoothed)
+        return plain_extended(p, x, t);
     struct plain_matrix m = {0};
     double *places[] = {&w.a, &w.b};
     size_t scalars = 0;

@@ -10,8 +10,9 @@ void trial_query(struct dice *d, const struct expression_shape *shape, struct bu
 {
     static const int64_t steps[] = {15000, 60000, 47000, 120000, 5000, 300000};
     const struct world_shape *w = shape->world;
-    *ret =
-        (struct versus_query){.options = {.experimental_functions = true, .fill_modifiers = true}};
+    *ret = (struct versus_query){.options = {.experimental_functions = true,
+                                             .extended_selectors = true,
+                                             .fill_modifiers = true}};
     ret->options.delayed_names = dice_chance(d, 25);
     ret->instant = dice_chance(d, 35);
     ret->blocks_from_ms = dice_chance(d, 50) ? MINUTE_MS : 0;
