@@ -75,7 +75,7 @@ static void ask_engine(struct contest *c)
                                  .tenant = c->versus->tenant,
                                  .start_ms = q->start_ms,
                                  .end_ms = q->instant ? q->start_ms : q->end_ms,
-                                 .step_ms = q->step_ms,
+                                 .step_ms = q->instant ? 0 : q->step_ms,
                                  .instant = q->instant,
                                  .blocks_from_ms = q->blocks_from_ms,
                                  .pool = c->versus->pool,
