@@ -44,6 +44,7 @@ struct query_ticket {
     struct query_view view; /* its texts are owned */
     int64_t queued_ns, started_ns, deadline_ns;
     struct promql_meter meter;
+    const char *outcome;                 /* of the thread that works */
     struct query_ticket *next;           /* in its tenant's queue */
     struct query_ticket *before, *after; /* in the list of all */
 };
@@ -148,7 +149,7 @@ void query_registry_fill(const struct query_ticket *t, const struct query_rules 
 
 void query_registry_outcome(struct query_ticket *t, const char *outcome)
 {
-    t->view.outcome = outcome;
+    t->outcome = outcome;
 }
 
 int64_t query_registry_waited_ns(const struct query_ticket *t)
@@ -378,7 +379,7 @@ static void ticket_work(struct job *j)
     struct query_registry *r = t->registry;
     stand_back(r->nice);
     if (atomic_load(&t->meter.canceled) || http_gone(j->request)) {
-        t->view.outcome = "canceled";
+        t->outcome = "canceled";
         answer_error(j, PROMQL_CANCELED, "query was canceled in query queue");
     } else {
         t->work(j);
@@ -386,6 +387,7 @@ static void ticket_work(struct job *j)
     thread_lock(&r->lock);
     int64_t now = now_ns(r);
     struct query_view v = view_of(t, now);
+    v.outcome = t->outcome;
     promql_meter_done(&t->meter);
     t->tenant->running--;
     r->running--;
@@ -418,8 +420,8 @@ void query_registry_start(struct serve *s, struct http_request *request,
                                   .client = keep(str_c(http_peer(request))),
                                   .tenant = keep(job_tenant(request)),
                                   .kind = kind,
-                                  .since_ms = j->now_ms,
-                                  .outcome = "success"};
+                                  .since_ms = j->now_ms};
+    t->outcome = "success";
     j->ticket = t;
     thread_lock(&r->lock);
     t->queued_ns = now_ns(r);

@@ -8,9 +8,11 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "base/rand.h"
 #include "model/labels.h"
 #include "model/sample.h"
+#include "os/thread.h"
 #include "query/promql/promql_cache.h"
 #include "query/promql/promql_reach.h"
 #include "query/promql/promqltest.h"
@@ -411,6 +413,52 @@ static void a_cached_answer_is_the_one_without_the_cache_bit_for_bit(void **stat
     assert_true(held > steps / 10 && held < steps * 9 / 10);
 }
 
+/* ---- threads */
+
+enum { THREADS = 4, TURNS = 150 };
+
+static void ask_often(void *context)
+{
+    static const char *const TEXTS[] = {"a_total", "rate(a_total[5m])", "sum(a_total)", "-a_total"};
+    uintptr_t seed = (uintptr_t)context;
+    struct rand r;
+    struct arena arena;
+    arena_init(&arena);
+    rand_init(&r, seed);
+    for (int i = 0; i < TURNS; i++) {
+        struct promql_failure why;
+        struct promql_expr *expr;
+        struct promql_result *result;
+        struct promql_cache_use use;
+        struct str text = str_c(TEXTS[rand_below(&r, COUNTOF(TEXTS))]);
+        must(promql_parse(text, NULL, &arena, &expr, &why) == 0);
+        int64_t start = BEGIN + (int64_t)rand_below(&r, 20) * MINUTE;
+        struct promql_query q = {.expr = expr,
+                                 .store = promqltest_store_face(site.store),
+                                 .tenant = promqltest_store_tenant(site.store),
+                                 .start_ms = start,
+                                 .end_ms = start + (int64_t)rand_below(&r, 30) * MINUTE,
+                                 .step_ms = MINUTE};
+        must(promql_cache_run(site.cache, &q, &use, &result, &why) == 0);
+        must(promql_result_count(result) > 0);
+        promql_result_free(result);
+        if (rand_below(&r, 20) == 0)
+            promql_cache_limit(site.cache, 4000 + rand_below(&r, 100000));
+    }
+    arena_done(&arena);
+}
+
+static void many_threads_share_the_cache(void **state)
+{
+    struct thread threads[THREADS] = {0};
+    (void)state;
+    fill("a_total", 5, BEGIN - 10 * MINUTE, BEGIN + 60 * MINUTE);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        thread_start(&threads[i], "asker", ask_often, (void *)(i + 1));
+    for (size_t i = 0; i < THREADS; i++)
+        thread_join(&threads[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +478,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(a_cached_answer_is_the_one_without_the_cache_bit_for_bit,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(many_threads_share_the_cache, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

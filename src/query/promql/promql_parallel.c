@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "os/pool.h"
+#include "query/promql/promql_explain.h"
 
 /* What a series costs, roughly, and what a shard must be worth. */
 enum { SERIES_NS = 700, STEP_NS = 4, SHARD_NS = 200 * 1000 };
@@ -153,8 +154,7 @@ static void shard_join(struct engine *e, struct shard *s)
 static size_t shards_of(const struct engine *e, const struct series_cursor *c, const struct grid *g)
 {
     const struct promql_query *q = e->query;
-    if (!c || e->step_samples || e->profile || !q->pool || !q->store->ops->split ||
-        pool_threads(q->pool) < 2)
+    if (!c || e->step_samples || !q->pool || !q->store->ops->split || pool_threads(q->pool) < 2)
         return 1;
     if (q->shards)
         return MIN(q->shards, (size_t)PROMQL_SHARDS_MAX);
@@ -210,6 +210,8 @@ int promql_parallel(struct engine *e, const struct promql_expr *x, const struct 
         size_t n = shards_of(e, c, g);
         if (n > 1)
             p.n = 1 + e->query->store->ops->split(c, n, given);
+        if (p.n > 1 && e->profile)
+            promql_profile_note(e, x, PROFILE_SHARDS);
     }
     p.parts = arena_array(e->arena, p.n, part_size);
     memcpy(ret, &p.parts, sizeof p.parts);

@@ -41,7 +41,7 @@ struct memory_write {
 
 struct promqltest_store {
     struct series_store face;
-    uint64_t epoch;
+    atomic_ullong epoch;
     struct {
         struct memory_write *v;
         size_t n, capacity;
@@ -264,7 +264,7 @@ static struct tenant *memory_tenant(struct series_store *face, struct str name)
 static uint64_t memory_mark(struct series_store *face, struct tenant *t)
 {
     (void)t;
-    return ++((struct promqltest_store *)face)->epoch;
+    return atomic_fetch_add(&((struct promqltest_store *)face)->epoch, 1) + 1;
 }
 
 static uint64_t memory_written(struct series_store *face, struct tenant *t, int64_t from_ms,
