@@ -1,6 +1,6 @@
 #include "text/template_tree.h"
 
-enum { BYTES_OF_STEP = 256 /* of texts that a function reads and makes */ };
+enum { BYTES_OF_STEP = 64 /* of texts that a function reads and makes */ };
 
 /* What a command is evaluated with. */
 struct command {
