@@ -1,5 +1,8 @@
 #include "tool/query_offline.h"
 
+#include <stdio.h>
+
+#include "base/vec.h"
 #include "query/promql/promql_explain.h"
 #include "serve/answer.h"
 #include "serve/query_api.h"
@@ -74,13 +77,72 @@ static void run(struct store *s, const struct query_settings *set, const struct 
     promql_profile_free(query.profile);
 }
 
+/* ---- the directory as it was: opening a store begins a segment of the log */
+
+enum { NAME_MAX_BYTES = 256 };
+
+struct names {
+    struct arena arena;
+    struct {
+        struct str *v;
+        size_t n, capacity;
+    } list;
+};
+
+static int add_name(void *context, const struct disk_entry *e)
+{
+    struct names *names = context;
+    vec_push(&names->list, arena_str(&names->arena, str_c(e->name)));
+    return 0;
+}
+
+static int names_read(struct names *names, struct disk *d)
+{
+    *names = (struct names){0};
+    arena_init(&names->arena);
+    return disk_list(d, "log", add_name, names);
+}
+
+static void names_done(struct names *names)
+{
+    vec_free(&names->list);
+    arena_done(&names->arena);
+}
+
+static bool has(const struct names *names, struct str name)
+{
+    for (size_t i = 0; i < names->list.n; i++)
+        if (str_eq(names->list.v[i], name))
+            return true;
+    return false;
+}
+
+/* Removes the segments that were not there before: nothing was written into them. */
+static void clean(struct offline *o, const struct names *before)
+{
+    struct names now;
+    if (names_read(&now, o->disk) == 0)
+        for (size_t i = 0; i < now.list.n; i++) {
+            char path[NAME_MAX_BYTES];
+            if (has(before, now.list.v[i]) || disk_join(path, sizeof path, "log", now.list.v[i].p))
+                continue;
+            if (disk_remove(o->disk, path))
+                fprintf(stderr, "%s: %s/%s cannot be removed\n", o->command, o->data, path);
+        }
+    names_done(&now);
+}
+
 int query_offline(struct offline *o, const struct query_request *q, struct buf *ret)
 {
     if (!offline_alone(o) || !offline_disk(o))
         return 1;
-    struct store *s = offline_store(o);
-    if (!s)
-        return 1;
+    struct names before;
+    int err = names_read(&before, o->disk);
+    struct store *s = err && err != -ERR_NOENT ? NULL : offline_store(o);
+    if (!s) {
+        names_done(&before);
+        return err && err != -ERR_NOENT ? offline_fail(o, "its log cannot be listed") : 1;
+    }
     struct job j = {.body = {.max = BODY_MAX}};
     arena_init(&j.arena);
     run(s, conf_get(o->conf, &query_settings_options), q, &j);
@@ -88,6 +150,8 @@ int query_offline(struct offline *o, const struct query_request *q, struct buf *
     bool failed = buf_failed(&j.body) || buf_failed(ret);
     buf_done(&j.body);
     arena_done(&j.arena);
-    store_abandon(s); /* nothing was written: the log stays as it was found */
+    store_abandon(s); /* without a flush: the log stays as it was found */
+    clean(o, &before);
+    names_done(&before);
     return failed ? offline_fail(o, "the answer is larger than 1 GiB: ask for less") : 0;
 }

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 
-from _daemon import SONDE, Daemon, run
+from _daemon import SONDE, Daemon, run, wait
 
 QUIET = ("collect.enabled=false",)
 BEGIN = 1_795_300_000  # seconds; samples are written every 10 s from here on
@@ -49,6 +49,16 @@ WRONG = (
 )
 
 
+def files_of(folder):
+    """Every file below a folder with what it holds."""
+    found = {}
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(top, name), "rb") as f:
+                found[os.path.relpath(os.path.join(top, name), folder)] = f.read()
+    return found
+
+
 def a_daemon_and_its_directory_answer_alike():
     with Daemon(settings=QUIET) as d:
         d.start()
@@ -58,11 +68,28 @@ def a_daemon_and_its_directory_answer_alike():
                 for q in QUERIES for form in forms}
         refused = {q: sonde("query", "--url", d.url, *q, status=1) for q in WRONG}
         d.stop()
+        before = files_of(d.data)
         for (q, form), wanted in here.items():
             said = sonde("query", "--data", d.data, "--output", form, *q)
             assert said == wanted, (q, form, said, wanted)
         for q, wanted in refused.items():
             assert sonde("query", "--data", d.data, *q, status=1) == wanted, q
+        assert files_of(d.data) == before
+
+
+def samples_of_a_log_that_was_never_flushed_are_there():
+    with Daemon(settings=QUIET) as d:
+        d.start()
+        write(d)
+        wanted = sonde("query", "--server", d.url, *QUERIES[0])
+        d.process.kill()
+        d.process.wait()
+        wait("the lock is free", lambda: "a daemon is using" not in subprocess.run(
+            [SONDE, "query", "--data", d.data, "1"], capture_output=True, text=True, timeout=60,
+            check=False).stderr)
+        before = files_of(d.data)
+        assert sonde("query", "--data", d.data, *QUERIES[0]) == wanted
+        assert files_of(d.data) == before
 
 
 def each_form_says_what_there_is():
