@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/mem.h"
 #include "serve/answer.h"
 #include "serve/param.h"
 #include "text/json.h"
@@ -24,8 +25,9 @@ struct rules_input {
     bool alerting, recording, without_alerts;
     struct names rules, groups, files;
     struct param_selectors selectors;
-    int64_t groups_max; /* 0: all */
-    struct str token;   /* "": from the first */
+    struct regex **compiled; /* of the selectors, while the answer is made */
+    int64_t groups_max;      /* 0: all */
+    struct str token;        /* "": from the first */
 };
 
 /* ---- reading the request */
@@ -116,28 +118,52 @@ static bool is_among(const struct names *names, struct str name)
     return found;
 }
 
-static bool matches_one(const struct matcher *m, struct str labels)
+/* Expressions of the selectors in their order, compiled once for all rules; NULL where a matcher
+ * has none. */
+static struct regex **compile(const struct param_selectors *all, size_t *ret_n)
+{
+    struct regex **v;
+    struct why why = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < all->n; i++)
+        n += all->v[i].n;
+    v = mem_array(n, sizeof(struct regex *));
+    *ret_n = n;
+    for (size_t i = 0, at = 0; i < all->n; i++) {
+        for (size_t k = 0; k < all->v[i].n; k++, at++) {
+            const struct matcher *m = &all->v[i].matchers[k];
+            bool has = m->type == MATCH_REGEX || m->type == MATCH_NOT_REGEX;
+            if (has && regex_new(m->value, &v[at], &why) != 0)
+                v[at] = NULL; /* the selector's parser has tried it already */
+        }
+    }
+    return v;
+}
+
+static void free_compiled(struct regex **v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        regex_free(v[i]);
+    mem_free(v);
+}
+
+static bool matches_one(const struct matcher *m, const struct regex *re, struct str labels)
 {
     struct str value = labels_get(labels, m->name);
-    struct regex *re;
-    struct why why = {0};
     if (m->type == MATCH_EQUAL || m->type == MATCH_NOT_EQUAL)
         return str_eq(value, m->value) == (m->type == MATCH_EQUAL);
-    if (regex_new(m->value, &re, &why) != 0)
-        return false; /* the selector's parser has tried it already */
-    bool found = regex_match(re, value);
-    regex_free(re);
-    return found == (m->type == MATCH_REGEX);
+    return re && regex_match(re, value) == (m->type == MATCH_REGEX);
 }
 
 /* Any of the selectors. */
-static bool matches(const struct param_selectors *all, struct str labels)
+static bool matches(const struct rules_input *in, struct str labels)
 {
+    const struct param_selectors *all = &in->selectors;
     bool found = all->n == 0;
-    for (size_t i = 0; i < all->n && !found; i++) {
+    for (size_t i = 0, first = 0; i < all->n && !found; first += all->v[i++].n) {
         found = true;
         for (size_t k = 0; k < all->v[i].n && found; k++)
-            found = matches_one(&all->v[i].matchers[k], labels);
+            found = matches_one(&all->v[i].matchers[k], in->compiled[first + k], labels);
     }
     return found;
 }
@@ -145,7 +171,7 @@ static bool matches(const struct param_selectors *all, struct str labels)
 static bool wanted(const struct rules_input *in, const struct rule_view *rule)
 {
     return (rule->alerting ? in->alerting : in->recording) && is_among(&in->rules, rule->name) &&
-           matches(&in->selectors, rule->labels);
+           matches(in, rule->labels);
 }
 
 /* Names a group for the page that begins with it. */
@@ -309,17 +335,20 @@ static bool put_groups(struct json_writer *w, const struct rules_view *v,
 
 static void rules_work(struct job *j)
 {
-    const struct rules_input *in = j->context;
+    struct rules_input *in = j->context;
     struct rules_view v;
     struct json_writer w;
     char next[TOKEN_SIZE + 1];
+    size_t compiled_n;
     view(j, &v);
+    in->compiled = compile(&in->selectors, &compiled_n);
     answer_begin(j);
     json_writer_init(&w, &j->body);
     json_begin_object(&w);
     json_key(&w, STR("groups"));
     json_begin_array(&w);
     bool begun = put_groups(&w, &v, in, next);
+    free_compiled(in->compiled, compiled_n);
     json_end_array(&w);
     if (next[0])
         put_pair(&w, STR("groupNextToken"), str_c(next));

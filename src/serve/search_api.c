@@ -241,7 +241,7 @@ static size_t rank(struct job *j, const struct str *texts, size_t n, struct foun
     s.terms = mem_array(in->terms_n, sizeof *s.terms);
     for (size_t i = 0; i < in->terms_n; i++)
         fuzzy_read(in->terms[i], in->fold, &s.terms[i]);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !http_gone(j->request); i++) {
         double score = score_of(&s, texts[i]);
         if (score > 0)
             ret[kept++] = (struct found){texts[i], score};
