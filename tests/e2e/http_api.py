@@ -405,17 +405,26 @@ def prometheus_scrapes_our_federation():
         d.start()
         now = int(time.time())
         load(d, [({"__name__": "made_up", "job": "a", "instance": "h1"}, [(now * 1000, 1.5)]),
-                 ({"__name__": "made_up", "job": "b"}, [(now * 1000, 2.5)])])
+                 ({"__name__": "made_up", "job": "b"}, [(now * 1000, 2.5)]),
+                 ({"__name__": "made_hist", "job": "h"}, [(now * 1000, HISTOGRAM)])])
         job = {"job_name": "federation", "honor_labels": True, "metrics_path": "/federate",
-               "params": {"match[]": ['{__name__="made_up"}']},
+               "params": {"match[]": ["made_up", "made_hist"]},
                "static_configs": [{"targets": [f"127.0.0.1:{d.port}"]}]}
-        with prometheus([job]) as p:
-            wait("scraped", lambda: api(p.url, "query", query="made_up")["result"], 30)
-            got = {tuple(sorted(r["metric"].items())): r["value"][1]
-                   for r in api(p.url, "query", query="made_up")["result"]}
-            assert got == {
-                (("__name__", "made_up"), ("instance", "h1"), ("job", "a")): "1.5",
-                (("__name__", "made_up"), ("job", "b")): "2.5"}, got
+        # With native histograms on it scrapes protobuf, else text.
+        for flags in ([], ["--enable-feature=native-histograms"]):
+            federate(job, flags)
+
+
+def federate(job, flags):
+    with prometheus([job], flags=flags) as p:
+        wait("scraped", lambda: api(p.url, "query", query="made_up")["result"], 30)
+        got = api(p.url, "query", query="histogram_count(made_hist)")["result"]
+        assert [r["value"][1] for r in got] == (["6"] if flags else []), got
+        got = {tuple(sorted(r["metric"].items())): r["value"][1]
+               for r in api(p.url, "query", query="made_up")["result"]}
+        assert got == {
+            (("__name__", "made_up"), ("instance", "h1"), ("job", "a")): "1.5",
+            (("__name__", "made_up"), ("job", "b")): "2.5"}, got
 
 
 # ---- rules
