@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REPORT_MAX = 1 << 20, DIFFERENT_MAX = 20, MINUTE_MS = 60000 };
+enum { REPORT_MAX = 1 << 20, DIFFERENT_MAX = 20, MINUTE_MS = 60000, QUERIES_PER_SEED = 6 };
 
 void trial_query(struct dice *d, const struct expression_shape *shape, struct buf *text,
                  struct versus_query *ret)
@@ -49,7 +49,8 @@ bool trial_ask(struct versus *v, const struct expression_shape *shape, size_t qu
     uint64_t only = number_of("SONDE_PLAIN_ONLY", UINT64_MAX);
     struct buf report;
     buf_init(&report, REPORT_MAX);
-    queries = number_of("SONDE_PLAIN_QUERIES", queries);
+    uint64_t few = number_of("SONDE_SEEDS", 0) * QUERIES_PER_SEED;
+    queries = number_of("SONDE_PLAIN_QUERIES", few ? MIN(few, queries) : queries);
     v->report = &report;
     for (size_t i = 0; i < queries && v->different < DIFFERENT_MAX; i++) {
         struct dice d;

@@ -13,7 +13,8 @@ void trial_query(struct dice *d, const struct expression_shape *shape, struct bu
                  struct versus_query *ret);
 
 /* Asks that many and prints one line, and what differs. SONDE_PLAIN_QUERIES asks another number,
- * SONDE_PLAIN_SEED other ones, SONDE_PLAIN_ONLY that one alone. False where anything differs, where
+ * SONDE_PLAIN_SEED other ones, SONDE_PLAIN_ONLY that one alone; SONDE_SEEDS (under a sanitizer) at
+ * most six times as many as it says. False where anything differs, where
  * most answers are empty or where many are unstable. */
 bool trial_ask(struct versus *v, const struct expression_shape *shape, size_t queries);
 

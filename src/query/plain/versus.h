@@ -15,7 +15,7 @@ struct versus {
     const struct plain_data *data; /* what the store has too */
     struct series_store *store;
     struct tenant *tenant;
-    struct pool *pool; /* or NULL */
+    struct pool *pool; /* or NULL; else queries are cut into 1 to 5 shards */
     const char *name;  /* of the store, for the report */
     size_t asked, filled, failed, unstable, different;
     struct buf *report; /* a paragraph for each difference */
