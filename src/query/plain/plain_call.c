@@ -26,8 +26,10 @@ static double smaller(double a, double b)
 static double of_date(enum promql_function f, double v)
 {
     struct tm d;
+    if (!(fabs(v) < 9e15))
+        return NAN;
     time_t seconds = (time_t)v;
-    if (!(fabs(v) < 9e15) || !gmtime_r(&seconds, &d))
+    if (!gmtime_r(&seconds, &d))
         return NAN;
     static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t year = (int64_t)d.tm_year + 1900;

@@ -112,7 +112,8 @@ static int by_order(const void *a, const void *b, void *context)
 static void sort_ids(const struct head *h, struct id_list *list)
 {
     if (list->n < h->order_n / 16) {
-        qsort_r(list->v, list->n, sizeof *list->v, by_order, (void *)(uintptr_t)h);
+        if (list->n)
+            qsort_r(list->v, list->n, sizeof *list->v, by_order, (void *)(uintptr_t)h);
         return;
     }
     uint8_t *in = mem_new((size_t)h->series.n / 8 + 1);

@@ -130,6 +130,7 @@ int index_writer_add(struct index_writer *w, struct str key)
         return -ERR_FORMAT;
     size_t before_n = w->counts.n ? w->counts.v[w->counts.n - 1] : 0, n = 0;
     size_t begin = w->labels.n;
+    vec_reserve(&w->labels, begin + 1); /* before may be nothing, but not nowhere */
     const char *at = key.p;
     struct label l;
     bool bad = false;
