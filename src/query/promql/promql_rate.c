@@ -198,6 +198,9 @@ static int rate_of_histograms(struct engine *e, const struct range_call *c, cons
         mixed_schemas(e, c);
         return KIND_NONE;
     }
+    if (notes & NOTE_RECONCILED)
+        promql_engine_info(e, c->expr->arguments[0],
+                           "mismatched custom buckets were reconciled during addition");
     double factor = widen(w, &s, counter, w->histogram[0]->count, gain->count);
     if (c->function == PROMQL_FN_RATE)
         factor /= (double)w->range_ms / 1000;
