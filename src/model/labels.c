@@ -249,7 +249,32 @@ static bool walk_next(struct walk *w, struct label *ret)
     return true;
 }
 
-int labels_cmp(struct str a, struct str b)
+/* How many bytes of labels that are the same both keys begin with. */
+static size_t same_labels(struct str a, struct str b)
+{
+    size_t n = MIN(a.n, b.n), same = 0, at = 0;
+    while (same + 8 <= n && memcmp(a.p + same, b.p + same, 8) == 0)
+        same += 8;
+    while (same < n && a.p[same] == b.p[same])
+        same++;
+    for (const char *next = a.p; next < a.p + same;) {
+        struct label l;
+        if (!labels_next(a, &next, &l, NULL) || next > a.p + same)
+            break;
+        at = (size_t)(next - a.p);
+    }
+    return at;
+}
+
+/* The label at *at where it comes behind __name__ in the plain order, or is that; false where it
+ * comes before, so that labels have to be walked. At the end its name is empty. */
+static bool plain_next(struct str key, const char **at, struct label *ret)
+{
+    *ret = (struct label){0};
+    return !labels_next(key, at, ret, NULL) || str_cmp(ret->name, LABEL_METRIC) >= 0;
+}
+
+static int cmp_walking(struct str a, struct str b)
 {
     struct walk wa, wb;
     struct label la, lb;
@@ -265,6 +290,23 @@ int labels_cmp(struct str a, struct str b)
         if (order)
             return order;
     }
+}
+
+int labels_cmp(struct str a, struct str b)
+{
+    size_t same = same_labels(a, b);
+    const char *at_a = a.p + same, *at_b = b.p + same;
+    struct label la, lb, second;
+    if (!plain_next(a, &at_a, &la) || !plain_next(b, &at_b, &lb))
+        return cmp_walking(a, b);
+    if (same == 0 && (!plain_next(a, &at_a, &second) || !plain_next(b, &at_b, &second)))
+        return cmp_walking(a, b); /* what stands behind the name comes before it */
+    if (la.name.n == 0 || lb.name.n == 0)
+        return (la.name.n != 0) - (lb.name.n != 0);
+    int order = str_cmp(la.name, lb.name);
+    if (order == 0)
+        order = str_cmp(la.value, lb.value);
+    return order ? order : cmp_walking(a, b);
 }
 
 static void put_quoted(struct buf *out, struct str s)

@@ -113,6 +113,57 @@ static void label_sets_are_ordered_as_in_prometheus(void **state)
         buf_done(&keys[i]);
 }
 
+enum { NAMES = 7 };
+
+/* Some of a few names in their plain order, each with a value or without. */
+static void random_set(struct rand *r, struct label *set, size_t *n)
+{
+    static const char *const names[NAMES] = {"A", "Zone", "__name__", "__type__", "a", "b", "le"};
+    static const char *const values[] = {"1", "2", "10", "12345678", "123456789", "1234567"};
+    *n = 0;
+    for (size_t i = 0; i < NAMES; i++)
+        if (rand_below(r, 2))
+            set[(*n)++] =
+                (struct label){str_c(names[i]), str_c(values[rand_below(r, COUNTOF(values))])};
+}
+
+static int plain_order(const struct label *a, size_t a_n, const struct label *b, size_t b_n)
+{
+    for (size_t i = 0; i < a_n && i < b_n; i++) {
+        int order = str_cmp(a[i].name, b[i].name);
+        if (order == 0)
+            order = str_cmp(a[i].value, b[i].value);
+        if (order)
+            return order;
+    }
+    return (a_n > b_n) - (a_n < b_n);
+}
+
+static void random_label_sets_are_ordered_label_by_label(void **state)
+{
+    (void)state;
+    struct rand r;
+    rand_init(&r, 1);
+    for (size_t round = 0; round < 50000; round++) {
+        struct label set[2][NAMES], sorted[NAMES];
+        size_t n[2];
+        struct buf key[2];
+        for (size_t i = 0; i < 2; i++) {
+            random_set(&r, set[i], &n[i]);
+            memcpy(sorted, set[i], sizeof sorted);
+            labels_sort(sorted, n[i]);
+            buf_init(&key[i], 4096);
+            for (size_t k = 0; k < n[i]; k++)
+                labels_put(&key[i], sorted[k].name, sorted[k].value);
+        }
+        int order = labels_cmp(buf_str(&key[0]), buf_str(&key[1]));
+        int wanted = plain_order(set[0], n[0], set[1], n[1]);
+        assert_int_equal((order > 0) - (order < 0), (wanted > 0) - (wanted < 0));
+        buf_done(&key[0]);
+        buf_done(&key[1]);
+    }
+}
+
 static void all_metric_types_have_names(void **state)
 {
     (void)state;
@@ -238,6 +289,7 @@ int main(void)
         cmocka_unit_test(keys_become_canonical_in_any_order),
         cmocka_unit_test(bad_labels_are_refused_with_a_reason),
         cmocka_unit_test(label_sets_are_ordered_as_in_prometheus),
+        cmocka_unit_test(random_label_sets_are_ordered_label_by_label),
         cmocka_unit_test(all_metric_types_have_names),
         cmocka_unit_test(histograms_survive_being_encoded),
         cmocka_unit_test(histograms_that_contradict_themselves_are_refused),

@@ -48,9 +48,35 @@ static size_t put_sequence(struct buf *b, const char *p, size_t n)
     return len ? len : 1;
 }
 
+/* Bytes of which escape_of() says that they become something else. */
+static const uint8_t ODD[256] = {
+    [0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, ['<'] = 1, ['>'] = 1, ['&'] = 1, [0x7f ... 0xff] = 1,
+};
+
+/* Most texts are as they are: written in one go. */
+static bool put_simple(struct buf *b, struct str s)
+{
+    char *to = buf_reserve(b, s.n + 2);
+    if (!to)
+        return true; /* the buffer has failed and says so */
+    uint8_t odd = 0;
+    for (size_t i = 0; i < s.n; i++)
+        odd |= ODD[(unsigned char)s.p[i]];
+    if (odd)
+        return false;
+    to[0] = '"';
+    if (s.n)
+        memcpy(to + 1, s.p, s.n);
+    to[s.n + 1] = '"';
+    buf_commit(b, s.n + 2);
+    return true;
+}
+
 void json_put_text(struct buf *b, struct str s)
 {
     size_t i = 0, from = 0;
+    if (put_simple(b, s))
+        return;
     buf_put_c(b, '"');
     while (i < s.n) {
         unsigned char c = (unsigned char)s.p[i];
