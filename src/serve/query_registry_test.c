@@ -328,6 +328,32 @@ static void built_queries_are_refused_or_answered(void **state)
     assert_true(str_starts(ask("GET /api/v1/query?query=1", "", NULL), STR("HTTP/1.1 200 ")));
 }
 
+static void times_at_the_ends_of_time_are_answers(void **state)
+{
+    static const char *const TIMES[] = {
+        "start=-9223372036854775.807&end=9223372036854775.807&step=9000000000000",
+        "start=-9223372036854775&end=-9223372036854774&step=1",
+        "start=9223372036854774&end=9223372036854775&step=0.001",
+        "start=0&end=9223372036854775&step=9223372036854775",
+        "start=-292273086-05-16T16:47:06Z&end=%2B292277025-08-18T07:12:54.999999999Z&step=1y",
+    };
+    static const char *const QUERIES[] = {"up", "rate(up[1y])", "up offset -290y", "time()"};
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(TIMES); i++) {
+        for (size_t k = 0; k < COUNTOF(QUERIES); k++) {
+            struct buf body;
+            buf_init(&body, 65536);
+            buf_printf(&body, "%s&query=", TIMES[i]);
+            put_encoded(&body, QUERIES[k]);
+            buf_put_c(&body, 0);
+            struct str answer = ask("POST /api/v1/query_range", "", body.p);
+            assert_true(str_starts(answer, STR("HTTP/1.1 200 ")) ||
+                        str_starts(answer, STR("HTTP/1.1 4")));
+            buf_done(&body);
+        }
+    }
+}
+
 static void a_long_query_ends_at_its_timeout(void **state)
 {
     struct client c;
@@ -471,6 +497,7 @@ int main(void)
         CASE(a_query_is_refused_with_its_estimate_before_it_begins),
         CASE(no_query_brings_the_daemon_down),
         CASE(built_queries_are_refused_or_answered),
+        CASE(times_at_the_ends_of_time_are_answers),
         PATIENT(a_long_query_ends_at_its_timeout),
         CASE(what_queries_hold_together_is_limited),
         CASE(statistics_are_those_of_prometheus),
