@@ -87,7 +87,7 @@ int backfill_remote_query(void *context, const struct rule *rule, int64_t start_
                           struct why *why)
 {
     static const char *const HEADERS[] = {"Content-Type: application/x-www-form-urlencoded"};
-    struct client_reply reply = {0};
+    struct client_reply reply;
     struct buf form;
     buf_init(&form, (size_t)4 * PROMQL_TEXT_MAX);
     buf_printf(&form, "start=%" PRId64 ".%03d&end=%" PRId64 ".%03d&step=%" PRId64 ".%03d&query=",
@@ -135,7 +135,7 @@ static int send_points(const struct backfill_remote *r, const struct backfill_po
     static const char *const HEADERS[] = {"Content-Type: application/x-protobuf",
                                           "Content-Encoding: snappy",
                                           "X-Prometheus-Remote-Write-Version: 0.1.0"};
-    struct client_reply reply = {0};
+    struct client_reply reply;
     struct buf plain, packed;
     buf_init(&plain, BODY_MAX);
     buf_init(&packed, BODY_MAX);

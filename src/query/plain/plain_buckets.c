@@ -129,7 +129,8 @@ struct plain_vector plain_buckets(struct plain *p, const struct promql_expr *x, 
         }
         if (b->n)
             qsort(b->v, b->n, sizeof *b->v, bound_cmp);
-        e.value = b->native ? plain_native_quantile(b->native, q) : quantile(p, q, b);
+        e.value = b->native ? plain_rounded(p, 'n', plain_native_quantile(b->native, q))
+                            : quantile(p, q, b);
         plain_drop_name(p, &e);
         plain_push(p, &out, e);
     }

@@ -15,6 +15,8 @@ static double larger(double a, double b)
 {
     if (a == INFINITY || b == INFINITY)
         return INFINITY;
+    if (a == b)
+        return signbit(a) ? b : a; /* 0 is larger than -0 */
     return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
 }
 
