@@ -4,10 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "base/cases_test.h"
 #include "base/mem.h"
 #include "codec/exposition.h"
 #include "text/json.h"
@@ -140,102 +137,67 @@ static void many_lines_come_in_many_batches(void **state)
 
 /* ---- the conformance data of other projects, read where it lies */
 
-static const char *cases_folder(void)
+struct tally {
+    size_t n, wrong;
+};
+
+static void judge(struct tally *t, const char *path, const char *name,
+                  enum exposition_format format, bool good)
 {
-    const char *folder = getenv("SONDE_CASES");
-    return folder ? folder : "../shared";
+    struct why why = {0};
+    struct buf body;
+    assert_true(cases_read(path, &body));
+    bool ours = exposition_check(buf_str(&body), format, &why) == 0;
+    t->n++;
+    t->wrong += ours != good;
+    if (ours != good)
+        print_message("%s: should %s (%s)\n", name, good ? "parse" : "be refused", why.text);
+    buf_done(&body);
 }
 
-static bool read_file(const char *path, struct buf *ret)
+static void run_folder(const char *name, cases_file_f *each, size_t least)
 {
-    FILE *file = fopen(path, "r");
-    char part[4096];
-    size_t n;
-    buf_clear(ret);
-    if (!file)
-        return false;
-    while ((n = fread(part, 1, sizeof part, file)) > 0)
-        buf_put(ret, part, n);
-    fclose(file);
-    return true;
+    char path[CASES_PATH_MAX];
+    struct tally t = {0};
+    cases_path(name, path);
+    if (!cases_each_file(path, each, &t))
+        cases_skip(path);
+    print_message("%s: %zu of %zu\n", name, t.n - t.wrong, t.n);
+    assert_int_equal(t.wrong, 0);
+    assert_true(t.n >= least);
 }
 
-static void skip_without_cases(const char *what)
+/* A body lies in "metrics", what is to be said of it in "test.json" beside it. */
+static void judge_openmetrics(const char *path, const char *name, void *context)
 {
-    print_message("[  SKIPPED ] no %s under $SONDE_CASES (%s)\n", what, cases_folder());
-    skip();
+    struct str place = str_c(path);
+    char body[CASES_PATH_MAX];
+    struct buf verdict;
+    if (!str_ends(place, STR("/test.json")))
+        return;
+    assert_true(cases_read(path, &verdict));
+    bool good = str_search(buf_str(&verdict), STR("\"shouldParse\": true")) < verdict.n;
+    buf_done(&verdict);
+    snprintf(body, sizeof body, "%.*smetrics", (int)(place.n - strlen("test.json")), path);
+    judge(context, body, name, EXPOSITION_OPENMETRICS, good);
 }
 
 static void the_strict_checker_agrees_with_the_openmetrics_suite(void **state)
 {
     (void)state;
-    char path[4096];
-    struct buf body, verdict;
-    size_t n = 0, wrong = 0;
-    snprintf(path, sizeof path, "%s/conformance/openmetrics", cases_folder());
-    DIR *folder = opendir(path);
-    if (!folder)
-        skip_without_cases("OpenMetrics suite");
-    buf_init(&body, 1 << 24);
-    buf_init(&verdict, 1 << 20);
-    for (struct dirent *e; (e = readdir(folder)) != NULL;) {
-        snprintf(path, sizeof path, "%s/conformance/openmetrics/%s/test.json", cases_folder(),
-                 e->d_name);
-        if (!read_file(path, &verdict))
-            continue;
-        bool good = str_search(buf_str(&verdict), STR("\"shouldParse\": true")) < verdict.n;
-        snprintf(path, sizeof path, "%s/conformance/openmetrics/%s/metrics", cases_folder(),
-                 e->d_name);
-        assert_true(read_file(path, &body));
-        struct why why = {0};
-        bool ours = exposition_check(buf_str(&body), EXPOSITION_OPENMETRICS, &why) == 0;
-        n++;
-        if (ours != good) {
-            wrong++;
-            print_message("%s: should %s (%s)\n", e->d_name, good ? "parse" : "be refused",
-                          why.text);
-        }
-    }
-    closedir(folder);
-    print_message("%zu OpenMetrics bodies\n", n);
-    buf_done(&body);
-    buf_done(&verdict);
-    assert_int_equal(wrong, 0);
-    assert_true(n >= 100);
+    run_folder("openmetrics", judge_openmetrics, 100);
+}
+
+static void judge_text(const char *path, const char *name, void *context)
+{
+    if (!strstr(name, ".txt"))
+        judge(context, path, name, EXPOSITION_TEXT, strstr(name, "_error_") == NULL);
 }
 
 static void malformed_text_is_refused_by_the_strict_checker(void **state)
 {
     (void)state;
-    char path[4096];
-    struct buf body;
-    size_t n = 0, wrong = 0;
-    snprintf(path, sizeof path, "%s/conformance/expfmt_fuzz", cases_folder());
-    DIR *folder = opendir(path);
-    if (!folder)
-        skip_without_cases("expfmt_fuzz");
-    buf_init(&body, 1 << 24);
-    for (struct dirent *e; (e = readdir(folder)) != NULL;) {
-        if (e->d_name[0] == '.' || strstr(e->d_name, ".txt"))
-            continue;
-        snprintf(path, sizeof path, "%s/conformance/expfmt_fuzz/%s", cases_folder(), e->d_name);
-        if (!read_file(path, &body))
-            continue;
-        struct why why = {0};
-        bool ours = exposition_check(buf_str(&body), EXPOSITION_TEXT, &why) == 0;
-        bool good = strstr(e->d_name, "_error_") == NULL;
-        n++;
-        if (ours != good) {
-            wrong++;
-            print_message("%s: should %s (%s)\n", e->d_name, good ? "parse" : "be refused",
-                          why.text);
-        }
-    }
-    closedir(folder);
-    print_message("%zu text bodies\n", n);
-    buf_done(&body);
-    assert_int_equal(wrong, 0);
-    assert_true(n > 0);
+    run_folder("expfmt_fuzz", judge_text, 1);
 }
 
 /* One case a line: input (or its bytes as Latin-1), format, and whether it is good. */
@@ -282,56 +244,34 @@ static void vector_of(struct str line, struct arena *a, struct vector *ret)
 
 static void run_vectors(const char *name, struct vector usual, bool strict, struct fixture *f)
 {
-    char path[4096];
-    struct buf file;
-    struct str rest, line;
-    size_t n = 0, wrong = 0;
-    struct arena a;
-    snprintf(path, sizeof path, "%s/conformance/vectors/%s", cases_folder(), name);
-    buf_init(&file, 1 << 24);
-    if (!read_file(path, &file)) {
-        buf_done(&file);
-        skip_without_cases(name);
-    }
-    arena_init(&a);
-    rest = buf_str(&file);
-    while (str_split(&rest, '\n', &line)) {
+    struct cases c;
+    cases_begin(&c, name);
+    while (cases_next(&c)) {
         struct vector v = usual;
-        if (line.n == 0)
-            continue;
-        vector_of(line, &a, &v);
+        vector_of(c.line, &c.arena, &v);
         enum exposition_format format = v.openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
         bool ours = strict ? exposition_check(v.input, format, NULL) == 0
                            : strchr(read_all(f, v.input, format), '!') == NULL;
-        n++;
-        if (ours != v.good) {
-            wrong++;
-            print_message("%s %zu: should %s: %.*s\n", name, n, v.good ? "parse" : "be refused",
-                          STR_ARG(v.input));
-        }
+        cases_count(&c, ours == v.good);
     }
-    print_message("%s: %zu cases\n", name, n);
-    arena_done(&a);
-    buf_done(&file);
-    assert_int_equal(wrong, 0);
-    assert_true(n > 0);
+    cases_end(&c, 1);
 }
 
 static void all_text_vectors_hold_strictly(void **state)
 {
-    run_vectors("expfmt_text_ok.jsonl", (struct vector){.good = true}, true, *state);
-    run_vectors("expfmt_text_errors.jsonl", (struct vector){.good = false}, true, *state);
+    run_vectors("vectors/expfmt_text_ok.jsonl", (struct vector){.good = true}, true, *state);
+    run_vectors("vectors/expfmt_text_errors.jsonl", (struct vector){.good = false}, true, *state);
 }
 
 static void the_scraper_vectors_hold_leniently(void **state)
 {
-    run_vectors("textparse.jsonl", (struct vector){.good = true}, false, *state);
+    run_vectors("vectors/textparse.jsonl", (struct vector){.good = true}, false, *state);
 }
 
 static void bad_openmetrics_vectors_are_refused(void **state)
 {
-    run_vectors("openmetrics_invalid_python.jsonl", (struct vector){.openmetrics = true}, true,
-                *state);
+    run_vectors("vectors/openmetrics_invalid_python.jsonl", (struct vector){.openmetrics = true},
+                true, *state);
 }
 
 int main(void)

@@ -7,30 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/cases_test.h"
 #include "base/mem.h"
 #include "model/labels.h"
 #include "relabel/md5.h"
 #include "relabel/relabel.h"
 #include "text/json.h"
 
-enum { FILE_MAX = 1 << 20, RULES_MAX = 8 };
-
-static char *read_file(const char *name, size_t *n)
-{
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/%s", cases ? cases : "../shared", name);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        return NULL;
-    }
-    char *p = mem_new(FILE_MAX);
-    *n = fread(p, 1, FILE_MAX, f);
-    fclose(f);
-    return p;
-}
+enum { KEY_MAX = 1 << 20, RULES_MAX = 8 };
 
 /* ---- a line of the tables */
 
@@ -116,8 +100,8 @@ static void read_row(struct str line, struct arena *a, struct row *row)
     struct reading r = {.row = row};
     struct str key = STR("");
     *row = (struct row){.arena = a};
-    buf_init(&row->input, FILE_MAX);
-    buf_init(&row->output, FILE_MAX);
+    buf_init(&row->input, KEY_MAX);
+    buf_init(&row->output, KEY_MAX);
     json_reader_init(&r.reader, line, a);
     while (next(&r)) {
         if (r.e.type == JSON_KEY)
@@ -141,7 +125,7 @@ static bool rewritten_as_said(const struct row *row)
     struct why why = {0};
     struct str key = STR("");
     struct buf wanted;
-    buf_init(&wanted, FILE_MAX);
+    buf_init(&wanted, KEY_MAX);
     assert_int_equal(relabel_new(row->rules, row->n, &rules, NULL, &why), 0);
     int kept = relabel_apply(rules, buf_str(&row->input), row->arena, &key, &why);
     assert_int_equal(labels_canonical_bare(buf_str(&row->output), &wanted, &why), 0);
@@ -162,31 +146,16 @@ static bool checked_as_said(const struct row *row)
 
 static void check_table(const char *name, bool (*holds)(const struct row *row), size_t least)
 {
-    size_t n, rows = 0, good = 0;
-    char *text = read_file(name, &n);
-    if (!text)
-        skip();
-    struct str rest = {text, n}, line;
-    while (str_split(&rest, '\n', &line)) {
-        struct arena a;
+    struct cases c;
+    cases_begin(&c, name);
+    while (cases_next(&c)) {
         struct row row;
-        if (line.n == 0)
-            continue;
-        arena_init(&a);
-        read_row(line, &a, &row);
-        bool one = holds(&row);
-        if (!one)
-            printf(STR_FMT "\n", STR_ARG(line));
-        good += one;
-        rows++;
+        read_row(c.line, &c.arena, &row);
+        cases_count(&c, holds(&row));
         buf_done(&row.input);
         buf_done(&row.output);
-        arena_done(&a);
     }
-    mem_free(text);
-    printf("%s: %zu of %zu\n", name, good, rows);
-    assert_int_equal(good, rows);
-    assert_true(rows >= least);
+    cases_end(&c, least);
 }
 
 static void labels_are_rewritten_as_published(void **state)
@@ -213,8 +182,8 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_new(sizeof *f);
     arena_init(&f->arena);
-    buf_init(&f->in, FILE_MAX);
-    buf_init(&f->out, FILE_MAX);
+    buf_init(&f->in, KEY_MAX);
+    buf_init(&f->out, KEY_MAX);
     *state = f;
     return 0;
 }
@@ -421,22 +390,22 @@ static void published_configurations_are_taken_or_refused(void **state)
     };
     size_t there = 0;
     for (size_t i = 0; i < COUNTOF(files); i++) {
-        char name[200];
-        size_t n;
+        char name[200], path[CASES_PATH_MAX];
+        struct buf text;
         const struct yaml_node *root;
         snprintf(name, sizeof name, "config/prometheus/%s", files[i][0]);
-        char *text = read_file(name, &n);
-        if (!text)
+        cases_path(name, path);
+        if (!cases_read(path, &text))
             continue;
         there++;
-        assert_int_equal(yaml_parse(str_of(text, n), &f->arena, &root, NULL, &f->why), 0);
+        assert_int_equal(yaml_parse(buf_str(&text), &f->arena, &root, NULL, &f->why), 0);
         bool good = all_read(f, root);
         if (good != (files[i][1] == NULL) || (!good && !strstr(f->why.text, files[i][1])))
             fail_msg("%s: %s", files[i][0], good ? "is taken" : f->why.text);
-        mem_free(text);
+        buf_done(&text);
     }
     if (there == 0)
-        skip();
+        cases_skip("config/prometheus");
 }
 
 #define OWN(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

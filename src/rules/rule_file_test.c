@@ -4,15 +4,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
-#include "os/file.h"
+#include "base/cases_test.h"
 #include "rules/rule_file.h"
 
-enum { PROBLEMS = 1 << 20, PATH = 1024, FILE_MAX = 16 << 20 };
+enum { PROBLEMS = 1 << 20, TEXT_MAX = 16 << 20 };
 
 static struct rule_file *read_whole(const char *text)
 {
@@ -203,13 +198,8 @@ static const struct {
 #undef REFUSED
 };
 
-static const char *cases_folder(void)
-{
-    const char *folder = getenv("SONDE_CASES");
-    return folder ? folder : "../shared";
-}
-
 struct tally {
+    const char *folder;
     size_t files, groups, rules, refused, wrong;
 };
 
@@ -219,7 +209,7 @@ static void out_of_spec(struct buf *text)
     struct str rest = buf_str(text), line;
     struct buf inner;
     bool in = false;
-    buf_init(&inner, FILE_MAX);
+    buf_init(&inner, TEXT_MAX);
     while (str_split(&rest, '\n', &line)) {
         if (line.n && line.p[0] != ' ')
             in = str_eq(line, STR("spec:"));
@@ -251,14 +241,17 @@ static bool as_expected(struct str text, const char *shown, int err, const struc
     return !err;
 }
 
-static void read_one(const char *path, const char *shown, struct tally *t)
+static void read_one(const char *path, const char *name, void *context)
 {
+    struct tally *t = context;
     struct buf text, problems;
-    struct why why;
     struct rule_file *f = NULL;
-    buf_init(&text, FILE_MAX);
+    char shown[CASES_PATH_MAX];
+    if (!strstr(name, ".y") && !strstr(name, ".rules"))
+        return;
+    cases_join(t->folder, name, shown);
+    assert_true(cases_read(path, &text));
     buf_init(&problems, PROBLEMS);
-    assert_int_equal(file_read(path, &text, &why), 0);
     if (str_search(buf_str(&text), STR("kind: PrometheusRule")) < text.n)
         out_of_spec(&text);
     int err = rule_file_read(buf_str(&text), str_c(shown), NULL, &f, &problems);
@@ -278,40 +271,19 @@ static void read_one(const char *path, const char *shown, struct tally *t)
     buf_done(&problems);
 }
 
-static void read_folder(const char *folder, const char *shown, struct tally *t)
-{
-    DIR *d = opendir(folder);
-    if (!d)
-        return;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        char path[PATH], name[PATH];
-        struct stat s;
-        if (e->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        snprintf(name, sizeof name, "%s/%s", shown, e->d_name);
-        if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
-            read_folder(path, name, t);
-        else if (strstr(name, ".y") || strstr(name, ".rules"))
-            read_one(path, name, t);
-    }
-    closedir(d);
-}
-
 static void rule_files_of_others_load_or_are_refused_for_a_known_reason(void **state)
 {
     (void)state;
     static const char *const FOLDERS[] = {"rules", "promtool/rulefmt", "promtool/rules_fixtures"};
     struct tally t = {0};
     for (size_t i = 0; i < COUNTOF(FOLDERS); i++) {
-        char path[PATH];
-        snprintf(path, sizeof path, "%s/conformance/%s", cases_folder(), FOLDERS[i]);
-        read_folder(path, FOLDERS[i], &t);
+        char path[CASES_PATH_MAX];
+        cases_path(FOLDERS[i], path);
+        t.folder = FOLDERS[i];
+        (void)cases_each_file(path, read_one, &t);
     }
-    if (t.files == 0) {
-        print_message("[  SKIPPED ] no rule files under $SONDE_CASES (%s)\n", cases_folder());
-        skip();
-    }
+    if (t.files == 0)
+        cases_skip("rules");
     print_message("%zu files: %zu groups, %zu rules; %zu refused as expected\n", t.files, t.groups,
                   t.rules, t.refused);
     assert_int_equal(t.wrong, 0);

@@ -5,15 +5,13 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "base/cases_test.h"
 #include "model/labels.h"
-#include "os/file.h"
 #include "rules/rule_template_state.h"
 #include "text/json.h"
 
-enum { TEXT_MAX = 1 << 20, FILE_MAX = 16 << 20 };
+enum { TEXT_MAX = 1 << 20 };
 
 static struct arena arena;
 static struct rule_template_data data;
@@ -360,35 +358,19 @@ static bool row_holds(const struct template_value *row)
 
 static void every_case_of_the_table_holds(void **state)
 {
+    struct cases c;
     (void)state;
-    const char *folder = getenv("SONDE_CASES");
-    char path[1024];
-    struct buf text;
-    struct why why;
-    size_t rows = 0, wrong = 0;
-    buf_init(&text, FILE_MAX);
-    snprintf(path, sizeof path, "%s/conformance/vectors/templates.jsonl",
-             folder ? folder : "../shared");
-    if (file_read(path, &text, &why) != 0) {
-        print_message("[  SKIPPED ] no table of templates under $SONDE_CASES (%s)\n", path);
-        buf_done(&text);
-        skip();
-    }
-    struct str rest = buf_str(&text), line;
-    while (str_split(&rest, '\n', &line)) {
+    cases_begin(&c, "vectors/templates.jsonl");
+    while (cases_next(&c)) {
         struct json_reader r;
         struct json_event e;
-        if (line.n == 0)
-            continue;
-        json_reader_init(&r, line, &arena);
+        struct why why;
+        json_reader_init(&r, c.line, &arena);
         assert_int_equal(json_next(&r, &e, &why), 1);
         struct template_value row = read_json(&r, &e);
-        rows++;
-        wrong += !row_holds(&row);
+        cases_count(&c, row_holds(&row));
     }
-    print_message("%zu rows of the table, %zu hold\n", rows, rows - wrong);
-    buf_done(&text);
-    assert_int_equal(wrong, 0);
+    cases_end(&c, 1);
 }
 
 static int begin(void **state)

@@ -4,14 +4,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
+#include "base/cases_test.h"
 #include "serve/param.h"
 #include "text/json.h"
-
-enum { FILE_MAX = 1 << 16 };
 
 static const int64_t EXAMPLE_MS = 1433337718555; /* 2015-06-03T13:21:58.555Z */
 
@@ -68,37 +65,18 @@ static int64_t wanted_ms(const struct row *row)
 
 static void times_and_durations_are_read_as_published(void **state)
 {
+    struct cases c;
     (void)state;
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/vectors/api_time_params.jsonl",
-             cases ? cases : "../shared");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        skip();
-    }
-    char *text = mem_new(FILE_MAX);
-    struct str rest = {text, fread(text, 1, FILE_MAX, f)}, line;
-    size_t rows = 0;
-    fclose(f);
-    for (; str_split(&rest, '\n', &line); rows += line.n > 0) {
-        struct arena a;
+    cases_begin(&c, "vectors/api_time_params.jsonl");
+    while (cases_next(&c)) {
         struct row row;
         int64_t ms = 0;
-        if (line.n == 0)
-            continue;
-        arena_init(&a);
-        read_row(line, &a, &row);
+        read_row(c.line, &c.arena, &row);
         bool time = str_eq(row.kind, STR("TestParseTime"));
         bool good = time ? param_parse_time(row.input, &ms) : promql_duration(row.input, &ms) == 0;
-        if (good == row.fail || (good && ms != wanted_ms(&row)))
-            fail_msg(STR_FMT " gives %lld", STR_ARG(line), (long long)ms);
-        arena_done(&a);
+        cases_count(&c, row.fail ? !good : good && ms == wanted_ms(&row));
     }
-    mem_free(text);
-    printf("api_time_params.jsonl: %zu\n", rows);
-    assert_true(rows >= 9);
+    cases_end(&c, 9);
 }
 
 static void times_have_zones_and_days_that_exist(void **state)

@@ -3,14 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "base/mem.h"
-#include "text/json.h"
+#include "text/cases_json_test.h"
 #include "text/name_escape.h"
-
-enum { FILE_MAX = 1 << 16 };
 
 typedef void turn_f(enum name_escape scheme, struct str name, struct buf *out);
 
@@ -61,56 +56,24 @@ static void each_scheme_has_its_name(void **state)
     assert_false(name_escape_of(STR("Values"), &scheme));
 }
 
-/* The member of a flat JSON object. */
-static struct str member(struct str line, struct arena *a, const char *name)
-{
-    struct json_reader r;
-    struct json_event e;
-    bool here = false;
-    json_reader_init(&r, line, a);
-    while (json_next(&r, &e, NULL) > 0) {
-        if (e.type == JSON_TEXT && here)
-            return e.text;
-        here = e.type == JSON_KEY && str_eq(e.text, str_c(name));
-    }
-    fail_msg("no %s in " STR_FMT, name, STR_ARG(line));
-    return STR("");
-}
-
 static void names_are_escaped_as_published(void **state)
 {
+    struct cases c;
     (void)state;
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/vectors/name_escaping.jsonl",
-             cases ? cases : "../shared");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        skip();
-    }
-    char *text = mem_new(FILE_MAX);
-    struct str rest = {text, fread(text, 1, FILE_MAX, f)}, line;
-    size_t rows = 0;
-    fclose(f);
-    for (; str_split(&rest, '\n', &line); rows += line.n > 0) {
-        struct arena a;
-        if (line.n == 0)
-            continue;
-        arena_init(&a);
-        struct str name = member(line, &a, "input"), dots = member(line, &a, "expectedDots");
-        struct str values = member(line, &a, "expectedValue");
+    cases_begin(&c, "vectors/name_escaping.jsonl");
+    while (cases_next(&c)) {
+        struct str name = cases_json_text(&c, "input"), dots = cases_json_text(&c, "expectedDots");
+        struct str values = cases_json_text(&c, "expectedValue");
         expect(name_escape_put, NAME_ESCAPE_UNDERSCORES, name,
-               member(line, &a, "expectedUnderscores"));
+               cases_json_text(&c, "expectedUnderscores"));
         expect(name_escape_put, NAME_ESCAPE_DOTS, name, dots);
-        expect(name_escape_undo, NAME_ESCAPE_DOTS, dots, member(line, &a, "expectedUnescapedDots"));
+        expect(name_escape_undo, NAME_ESCAPE_DOTS, dots,
+               cases_json_text(&c, "expectedUnescapedDots"));
         expect(name_escape_put, NAME_ESCAPE_VALUES, name, values);
         expect(name_escape_undo, NAME_ESCAPE_VALUES, values, name);
-        arena_done(&a);
+        cases_count(&c, true);
     }
-    mem_free(text);
-    printf("name_escaping.jsonl: %zu\n", rows);
-    assert_true(rows >= 4);
+    cases_end(&c, 4);
 }
 
 int main(void)

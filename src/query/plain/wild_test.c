@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cases_test.h"
 #include "base/hash.h"
 #include "base/vec.h"
 #include "query/plain/versus.h"
@@ -16,7 +17,6 @@
 #include "query/promql/promqltest.h"
 
 enum {
-    FILE_MAX = 4 << 20,
     SERIES_MAX = 40, /* of one query */
     SAMPLES = 90,
     MINUTE_MS = 60000,
@@ -24,22 +24,6 @@ enum {
 };
 
 static const int64_t START_MS = 1800000000000;
-
-static char *read_queries(size_t *n)
-{
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/wild_queries.txt", cases ? cases : "../shared");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        return NULL;
-    }
-    char *p = mem_new(FILE_MAX);
-    *n = fread(p, 1, FILE_MAX, f);
-    fclose(f);
-    return p;
-}
 
 struct stage {
     struct arena arena;
@@ -175,7 +159,6 @@ static void clear_stage(struct stage *s)
 
 /* Counts go from one query to the next. */
 struct tally {
-    size_t queries, parsed;
     struct versus versus;
 };
 
@@ -225,28 +208,19 @@ typedef void each_f(struct tally *t, struct str text, const struct promql_expr *
 
 static void each_query(each_f *f, struct tally *t)
 {
-    size_t n = 0;
-    char *text = read_queries(&n);
-    if (!text)
-        skip();
-    struct str rest = {text, n}, line;
-    while (str_split(&rest, '\n', &line)) {
-        struct arena a;
+    struct cases c;
+    cases_begin(&c, "wild_queries.txt");
+    while (cases_next(&c)) {
         struct promql_expr *x;
         struct promql_failure failure;
-        arena_init(&a);
-        t->queries += line.n > 0;
-        if (line.n && promql_parse(line, NULL, &a, &x, &failure) == 0) {
-            t->parsed++;
-            f(t, line, x);
-        }
-        arena_done(&a);
+        bool parsed = promql_parse(c.line, NULL, &c.arena, &x, &failure) == 0;
+        cases_count(&c, parsed);
+        if (parsed)
+            f(t, c.line, x);
     }
-    mem_free(text);
-    printf("%zu of %zu parse; %zu asked, %zu filled, %zu failed, %zu unstable, %zu different\n",
-           t->parsed, t->queries, t->versus.asked, t->versus.filled, t->versus.failed,
-           t->versus.unstable, t->versus.different);
-    assert_int_equal(t->parsed, t->queries);
+    printf("%zu asked, %zu filled, %zu failed, %zu unstable, %zu different\n", t->versus.asked,
+           t->versus.filled, t->versus.failed, t->versus.unstable, t->versus.different);
+    cases_end(&c, 1);
 }
 
 static void queries_in_the_wild_have_the_answer_of_their_definition(void **state)

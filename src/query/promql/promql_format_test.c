@@ -7,27 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "query/promql/promql_tree.h"
-#include "text/json.h"
+#include "text/cases_json_test.h"
 
-enum { FILE_MAX = 4 << 20, OUT_MAX = 1 << 20 };
-
-static char *read_cases(const char *name, size_t *n)
-{
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/%s", cases ? cases : "../shared", name);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        skip();
-    }
-    char *p = mem_new(FILE_MAX);
-    *n = fread(p, 1, FILE_MAX, f);
-    fclose(f);
-    return p;
-}
+enum { OUT_MAX = 1 << 20 };
 
 static struct promql_expr *parse(struct str text, struct arena *a)
 {
@@ -41,55 +24,26 @@ static struct promql_expr *parse(struct str text, struct arena *a)
     return e;
 }
 
-/* The texts of "in" and "out". */
-static void read_row(struct str line, struct arena *a, struct str *in, struct str *out)
-{
-    struct json_reader r;
-    struct json_event e;
-    struct why why;
-    struct str key = STR("");
-    json_reader_init(&r, line, a);
-    while (json_next(&r, &e, &why) > 0) {
-        if (e.type == JSON_KEY)
-            key = arena_str(a, e.text);
-        else if (e.type == JSON_TEXT && str_eq(key, STR("in")))
-            *in = arena_str(a, e.text);
-        else if (e.type == JSON_TEXT && str_eq(key, STR("out")))
-            *out = arena_str(a, e.text);
-    }
-}
-
 static void expressions_are_split_as_published(void **state)
 {
-    (void)state;
     enum { TABLE_LINE = 10 }; /* the length of a line that the table was made with */
-    size_t n, good = 0, rows = 0;
-    char *text = read_cases("vectors/promql_format_query.jsonl", &n);
-    struct str rest = {text, n}, line;
-    while (str_split(&rest, '\n', &line)) {
-        struct arena a;
+    struct cases c;
+    (void)state;
+    cases_begin(&c, "vectors/promql_format_query.jsonl");
+    while (cases_next(&c)) {
         struct buf b;
-        struct str in = STR(""), out = STR("");
-        if (line.n == 0)
-            continue;
-        arena_init(&a);
+        struct str out = cases_json_text(&c, "out");
+        struct promql_expr *e = parse(cases_json_text(&c, "in"), &c.arena);
         buf_init(&b, OUT_MAX);
-        read_row(line, &a, &in, &out);
-        struct promql_expr *e = parse(in, &a);
         if (e)
             promql_format_lines(e, TABLE_LINE, &b);
-        if (!str_eq(buf_str(&b), out))
-            printf(STR_FMT "\ngives\n" STR_FMT "\nnot\n" STR_FMT "\n", STR_ARG(in),
-                   STR_ARG(buf_str(&b)), STR_ARG(out));
-        good += str_eq(buf_str(&b), out);
-        rows++;
+        bool holds = str_eq(buf_str(&b), out);
+        cases_count(&c, holds);
+        if (!holds)
+            printf("gives\n" STR_FMT "\nnot\n" STR_FMT "\n", STR_ARG(buf_str(&b)), STR_ARG(out));
         buf_done(&b);
-        arena_done(&a);
     }
-    mem_free(text);
-    printf("promql_format_query.jsonl: %zu of %zu\n", good, rows);
-    assert_int_equal(good, rows);
-    assert_true(rows >= 31);
+    cases_end(&c, 31);
 }
 
 /* Format it, parse that, format again: the same text and the same expression. */
@@ -115,8 +69,6 @@ static bool stays(struct str text)
         promql_print(again, &second);
         same &= str_eq(buf_str(&second), buf_str(&whole));
     }
-    if (!same)
-        printf(STR_FMT "\n", STR_ARG(text));
     buf_done(&first);
     buf_done(&second);
     buf_done(&whole);
@@ -126,19 +78,12 @@ static bool stays(struct str text)
 
 static void what_is_formatted_stays_and_means_the_same(void **state)
 {
+    struct cases c;
     (void)state;
-    size_t n, good = 0, rows = 0;
-    char *text = read_cases("wild_queries.txt", &n);
-    struct str rest = {text, n}, line;
-    while (str_split(&rest, '\n', &line)) {
-        if (line.n == 0)
-            continue;
-        good += stays(line);
-        rows++;
-    }
-    mem_free(text);
-    printf("wild_queries.txt: %zu of %zu\n", good, rows);
-    assert_int_equal(good, rows);
+    cases_begin(&c, "wild_queries.txt");
+    while (cases_next(&c))
+        cases_count(&c, stays(c.line));
+    cases_end(&c, 1);
 }
 
 static void expect(const char *in, const char *wanted,

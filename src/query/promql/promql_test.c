@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cases_test.h"
 #include "base/mem.h"
 #include "query/promql/promql.h"
 #include "query/promql/promql_explain.h"
@@ -15,26 +16,10 @@
 #include "query/promql/promqltest.h"
 #include "text/json.h"
 
-enum { FILE_MAX = 4 << 20 };
+enum { TEXT_MAX = 4 << 20 };
 
 /* What the published vectors reached; they may grow and must not fall. */
 enum { PARSE_FLOOR = 181, PRINT_FLOOR = 46, DURATION_FLOOR = 14, WILD_FLOOR = 5847 };
-
-static char *read_cases(const char *name, size_t *n)
-{
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/%s", cases ? cases : "../shared", name);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        return NULL;
-    }
-    char *p = mem_new(FILE_MAX);
-    *n = fread(p, 1, FILE_MAX, f);
-    fclose(f);
-    return p;
-}
 
 struct vector {
     struct str input, output;
@@ -70,37 +55,6 @@ static void read_vector(struct str line, struct arena *a, struct vector *ret)
 
 typedef bool check_f(const struct vector *v, struct arena *a);
 
-/* How many lines of a table hold; SIZE_MAX where there is no table. */
-static size_t count_lines(const char *name, check_f *check, size_t *ret_all)
-{
-    size_t n, good = 0, all = 0;
-    char *text = read_cases(name, &n);
-    if (!text)
-        return SIZE_MAX;
-    struct str rest = {text, n}, line;
-    while (str_split(&rest, '\n', &line)) {
-        struct arena a;
-        struct vector v;
-        if (line.n == 0)
-            continue;
-        arena_init(&a);
-        if (line.p[0] == '{' && strstr(name, ".jsonl"))
-            read_vector(line, &a, &v);
-        else
-            v = (struct vector){.input = line, .ok = true};
-        bool holds = check(&v, &a);
-        if (!holds && getenv("SONDE_CASES_VERBOSE"))
-            printf("  %.*s\n", (int)line.n, line.p);
-        good += holds;
-        all++;
-        arena_done(&a);
-    }
-    mem_free(text);
-    *ret_all = all;
-    printf("%s: %zu of %zu\n", name, good, all);
-    return good;
-}
-
 static bool parses_as_said(const struct vector *v, struct arena *a)
 {
     struct promql_expr *x;
@@ -130,7 +84,7 @@ static bool prints_as_said(const struct vector *v, struct arena *a)
     if (promql_parse(v->input, &all, a, &x, &f) < 0)
         return false;
     struct buf b;
-    buf_init(&b, FILE_MAX);
+    buf_init(&b, TEXT_MAX);
     promql_print(x, &b);
     bool same = str_eq(buf_str(&b), v->output);
     buf_done(&b);
@@ -164,10 +118,15 @@ static bool just_parses(const struct vector *v, struct arena *a)
 
 static void check_table(const char *name, check_f *check, size_t floor)
 {
-    size_t all = 0, good = count_lines(name, check, &all);
-    if (good == SIZE_MAX)
-        skip();
-    assert_true(good >= floor);
+    struct cases c;
+    cases_begin(&c, name);
+    while (cases_next(&c)) {
+        struct vector v = {.input = c.line, .ok = true};
+        if (strstr(name, ".jsonl"))
+            read_vector(c.line, &c.arena, &v);
+        cases_count(&c, check(&v, &c.arena));
+    }
+    cases_end(&c, floor);
 }
 
 static void queries_parse_or_fail_with_the_published_words(void **state)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cases_test.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "model/labels.h"
@@ -17,7 +18,7 @@
 #include "query/promql/promqltest.h"
 #include "text/json.h"
 
-enum { FILE_MAX = 4 << 20, ANSWER_MAX = 1 << 20, LOOKBACKS = 5 };
+enum { ANSWER_MAX = 1 << 20, LOOKBACKS = 5 };
 
 /* How many rows there are at least: they may grow and must not fall. */
 enum { NOTATION_ROWS = 24, ANNOTATION_ROWS = 10, QUERY_ROWS = 217 };
@@ -90,42 +91,20 @@ static void read_row(struct str line, struct arena *a, struct row *ret)
     }
 }
 
-/* Runs check on every row; false where it does not hold. */
+/* Every row must hold. */
 static void each_row(const char *name, bool (*check)(const struct row *, struct arena *),
                      size_t rows_min)
 {
-    const char *cases = getenv("SONDE_CASES");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/conformance/vectors/%s", cases ? cases : "../shared", name);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        skip();
-    }
-    char *text = mem_new(FILE_MAX);
-    struct str rest = {text, fread(text, 1, FILE_MAX, f)}, line;
-    fclose(f);
-    size_t rows = 0, failed = 0;
-    while (str_split(&rest, '\n', &line)) {
-        struct arena a;
+    struct cases c;
+    cases_begin(&c, name);
+    while (cases_next(&c)) {
         struct row r;
-        if (line.n == 0)
-            continue;
-        arena_init(&a);
-        read_row(line, &a, &r);
-        rows++;
-        if (!check(&r, &a)) {
-            printf("  %.*s\n", (int)MIN(line.n, (size_t)400), line.p);
-            failed++;
-        }
+        read_row(c.line, &c.arena, &r);
+        cases_count(&c, check(&r, &c.arena));
         vec_free(&r.infos);
         vec_free(&r.warnings);
-        arena_done(&a);
     }
-    mem_free(text);
-    printf("%s: %zu of %zu\n", name, rows - failed, rows);
-    assert_int_equal(failed, 0);
-    assert_true(rows >= rows_min);
+    cases_end(&c, rows_min);
 }
 
 /* --- the notation of series ------------------------------------------------------------------- */
@@ -142,7 +121,7 @@ static bool series_as_said(const struct row *r, struct arena *a)
 static void series_are_read_or_refused_as_published(void **state)
 {
     (void)state;
-    each_row("series_notation.jsonl", series_as_said, NOTATION_ROWS);
+    each_row("vectors/series_notation.jsonl", series_as_said, NOTATION_ROWS);
 }
 
 /* --- annotations ------------------------------------------------------------------------------ */
@@ -193,7 +172,7 @@ static bool annotated_as_said(const struct row *r, struct arena *a)
 static void rates_are_annotated_as_published(void **state)
 {
     (void)state;
-    each_row("rate_annotations.jsonl", annotated_as_said, ANNOTATION_ROWS);
+    each_row("vectors/rate_annotations.jsonl", annotated_as_said, ANNOTATION_ROWS);
 }
 
 /* --- queries asked in several ways ------------------------------------------------------------ */
@@ -342,7 +321,7 @@ static bool answers_hold(const struct row *r, struct arena *a)
 static void an_answer_is_the_same_step_by_step_and_from_blocks(void **state)
 {
     (void)state;
-    each_row("promql_engine_queries.jsonl", answers_hold, QUERY_ROWS);
+    each_row("vectors/promql_engine_queries.jsonl", answers_hold, QUERY_ROWS);
 }
 
 int main(void)
