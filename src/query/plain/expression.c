@@ -153,6 +153,26 @@ static void extended(struct writer *w)
     put(w, ")");
 }
 
+static void native_over_time(struct writer *w)
+{
+    static const char *const natives[] = {
+        "rate",
+        "increase",
+        "delta",
+        "sum_over_time",
+        "avg_over_time",
+        "last_over_time",
+        "count_over_time",
+        "first_over_time",
+        "changes",
+        "resets",
+        "present_over_time",
+    };
+    buf_printf(w->out, "%s(", ONE_OF(w, natives));
+    matrix(w, 0);
+    put(w, ")");
+}
+
 static void over_time(struct writer *w, unsigned depth)
 {
     static const char *const floats[] = {
@@ -183,23 +203,8 @@ static void over_time(struct writer *w, unsigned depth)
         "ts_of_max_over_time",
         "absent_over_time",
     };
-    static const char *const natives[] = {
-        "rate",
-        "increase",
-        "delta",
-        "sum_over_time",
-        "avg_over_time",
-        "last_over_time",
-        "count_over_time",
-        "first_over_time",
-        "changes",
-        "resets",
-        "present_over_time",
-    };
     if (w->shape->histograms) {
-        buf_printf(w->out, "%s(", ONE_OF(w, natives));
-        matrix(w, 0);
-        put(w, ")");
+        native_over_time(w);
         return;
     }
     switch (dice_below(w->dice, 13)) {
