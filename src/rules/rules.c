@@ -308,6 +308,23 @@ static bool writes(const struct rules *r, struct str key)
     return found;
 }
 
+/* Takes those out that another group has taken up, and writes the end of the others. The lock is
+ * given up while the store works. */
+static void end_one(struct rules *r, struct rules_leaving *l)
+{
+    struct rules_plan *plan = r->plan;
+    size_t kept = 0;
+    for (size_t k = 0; k < l->n; k++)
+        if (!writes(r, l->keys[k]))
+            l->keys[kept++] = l->keys[k];
+    plan->refs++;
+    thread_unlock(&r->lock);
+    group_end_series(&plan->world, l->keys, kept, l->at_ms);
+    thread_lock(&r->lock);
+    rules_plan_drop(plan);
+    leaving_free(l);
+}
+
 /* Ends the series of groups that vanished, once others have had time to take them up. */
 static void end_left(struct rules *r, int64_t now_ms)
 {
@@ -317,13 +334,9 @@ static void end_left(struct rules *r, int64_t now_ms)
             i++;
             continue;
         }
-        size_t kept = 0;
-        for (size_t k = 0; k < l->n; k++)
-            if (!writes(r, l->keys[k]))
-                l->keys[kept++] = l->keys[k];
-        group_end_series(&r->plan->world, l->keys, kept, l->at_ms);
         r->leaving.v[i] = r->leaving.v[--r->leaving.n];
-        leaving_free(l);
+        end_one(r, l);
+        i = 0; /* the list may have changed meanwhile */
     }
 }
 
