@@ -222,6 +222,7 @@ int store_open(const struct store_config *config, struct store **ret, struct why
     s->face.ops = &store_face_ops;
     s->config = *config;
     s->settings = *config->settings;
+    atomic_init(&s->out_of_order_s, s->settings.out_of_order_window_s);
     s->series_max_auto = MAX(memory_limit_bytes() / 2 / SERIES_BYTES, (uint64_t)10000);
     must(pthread_rwlock_init(&s->tenants_lock, NULL) == 0);
     thread_lock_init(&s->work_lock);
@@ -317,6 +318,8 @@ void store_reload(struct store *s, const struct store_settings *settings)
     thread_lock(&s->work_lock);
     struct store_settings before = s->settings;
     s->settings = *settings;
+    atomic_store_explicit(&s->out_of_order_s, settings->out_of_order_window_s,
+                          memory_order_relaxed);
     s->settings.retention = before.retention; /* compiled at the start */
     s->settings.key_file = before.key_file;
     s->settings.acknowledge = before.acknowledge;

@@ -40,6 +40,7 @@ struct store {
     struct series_store face;
     struct store_config config;
     struct store_settings settings;
+    _Atomic int64_t out_of_order_s; /* of settings, for writers while those are replaced */
     struct keyring *ring;
     struct page_cache *cache;
     struct log *log;

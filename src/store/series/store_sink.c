@@ -281,7 +281,8 @@ static void leave(struct store *s, uint32_t lane, int err)
 static size_t refuse_old(struct store *s, struct batch *b, struct why *why)
 {
     size_t first = b->n;
-    int64_t oldest = clock_wall_ms(s->config.clock) - s->settings.out_of_order_window_s * 1000;
+    int64_t window_s = atomic_load_explicit(&s->out_of_order_s, memory_order_relaxed);
+    int64_t oldest = clock_wall_ms(s->config.clock) - window_s * 1000;
     for (size_t i = 0; i < b->n; i++) {
         if (b->err[i] || b->ts_ms[i] >= oldest)
             continue;
@@ -293,7 +294,7 @@ static size_t refuse_old(struct store *s, struct batch *b, struct why *why)
                 "the sample is %lld s old; older than %lld s is refused "
                 "(store.out_of_order_window_s)",
                 (long long)((clock_wall_ms(s->config.clock) - b->ts_ms[i]) / 1000),
-                (long long)s->settings.out_of_order_window_s);
+                (long long)window_s);
     }
     return first;
 }
