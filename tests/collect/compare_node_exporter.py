@@ -11,13 +11,16 @@ usage: tests/collect/compare_node_exporter.py [BENCH | URL] [EXPORTER]
        EXPORTER  the program to compare with (prometheus-node-exporter)
 """
 import math
+import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from _port import free_port  # noqa: E402
 
 # Exporter's families that are not compared, and why.
 EXCLUDED = {
@@ -83,12 +86,6 @@ def parse(text):
             labels = tuple(sorted(LABEL.findall(m[2] or "")))
             series[m[1], labels] = float(m[3])
     return types, series
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 COLLECTED_S = 2.5  # after which a collector of every second is ahead of the exporter's first

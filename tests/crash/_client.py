@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -15,40 +14,21 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import _wire as wire  # noqa: E402
 from _daemon import Daemon, Skip, run, wait  # noqa: E402,F401  (the tests take them from here)
-
-HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
-           "X-Prometheus-Remote-Write-Version": "0.1.0"}
-
-
-def varint(n):
-    out = bytearray()
-    while n >= 0x80:
-        out.append(n & 0x7F | 0x80)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def field(number, payload):
-    return varint(number << 3 | 2) + varint(len(payload)) + payload
+from _port import port_free  # noqa: E402
 
 
 def labels(pairs):
-    return b"".join(field(1, field(1, k.encode()) + field(2, v.encode()))
+    return b"".join(wire.block(1, wire.block(1, k.encode()) + wire.block(2, v.encode()))
                     for k, v in sorted(pairs.items()))
 
 
 def body(samples):
-    """[(label bytes, value, time in ms)] -> WriteRequest as snappy literals."""
-    message = b"".join(
-        field(1, key + field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(ts_ms)))
-        for key, value, ts_ms in samples)
-    out = [varint(len(message))]
-    for at in range(0, len(message), 60000):
-        piece = message[at:at + 60000]
-        out.append(b"\xf4" + struct.pack("<H", len(piece) - 1) + piece)
-    return b"".join(out)
+    """[(label bytes, value, time in ms)] -> WriteRequest."""
+    return wire.snappy(b"".join(
+        wire.block(1, key + wire.block(2, wire.double(1, value) + wire.number(2, ts_ms)))
+        for key, value, ts_ms in samples))
 
 
 class Writer(threading.Thread):
@@ -76,7 +56,8 @@ class Writer(threading.Thread):
             try:
                 connection = connection or http.client.HTTPConnection("127.0.0.1", self.ledger.port,
                                                                       timeout=30)
-                connection.request("POST", "/api/v1/write", body(self.samples(self.step)), HEADERS)
+                connection.request("POST", "/api/v1/write", body(self.samples(self.step)),
+                                   wire.headers())
                 answer = connection.getresponse()
                 answer.read()
                 if answer.status // 100 == 2:
@@ -188,16 +169,6 @@ class Volume:
             self.unmount()
         except AssertionError:
             pass
-
-
-def port_free(port):
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind(("127.0.0.1", port))
-            return True
-        except OSError:
-            return False
 
 
 def kill_all(daemon):

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ import traceback
 import urllib.error
 import urllib.request
 
+from _port import free_port
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SONDE = os.environ.get("SONDE", os.path.join(ROOT, "build", "sonde"))
 SANITIZED = os.environ.get("SONDE_SUITE", "plain") != "plain"
@@ -25,12 +26,6 @@ PATIENCE_S = 60 if SANITIZED else 20
 
 class Skip(Exception):
     """This machine cannot run the case."""
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait(what, condition, patience=PATIENCE_S):

@@ -1,4 +1,5 @@
-"""Remote write as bytes, made by hand: protobuf of 1.0 and 2.0, snappy of literals alone.
+"""Remote write as bytes, made by hand: protobuf of 1.0 and 2.0, snappy of literals alone; and
+readers of protobuf and of any snappy.
 
 Source: prometheus.WriteRequest, io.prometheus.write.v2.Request (remote write 1.0 and 2.0), snappy's
 block format. Nothing here is shared with the daemon, so that both cannot be wrong in one way.
@@ -48,6 +49,71 @@ def snappy(data):
         piece = data[i:i + 65536]
         out.append(b"\xf4" + struct.pack("<H", len(piece) - 1) + piece)
     return b"".join(out)
+
+
+def read_varint(data, at):
+    """(number, where it ends)."""
+    n = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        n |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return n, at
+
+
+def fields(data):
+    """[(number, value)] of a message: an int of a varint, else the bytes, eight of a double."""
+    at, out = 0, []
+    while at < len(data):
+        tag, at = read_varint(data, at)
+        if tag & 7 == 0:
+            value, at = read_varint(data, at)
+        else:
+            size, at = (8, at) if tag & 7 == 1 else read_varint(data, at)
+            value = data[at:at + size]
+            at += size
+        out.append((tag >> 3, value))
+    return out
+
+
+def delimited(data):
+    """Messages that follow each other, each behind its length."""
+    at = 0
+    while at < len(data):
+        size, at = read_varint(data, at)
+        yield data[at:at + size]
+        at += size
+
+
+def unsnappy(data):
+    """A block of snappy, literals and copies."""
+    _, at = read_varint(data, 0)
+    out = bytearray()
+    while at < len(data):
+        tag = data[at]
+        at += 1
+        if tag & 3 == 0:
+            n = tag >> 2
+            if n >= 60:
+                extra = n - 59
+                n = int.from_bytes(data[at:at + extra], "little")
+                at += extra
+            out += data[at:at + n + 1]
+            at += n + 1
+            continue
+        width = tag & 3
+        if width == 1:
+            n, back = (tag >> 2 & 7) + 4, tag >> 5 << 8 | data[at]
+            at += 1
+        else:
+            size = 2 if width == 2 else 4
+            n, back = (tag >> 2) + 1, int.from_bytes(data[at:at + size], "little")
+            at += size
+        for _ in range(n):
+            out.append(out[-back])
+    return bytes(out)
 
 
 def histogram(h, ts_field, ts_ms):

@@ -335,47 +335,12 @@ def federation_gives_histograms_as_prometheus_does():
         assert any(name == "made_level" for name, _, _ in families(said[1][2]))
 
 
-def fields(data):
-    """A protobuf message as [(number, bytes or int)]."""
-    out, i = [], 0
-
-    def varint():
-        nonlocal i
-        n = shift = 0
-        while True:
-            b = data[i]
-            i += 1
-            n |= (b & 127) << shift
-            shift += 7
-            if b < 128:
-                return n
-    while i < len(data):
-        tag = varint()
-        if tag & 7 == 0:
-            out.append((tag >> 3, varint()))
-            continue
-        size = varint() if tag & 7 == 2 else 8
-        out.append((tag >> 3, data[i:i + size]))
-        i += size
-    return out
-
-
 def families(data):
     """Delimited MetricFamily messages as [(name, type, metrics in their order)]; repeated doubles
     may be packed or not, which is the same."""
     out = []
-    wrapped, i = data, 0
-    while i < len(wrapped):
-        n = shift = 0
-        while True:
-            b = wrapped[i]
-            i += 1
-            n |= (b & 127) << shift
-            shift += 7
-            if b < 128:
-                break
-        family = fields(wrapped[i:i + n])
-        i += n
+    for message in wire.delimited(data):
+        family = wire.fields(message)
         name = next(v for k, v in family if k == 1).decode()
         kind = next((v for k, v in family if k == 3), 0)
         out.append((name, kind, [metric(v) for k, v in family if k == 4]))
@@ -384,7 +349,7 @@ def families(data):
 
 def metric(data):
     out = []
-    for number, value in fields(data):
+    for number, value in wire.fields(data):
         if number == 7:
             value = [(k, v) for k, v in histogram_fields(value)]
         out.append((number, value))
@@ -393,7 +358,7 @@ def metric(data):
 
 def histogram_fields(data):
     """(number, value) of a histogram; packed doubles one by one."""
-    for number, value in fields(data):
+    for number, value in wire.fields(data):
         if number in (11, 14) and len(value) > 8:
             yield from ((number, value[i:i + 8]) for i in range(0, len(value), 8))
         else:

@@ -8,6 +8,7 @@ import time
 import _wire as wire
 from _daemon import Daemon, run, wait
 from _peers import Peer, api, differences, fetch, prometheus, raw_samples
+from _wire import fields, unsnappy
 
 READ_TYPE = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
              "X-Prometheus-Remote-Read-Version": "0.1.0"}
@@ -89,67 +90,6 @@ def prometheus_reads_floats_as_they_were_written():
                     answers[1][0]["values"]), query
 
 
-def fields(data):
-    """[(number, value)] of a protobuf message."""
-    at, out = 0, []
-
-    def varint():
-        nonlocal at
-        shift = v = 0
-        while True:
-            byte = data[at]
-            at += 1
-            v |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return v
-
-    while at < len(data):
-        tag = varint()
-        if tag & 7 == 0:
-            out.append((tag >> 3, varint()))
-        elif tag & 7 == 1:
-            out.append((tag >> 3, struct.unpack_from("<d", data, at)[0]))
-            at += 8
-        else:
-            n = varint()
-            out.append((tag >> 3, data[at:at + n]))
-            at += n
-    return out
-
-
-def unsnappy(data):
-    """A block of snappy, literals and copies."""
-    at = 0
-    while data[at] > 127:
-        at += 1
-    at += 1
-    out = bytearray()
-    while at < len(data):
-        tag = data[at]
-        at += 1
-        if tag & 3 == 0:
-            n = tag >> 2
-            if n >= 60:
-                extra = n - 59
-                n = int.from_bytes(data[at:at + extra], "little")
-                at += extra
-            out += data[at:at + n + 1]
-            at += n + 1
-            continue
-        width = tag & 3
-        if width == 1:
-            n, back = (tag >> 2 & 7) + 4, tag >> 5 << 8 | data[at]
-            at += 1
-        else:
-            size = 2 if width == 2 else 4
-            n, back = (tag >> 2) + 1, int.from_bytes(data[at:at + size], "little")
-            at += size
-        for _ in range(n):
-            out.append(out[-back])
-    return bytes(out)
-
-
 def request(name, from_ms, to_ms, *accepted):
     matcher = wire.block(2, b"__name__") + wire.block(3, name.encode())
     query = wire.number(1, from_ms) + wire.number(2, to_ms) + wire.block(3, matcher)
@@ -160,14 +100,7 @@ def frames(data):
     """{labels: [(first_ms, last_ms, type, bytes)]} of a streamed answer of one query."""
     at, found = 0, {}
     while at < len(data):
-        n = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            n |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
+        n, at = wire.read_varint(data, at)
         message = data[at + 4:at + 4 + n]
         assert int.from_bytes(data[at:at + 4], "big") == crc32c(message)
         at += 4 + n
@@ -239,7 +172,8 @@ def a_client_that_asks_for_samples_gets_them_in_one_message():
         (_, series), = fields(result)
         labels = [dict(fields(v)) for k, v in fields(series) if k == 1]
         assert labels == [{1: b"__name__", 2: b"a"}, {1: b"x", 2: b"1"}], labels
-        assert [dict(fields(v)) for k, v in fields(series) if k == 2] == [{1: 2.5, 2: now - 1000}]
+        assert [dict(fields(v)) for k, v in fields(series) if k == 2] == [
+            {1: struct.pack("<d", 2.5), 2: now - 1000}]
         status, body = fetch(d.url + "/api/v1/read", request("b", 0, now, SAMPLES), READ_TYPE)
         assert status == 200 and fields(unsnappy(body)) == [(1, b"")], body
 
