@@ -68,9 +68,10 @@ int pool_run(struct pool *p, void (*f)(void *context), void *context)
         err = -ERR_BUSY;
     } else {
         p->ring[(p->head + p->n++) % p->queue_max] = (struct job){f, context};
-        thread_wake(&p->work);
     }
     thread_unlock(&p->lock);
+    if (!err)
+        thread_wake(&p->work); /* behind the lock, which who wakes up takes first */
     return err;
 }
 

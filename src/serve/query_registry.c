@@ -346,23 +346,39 @@ static void refuse_busy(struct query_ticket *t)
     refuse(t, 503, "unavailable", "too many queries are waiting: try again in a moment");
 }
 
-/* Starts as many as may run; those that the pool has no room for are answered. */
-static void dispatch(struct query_registry *r)
+/* Takes out of the queues as many as may run: in a row by next, for launch(). */
+static struct query_ticket *dispatch(struct query_registry *r)
 {
+    struct query_ticket *ready = NULL, **end = &ready;
     for (struct query_ticket *t; !r->stopping && (t = pick(r)) != NULL;) {
         unqueue(r, t);
         t->started_ns = now_ns(r);
         t->view.waited_ns = t->started_ns - t->queued_ns;
         t->tenant->running++;
         r->running++;
+        t->next = NULL;
+        *end = t;
+        end = &t->next;
+    }
+    tell(r);
+    return ready;
+}
+
+/* Hands what dispatch() found to the pool, whose threads take the lock at once: it must be free. */
+static void launch(struct query_registry *r, struct query_ticket *ready)
+{
+    for (struct query_ticket *t = ready, *next; t; t = next) {
+        next = t->next;
         if (pool_run(r->pool, job_run, t->job) == 0)
             continue;
+        thread_lock(&r->lock);
         t->tenant->running--;
         r->running--;
         leave(r, t);
+        tell(r);
+        thread_unlock(&r->lock);
         refuse_busy(t);
     }
-    tell(r);
 }
 
 static void stand_back(int64_t level)
@@ -395,9 +411,9 @@ static void ticket_work(struct job *j)
     note_slow(r, &v, now);
     bool slow =
         r->settings.slow_log_ms && v.elapsed_ns + v.waited_ns >= r->settings.slow_log_ms * 1000000;
-    dispatch(r);
-    thread_wake(&r->changed);
+    struct query_ticket *ready = dispatch(r);
     thread_unlock(&r->lock);
+    launch(r, ready);
     if (slow)
         log_slow(&v);
     ticket_free(t);
@@ -431,13 +447,16 @@ void query_registry_start(struct serve *s, struct http_request *request,
     t->meter.account = &t->tenant->account;
     bool full = r->stopping ||
                 (t->tenant->waiting >= (size_t)r->settings.queue_max && !may_run(r, t->tenant));
+    struct query_ticket *ready = NULL;
     if (!full) {
         t->view.id = ++r->next_id;
         enter(r, t);
-        dispatch(r);
-        thread_wake(&r->changed);
+        ready = dispatch(r);
+        if (r->waiting)
+            thread_wake(&r->changed); /* for who waits too long */
     }
     thread_unlock(&r->lock);
+    launch(r, ready);
     if (full) {
         refuse_busy(t);
     }
