@@ -1,12 +1,7 @@
 /* Reads made-up remote write requests again and again: nanoseconds a sample. */
 #include <stdio.h>
-#include <time.h>
-#include <stdlib.h>
 
-#include "base/bits.h"
-#include "base/buf.h"
-#include "base/mem.h"
-#include "codec/rw1.h"
+#include "codec/rw_testbed.h"
 
 enum { SERIES = 10000, ROUNDS = 200 };
 
@@ -34,40 +29,24 @@ static void put_series(struct buf *out, unsigned i)
     buf_done(&inner);
 }
 
-/* Time on the processor: other load of the machine does not count. */
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 int main(void)
 {
-    struct buf request;
-    struct rw1_reader r;
-    struct batch *b = mem_new(sizeof *b);
-    struct sides *s = mem_new(sizeof *s);
+    struct rw_testbed *t = rw_testbed_new();
     size_t samples = 0;
-    buf_init(&request, 64 << 20);
     for (unsigned i = 0; i < SERIES; i++)
-        put_series(&request, i);
-    size_t n = request.n;
-    buf_put(&request, (char[CODEC_SLACK]){0}, CODEC_SLACK);
+        put_series(&t->request, i);
+    size_t n = t->request.n;
+    buf_put(&t->request, (char[CODEC_SLACK]){0}, CODEC_SLACK);
 
-    rw1_init(&r);
-    int64_t from = cpu_ns();
+    int64_t from = rw_testbed_cpu_ns();
     for (int i = 0; i < ROUNDS; i++) {
-        rw1_begin(&r, str_of(request.p, n));
-        while (rw1_next(&r, b, s, NULL) > 0)
-            samples += b->n;
+        rw1_begin(&t->r1, str_of(t->request.p, n));
+        while (rw1_next(&t->r1, &t->b, &t->s, NULL) > 0)
+            samples += t->b.n;
     }
-    double ns = (double)(cpu_ns() - from);
+    double ns = (double)(rw_testbed_cpu_ns() - from);
     printf("rw1: %.2f ns a sample, %zu bytes a series, %.2f GB/s\n", ns / (double)samples,
            n / SERIES, (double)n * ROUNDS / ns);
-    rw1_done(&r);
-    buf_done(&request);
-    mem_free(b);
-    mem_free(s);
+    rw_testbed_free(t);
     return samples == (size_t)SERIES * ROUNDS ? 0 : 1;
 }

@@ -1,37 +1,19 @@
 /* Any bytes as a remote write 1.0 request. */
-#include "base/mem.h"
 #include "base/must.h"
-#include "codec/rw1.h"
+#include "codec/rw_testbed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct rw1_reader r;
-    struct batch *b = mem_new(sizeof *b);
-    struct sides *s = mem_new(sizeof *s);
-    uint8_t *copy = mem_new(size + CODEC_SLACK);
-    struct why why;
+    struct rw_testbed *t = rw_testbed_new();
+    uint8_t *copy = rw_testbed_copy(str_of((const char *)data, size));
     size_t rows = 0;
-    if (size)
-        memcpy(copy, data, size);
-    rw1_init(&r);
-    rw1_begin(&r, str_of((const char *)copy, size));
-    while (rw1_next(&r, b, s, &why) > 0) {
-        rows += b->n + s->exemplars_n + s->metadata_n + s->bad_n;
-        for (size_t i = 0; i < b->n; i++) {
-            struct buf key;
-            buf_init(&key, LABELS_KEY_MAX);
-            (void)!labels_canonical(b->key[i], &key, &why); /* good or bad: it must not run wild */
-            if (b->histogram[i] && histogram_check(b->histogram[i], &why) == 0)
-                mem_free(histogram_copy(b->histogram[i]));
-            buf_done(&key);
-        }
-    }
+    rw1_begin(&t->r1, str_of((const char *)copy, size));
+    while (rw1_next(&t->r1, &t->b, &t->s, &t->why) > 0)
+        rows += rw_testbed_walk(&t->b, &t->s);
     must(rows <= size); /* each takes two bytes at least */
-    rw1_done(&r);
     mem_free(copy);
-    mem_free(b);
-    mem_free(s);
+    rw_testbed_free(t);
     return 0;
 }

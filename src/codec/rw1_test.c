@@ -6,37 +6,18 @@
 
 #include <math.h>
 
-#include "base/mem.h"
-#include "base/rand.h"
-#include "codec/rw1.h"
-#include "codec/wire_put.h"
+#include "codec/rw_testbed.h"
 #include "model/sample.h"
-
-struct fixture {
-    struct rw1_reader r;
-    struct batch b;
-    struct sides s;
-    struct buf request, series;
-    struct why why;
-};
 
 static int set_up(void **state)
 {
-    struct fixture *f = mem_new(sizeof *f);
-    rw1_init(&f->r);
-    buf_init(&f->request, 1 << 24);
-    buf_init(&f->series, 1 << 24);
-    *state = f;
+    *state = rw_testbed_new();
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *f = *state;
-    rw1_done(&f->r);
-    buf_done(&f->request);
-    buf_done(&f->series);
-    mem_free(f);
+    rw_testbed_free(*state);
     return 0;
 }
 
@@ -52,30 +33,26 @@ static void put_sample(struct buf *out, double value, int64_t ts_ms)
     buf_done(&b);
 }
 
-static void end_series(struct fixture *f)
+static void end_series(struct rw_testbed *f)
 {
-    wire_put_bytes(&f->request, 1, buf_str(&f->series));
-    buf_clear(&f->series);
+    rw_testbed_end_series(f, 1);
 }
 
-/* Reads the request from memory that ends right behind its slack. */
-static uint8_t *begin(struct fixture *f)
+static uint8_t *begin(struct rw_testbed *f)
 {
-    uint8_t *copy = mem_new(f->request.n + CODEC_SLACK);
-    if (f->request.n)
-        memcpy(copy, f->request.p, f->request.n);
-    rw1_begin(&f->r, str_of((const char *)copy, f->request.n));
+    uint8_t *copy = rw_testbed_copy(buf_str(&f->request));
+    rw1_begin(&f->r1, str_of((const char *)copy, f->request.n));
     return copy;
 }
 
-static int next(struct fixture *f)
+static int next(struct rw_testbed *f)
 {
-    return rw1_next(&f->r, &f->b, &f->s, &f->why);
+    return rw1_next(&f->r1, &f->b, &f->s, &f->why);
 }
 
 static void samples_come_with_the_label_bytes_of_the_request(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     labels_put(&f->series, STR("__name__"), STR("up"));
     labels_put(&f->series, STR("job"), STR("x"));
     put_sample(&f->series, 1.5, 1700000000123);
@@ -106,7 +83,7 @@ static void samples_come_with_the_label_bytes_of_the_request(void **state)
 
 static void labels_that_lie_apart_are_put_together(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     labels_put(&f->series, STR("__name__"), STR("up"));
     for (int i = 1; i <= 300; i++)
         put_sample(&f->series, i, i);
@@ -128,7 +105,7 @@ static void labels_that_lie_apart_are_put_together(void **state)
 
 static void exemplars_and_metadata_come_beside(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     struct buf b;
     buf_init(&b, 1000);
     labels_put(&f->series, STR("__name__"), STR("a_total"));
@@ -186,7 +163,7 @@ static void put_histogram(struct buf *out, size_t buckets)
 
 static void native_histograms_are_rows_too(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     labels_put(&f->series, STR("__name__"), STR("h"));
     put_histogram(&f->series, 4);
     put_histogram(&f->series, HISTOGRAM_BUCKETS_MAX + 1);
@@ -205,7 +182,7 @@ static void native_histograms_are_rows_too(void **state)
 
 static void a_cut_off_request_is_an_error_with_its_place(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     labels_put(&f->series, STR("__name__"), STR("up"));
     put_sample(&f->series, 1.5, 5);
     end_series(f);
@@ -219,11 +196,18 @@ static void a_cut_off_request_is_an_error_with_its_place(void **state)
     }
 }
 
+static size_t read_all(struct rw_testbed *f, const uint8_t *copy)
+{
+    size_t batches = 0;
+    rw1_begin(&f->r1, str_of((const char *)copy, f->request.n));
+    while (next(f) > 0)
+        batches++;
+    return batches;
+}
+
 static void damaged_requests_do_no_harm(void **state)
 {
-    struct fixture *f = *state;
-    struct rand rand;
-    rand_init(&rand, 5);
+    struct rw_testbed *f = *state;
     for (int i = 0; i < 20; i++) {
         labels_put(&f->series, STR("__name__"), STR("up"));
         labels_put(&f->series, STR("job"), STR("x"));
@@ -232,15 +216,7 @@ static void damaged_requests_do_no_harm(void **state)
             put_histogram(&f->series, 3);
         end_series(f);
     }
-    for (int i = 0; i < 20000; i++) {
-        uint8_t *copy = begin(f);
-        for (int k = 0; k < 4; k++)
-            copy[rand_below(&rand, f->request.n)] = (uint8_t)rand_u64(&rand);
-        size_t rounds = 0;
-        while (next(f) > 0)
-            assert_true(rounds++ < 100);
-        mem_free(copy);
-    }
+    assert_true(rw_testbed_survives(f, read_all));
 }
 
 int main(void)

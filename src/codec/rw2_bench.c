@@ -1,10 +1,7 @@
 /* Reads a made-up remote write 2.0 request again and again: nanoseconds a sample. */
 #include <stdio.h>
-#include <time.h>
 
-#include "base/mem.h"
-#include "codec/rw2.h"
-#include "codec/wire_put.h"
+#include "codec/rw_testbed.h"
 
 enum { SERIES = 10000, ROUNDS = 100, FIXED = 10 };
 
@@ -26,51 +23,35 @@ static void put_series(struct buf *out, unsigned i)
     buf_done(&inner);
 }
 
-/* Time on the processor: other load of the machine does not count. */
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 int main(void)
 {
     static const char *const TEXTS[FIXED] = {"",       "__name__", "node_disk_read_bytes_total",
                                              "device", "instance", "job",
                                              "node",   "zone",     "eu-central-1a",
                                              "unused"};
-    struct buf request;
-    struct rw2_reader r;
-    struct batch *b = mem_new(sizeof *b);
-    struct sides *s = mem_new(sizeof *s);
+    struct rw_testbed *t = rw_testbed_new();
     size_t samples = 0;
     char text[32];
-    buf_init(&request, 64 << 20);
     for (size_t i = 0; i < FIXED; i++)
-        wire_put_bytes(&request, 4, str_c(TEXTS[i]));
+        wire_put_bytes(&t->request, 4, str_c(TEXTS[i]));
     for (unsigned i = 0; i < 200; i++) {
         int n = snprintf(text, sizeof text, i < 100 ? "host-%03u:9100" : "dev%02u", i % 100);
-        wire_put_bytes(&request, 4, str_of(text, (size_t)n));
+        wire_put_bytes(&t->request, 4, str_of(text, (size_t)n));
     }
     for (unsigned i = 0; i < SERIES; i++)
-        put_series(&request, i);
-    size_t n = request.n;
-    buf_put(&request, (char[CODEC_SLACK]){0}, CODEC_SLACK);
+        put_series(&t->request, i);
+    size_t n = t->request.n;
+    buf_put(&t->request, (char[CODEC_SLACK]){0}, CODEC_SLACK);
 
-    rw2_init(&r);
-    int64_t from = cpu_ns();
+    int64_t from = rw_testbed_cpu_ns();
     for (int i = 0; i < ROUNDS; i++) {
-        if (rw2_begin(&r, str_of(request.p, n), NULL))
+        if (rw2_begin(&t->r2, str_of(t->request.p, n), NULL))
             return 1;
-        while (rw2_next(&r, b, s, NULL) > 0)
-            samples += b->n;
+        while (rw2_next(&t->r2, &t->b, &t->s, NULL) > 0)
+            samples += t->b.n;
     }
-    double ns = (double)(cpu_ns() - from);
+    double ns = (double)(rw_testbed_cpu_ns() - from);
     printf("rw2: %.2f ns a sample, %zu bytes a series\n", ns / (double)samples, n / SERIES);
-    rw2_done(&r);
-    buf_done(&request);
-    mem_free(b);
-    mem_free(s);
+    rw_testbed_free(t);
     return samples == (size_t)SERIES * ROUNDS ? 0 : 1;
 }

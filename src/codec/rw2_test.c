@@ -4,40 +4,21 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/mem.h"
-#include "base/rand.h"
-#include "codec/rw2.h"
-#include "codec/wire_put.h"
-
-struct fixture {
-    struct rw2_reader r;
-    struct batch b;
-    struct sides s;
-    struct buf request, series;
-    struct why why;
-};
+#include "codec/rw_testbed.h"
 
 static int set_up(void **state)
 {
-    struct fixture *f = mem_new(sizeof *f);
-    rw2_init(&f->r);
-    buf_init(&f->request, 1 << 24);
-    buf_init(&f->series, 1 << 24);
-    *state = f;
+    *state = rw_testbed_new();
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *f = *state;
-    rw2_done(&f->r);
-    buf_done(&f->request);
-    buf_done(&f->series);
-    mem_free(f);
+    rw_testbed_free(*state);
     return 0;
 }
 
-static void put_symbols(struct fixture *f)
+static void put_symbols(struct rw_testbed *f)
 {
     const char *const texts[] = {
         "", "__name__", "up_total", "job", "a job with a name of more than 32 bytes", "helps", "s"};
@@ -67,32 +48,29 @@ static void put_sample(struct buf *out, double value, int64_t ts_ms, int64_t sta
     buf_done(&b);
 }
 
-static void end_series(struct fixture *f)
+static void end_series(struct rw_testbed *f)
 {
-    wire_put_bytes(&f->request, 5, buf_str(&f->series));
-    buf_clear(&f->series);
+    rw_testbed_end_series(f, 5);
 }
 
-static uint8_t *copy_of(struct fixture *f)
+static uint8_t *copy_of(struct rw_testbed *f)
 {
-    uint8_t *copy = mem_new(f->request.n + CODEC_SLACK);
-    memcpy(copy, f->request.p, f->request.n);
-    return copy;
+    return rw_testbed_copy(buf_str(&f->request));
 }
 
-static int begin(struct fixture *f, const uint8_t *copy)
+static int begin(struct rw_testbed *f, const uint8_t *copy)
 {
-    return rw2_begin(&f->r, str_of((const char *)copy, f->request.n), &f->why);
+    return rw2_begin(&f->r2, str_of((const char *)copy, f->request.n), &f->why);
 }
 
-static int next(struct fixture *f)
+static int next(struct rw_testbed *f)
 {
-    return rw2_next(&f->r, &f->b, &f->s, &f->why);
+    return rw2_next(&f->r2, &f->b, &f->s, &f->why);
 }
 
 static void keys_are_put_together_from_symbols(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     put_symbols(f);
     put_refs(&f->series, 1, (const uint64_t[]){1, 2, 3, 4}, 4);
     put_sample(&f->series, 1.5, 1700000000123, 5);
@@ -134,7 +112,7 @@ static void keys_are_put_together_from_symbols(void **state)
 
 static void a_bad_series_costs_itself_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     put_symbols(f);
     put_refs(&f->series, 1, (const uint64_t[]){1, 99}, 2); /* no such symbol */
     put_sample(&f->series, 1, 1, 0);
@@ -166,7 +144,7 @@ static void a_bad_series_costs_itself_alone(void **state)
 
 static void the_first_symbol_is_empty(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     wire_put_bytes(&f->request, 4, STR("x"));
     uint8_t *copy = copy_of(f);
     assert_int_equal(begin(f, copy), -ERR_FORMAT);
@@ -175,7 +153,7 @@ static void the_first_symbol_is_empty(void **state)
 
 static void a_long_series_goes_over_many_batches(void **state)
 {
-    struct fixture *f = *state;
+    struct rw_testbed *f = *state;
     put_symbols(f);
     for (int i = 0; i < 1000; i++) {
         put_sample(&f->series, i, i + 1, 0);
@@ -198,27 +176,26 @@ static void a_long_series_goes_over_many_batches(void **state)
     mem_free(copy);
 }
 
+static size_t read_all(struct rw_testbed *f, const uint8_t *copy)
+{
+    size_t batches = 0;
+    if (begin(f, copy))
+        return 0;
+    while (next(f) > 0)
+        batches++;
+    return batches;
+}
+
 static void damaged_requests_do_no_harm(void **state)
 {
-    struct fixture *f = *state;
-    struct rand rand;
-    rand_init(&rand, 5);
+    struct rw_testbed *f = *state;
     put_symbols(f);
     for (int i = 0; i < 20; i++) {
         put_refs(&f->series, 1, (const uint64_t[]){1, 2, 3, 4}, 4);
         put_sample(&f->series, i, i + 1, i);
         end_series(f);
     }
-    for (int i = 0; i < 20000; i++) {
-        uint8_t *copy = copy_of(f);
-        for (int k = 0; k < 4; k++)
-            copy[rand_below(&rand, f->request.n)] = (uint8_t)rand_u64(&rand);
-        size_t rounds = 0;
-        if (begin(f, copy) == 0)
-            while (next(f) > 0)
-                assert_true(rounds++ < 100);
-        mem_free(copy);
-    }
+    assert_true(rw_testbed_survives(f, read_all));
 }
 
 int main(void)
