@@ -30,39 +30,20 @@ static enum http_cors any(void *context, struct str origin)
     return str_eq(origin, STR("http://foe.example")) ? HTTP_CORS_NONE : HTTP_CORS_ANY;
 }
 
-static void run_site(void *context)
-{
-    (void)context;
-    loop_run(site.loop);
-}
-
 static int start(void **state)
 {
     static const struct http_route ROUTES[] = {{HTTP_GET, "/events", 0, on_events, NULL}};
     static const struct http_config CONFIG = {
         .routes = ROUTES, .routes_n = COUNTOF(ROUTES), .cors = any};
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
     (void)state;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    site.port = ntohs(a.sin_port);
-    assert_int_equal(loop_new(&site.loop), 0);
-    assert_int_equal(http_server_new(site.loop, &CONFIG, &site.server), 0);
-    assert_int_equal(http_server_listen(site.server, fd), 0);
-    thread_start(&site.thread, "site", run_site, NULL);
+    loopback_start(&site.at, &CONFIG);
     return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
-    loop_stop(site.loop);
-    thread_join(&site.thread);
-    http_server_free(site.server);
-    loop_free(site.loop);
+    loopback_stop(&site.at);
     buf_done(&heard);
     return 0;
 }
@@ -93,10 +74,10 @@ static void what_is_flushed_arrives_before_the_end(void **state)
     char room[4096];
     int fd = dial();
     (void)state;
-    say(fd, STR("GET /events HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    loopback_say(fd, STR("GET /events HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
     size_t n = hear_until(fd, "data: one\n\n", room, sizeof room);
     assert_non_null(memmem(room, n, "Transfer-Encoding: chunked\r\n", 28));
-    loop_post(site.loop, end_events, wait_for_held());
+    loop_post(site.at.loop, end_events, wait_for_held());
     assert_true(str_ends(hear_all(fd), STR("data: two\n\n\r\n0\r\n\r\n")));
 }
 
@@ -124,8 +105,8 @@ static void what_is_flushed_can_be_unpacked_before_the_end(void **state)
     size_t n = 0, packed_n = 0;
     const char *body = NULL;
     (void)state;
-    say(fd, STR("GET /events HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n"
-                "Connection: close\r\n\r\n"));
+    loopback_say(fd, STR("GET /events HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n"
+                         "Connection: close\r\n\r\n"));
     /* Two flushes: each ends with the mark of one (00 00 ff ff). */
     for (int marks = 0; marks < 2;) {
         ssize_t got = read(fd, room + n, sizeof room - 1 - n);
@@ -147,7 +128,7 @@ static void what_is_flushed_can_be_unpacked_before_the_end(void **state)
     assert_int_equal(z.total_out, 11);
     assert_memory_equal(plain, "data: one\n\n", 11);
     inflateEnd(&z);
-    loop_post(site.loop, end_events, wait_for_held());
+    loop_post(site.at.loop, end_events, wait_for_held());
     assert_true(hear_all(fd).n > 0);
 }
 

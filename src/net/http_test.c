@@ -139,11 +139,6 @@ static enum http_cors cors(void *context, struct str origin)
     return str_eq(origin, STR("http://friend.example")) ? HTTP_CORS_ORIGIN : HTTP_CORS_NONE;
 }
 
-static void run_site(void *context)
-{
-    loop_run(site.loop);
-}
-
 static int start(void **state)
 {
     static const struct http_config config = {
@@ -160,29 +155,16 @@ static int start(void **state)
         .lane = 3,
         .cors = cors,
     };
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(fd, 1024), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    site.port = ntohs(a.sin_port);
     buf_init(&site.large, 1024 * 1024);
     for (int i = 0; site.large.n < 200000; i++)
         buf_printf(&site.large, "line %d of an answer that can be packed well\n", i);
-    assert_int_equal(loop_new(&site.loop), 0);
-    assert_int_equal(http_server_new(site.loop, &config, &site.server), 0);
-    assert_int_equal(http_server_listen(site.server, fd), 0);
-    thread_start(&site.thread, "site", run_site, NULL);
+    loopback_start(&site.at, &config);
     return 0;
 }
 
 static int stop(void **state)
 {
-    loop_stop(site.loop);
-    thread_join(&site.thread);
-    http_server_free(site.server);
-    loop_free(site.loop);
+    loopback_stop(&site.at);
     buf_done(&site.large);
     return 0;
 }
@@ -225,7 +207,7 @@ static void requests_may_come_byte_by_byte(void **state)
                           "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     int fd = dial();
     for (size_t i = 0; i < text.n; i++) {
-        say(fd, str_sub(text, i, i + 1));
+        loopback_say(fd, str_sub(text, i, i + 1));
         usleep(200);
     }
     struct str a = hear_all(fd);
@@ -264,7 +246,7 @@ static void bodies_of_every_size_come_through_whole(void **state)
             buf_put(&b, body, size);
         buf_put_str(&b, STR("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
         int fd = dial();
-        say(fd, buf_str(&b));
+        loopback_say(fd, buf_str(&b));
         struct str a = hear_all(fd);
         assert_int_equal(status_of(a), 200);
         struct str got = body_of(a);
@@ -279,12 +261,12 @@ static void bodies_of_every_size_come_through_whole(void **state)
 static void a_client_that_asks_first_is_told_to_go_on(void **state)
 {
     int fd = dial();
-    say(fd, STR("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
-                "Connection: close\r\nContent-Length: 3\r\n\r\n"));
+    loopback_say(fd, STR("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                         "Connection: close\r\nContent-Length: 3\r\n\r\n"));
     char first[64] = "";
     assert_int_equal(read(fd, first, sizeof first - 1), 25);
     assert_string_equal(first, "HTTP/1.1 100 Continue\r\n\r\n");
-    say(fd, STR("abc"));
+    loopback_say(fd, STR("abc"));
     assert_text(body_of(hear_all(fd)), "abc");
 
     struct str a = ASK("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
@@ -411,7 +393,7 @@ static void long_heads_are_refused(void **state)
 static void long_bodies_are_refused_before_they_are_read(void **state)
 {
     int fd = dial();
-    say(fd, STR("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4194305\r\n\r\n"));
+    loopback_say(fd, STR("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4194305\r\n\r\n"));
     assert_int_equal(status_of(hear_all(fd)), 413);
     assert_int_equal(status_of(ASK("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")),
                      413);
@@ -444,7 +426,7 @@ static void chunk_extensions_cannot_be_endless(void **state)
     for (int i = 0; i < 300000; i++)
         buf_put_c(&b, 'x');
     int fd = dial();
-    say(fd, buf_str(&b));
+    loopback_say(fd, buf_str(&b));
     assert_int_equal(status_of(hear_all(fd)), 400);
     buf_done(&b);
 }
@@ -457,7 +439,7 @@ static void bodies_share_a_budget(void **state)
     while (b.n < BODY_MAX)
         buf_put_c(&b, 'x');
     int fd = dial();
-    say(fd, buf_str(&b));
+    loopback_say(fd, buf_str(&b));
     usleep(50000);
     struct str a = ASK("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n");
     assert_int_equal(status_of(a), 503);
@@ -472,7 +454,7 @@ static void bodies_share_a_budget(void **state)
     for (int i = 0; i < 50 && body_of(a).n < 4000000; i++) {
         usleep(20000);
         fd = dial();
-        say(fd, buf_str(&b));
+        loopback_say(fd, buf_str(&b));
         a = hear_all(fd);
     }
     assert_int_equal(body_of(a).n, 4000000);
@@ -485,8 +467,9 @@ static void half_requests_time_out_and_do_not_stop_others(void **state)
     static int fds[HALVES];
     for (int i = 0; i < HALVES; i++) {
         fds[i] = dial();
-        say(fds[i], i % 2 ? STR("GET /hello HTTP/1.1\r\nHo")
-                          : STR("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"));
+        loopback_say(fds[i],
+                     i % 2 ? STR("GET /hello HTTP/1.1\r\nHo")
+                           : STR("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"));
     }
     assert_int_equal(status_of(ASK("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")), 200);
     for (int i = 0; i < HALVES; i++)
@@ -517,7 +500,7 @@ static void a_reader_that_does_not_read_is_dropped(void **state)
 {
     int fd = dial();
     atomic_store(&site.gone_seen, 0);
-    say(fd, STR("GET /shout HTTP/1.1\r\nHost: h\r\n\r\n"));
+    loopback_say(fd, STR("GET /shout HTTP/1.1\r\nHost: h\r\n\r\n"));
     for (int i = 0; i < 200 && !atomic_load(&site.gone_seen); i++)
         usleep(10000);
     assert_int_equal(atomic_load(&site.gone_seen), 2);
@@ -661,11 +644,11 @@ static struct http_request *wait_for_held(void)
 static void an_answer_may_come_later(void **state)
 {
     int fd = dial();
-    say(fd, STR("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"
-                "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    loopback_say(fd, STR("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"
+                         "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
     struct http_request *r = wait_for_held();
     assert_false(http_gone(r));
-    loop_post(site.loop, answer_held, NULL);
+    loop_post(site.at.loop, answer_held, NULL);
     struct str a = hear_all(fd);
     assert_int_equal(count_of(a, STR("HTTP/1.1 200")), 2);
     assert_true(str_search(a, STR("here")) < str_search(a, STR("hello")));
@@ -674,13 +657,13 @@ static void an_answer_may_come_later(void **state)
 static void a_handler_learns_that_its_client_has_gone(void **state)
 {
     int fd = dial();
-    say(fd, STR("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"));
+    loopback_say(fd, STR("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"));
     struct http_request *r = wait_for_held();
     close(fd);
     for (int i = 0; i < 500 && !http_gone(r); i++)
         usleep(2000);
     assert_true(http_gone(r));
-    loop_post(site.loop, answer_held, NULL);
+    loop_post(site.at.loop, answer_held, NULL);
     for (int i = 0; i < 500 && atomic_load(&site.held); i++)
         usleep(2000);
 }
@@ -694,18 +677,18 @@ static void on_drained(void *context)
 
 static void drain(void *context)
 {
-    http_server_drain(site.server, on_drained, NULL);
+    http_server_drain(site.at.server, on_drained, NULL);
 }
 
 static void a_server_drains_after_its_last_answer(void **state)
 {
     int fd = dial(), idle = dial();
-    say(fd, STR("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"));
+    loopback_say(fd, STR("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"));
     wait_for_held();
-    loop_post(site.loop, drain, NULL);
+    loop_post(site.at.loop, drain, NULL);
     assert_int_equal(hear_all(idle).n, 0);
     assert_int_equal(atomic_load(&drained), 0);
-    loop_post(site.loop, answer_held, NULL);
+    loop_post(site.at.loop, answer_held, NULL);
     struct str a = hear_all(fd);
     assert_true(has(a, "Connection: close\r\n"));
     for (int i = 0; i < 500 && !atomic_load(&drained); i++)

@@ -6,26 +6,13 @@
 #ifndef NET_HTTP_TEST_CLIENT_H
 #define NET_HTTP_TEST_CLIENT_H
 
-#include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "net/http.h"
-#include "os/thread.h"
+#include "net/loopback_test.h"
 
 /* The server on a thread of its own, which http_test.c starts and looks into. */
 static struct {
-    struct loop *loop;
-    struct http_server *server;
-    struct thread thread;
-    uint16_t port;
+    struct loopback at;
     _Atomic int handled, gone_seen, slow_started;
     struct http_request *_Atomic held;
     struct buf large;
@@ -33,24 +20,7 @@ static struct {
 
 static int dial(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons(site.port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = {.tv_sec = 10};
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    return fd;
-}
-
-static void say(int fd, struct str text)
-{
-    while (text.n > 0) {
-        ssize_t n = send(fd, text.p, text.n, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        text = str_sub(text, (size_t)n, text.n);
-    }
+    return loopback_dial(site.at.port);
 }
 
 static struct buf heard;
@@ -60,13 +30,7 @@ static struct str hear_all(int fd)
 {
     buf_done(&heard);
     buf_init(&heard, 256 * 1024 * 1024);
-    for (;;) {
-        ssize_t n = read(fd, buf_reserve(&heard, 65536), 65536);
-        if (n <= 0)
-            break;
-        buf_commit(&heard, (size_t)n);
-    }
-    close(fd);
+    loopback_hear(fd, &heard);
     return buf_str(&heard);
 }
 
@@ -74,7 +38,7 @@ static struct str hear_all(int fd)
 static struct str ask(struct str text)
 {
     int fd = dial();
-    say(fd, text);
+    loopback_say(fd, text);
     shutdown(fd, SHUT_WR);
     return hear_all(fd);
 }

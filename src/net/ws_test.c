@@ -1,6 +1,5 @@
 #include "net/ws.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -8,16 +7,14 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <wslay/wslay.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/loopback_test.h"
 #include "net/ws_parse.h"
-#include "os/thread.h"
 
 enum { MESSAGE_MAX = 1024 * 1024 };
 
@@ -142,10 +139,7 @@ static void close_frames_are_checked(void **state)
 /* ---- a server that echoes, and libwslay as its client */
 
 static struct {
-    struct loop *loop;
-    struct http_server *server;
-    struct thread thread;
-    uint16_t port;
+    struct loopback at;
     _Atomic int closed_with, messages;
     struct ws *_Atomic last;
 } site;
@@ -178,11 +172,6 @@ static void on_socket(struct http_request *r, void *context)
         atomic_store(&site.last, w);
 }
 
-static void run_site(void *context)
-{
-    loop_run(site.loop);
-}
-
 static int start(void **state)
 {
     static const struct http_route routes[] = {{HTTP_GET, "/ws", 0, on_socket, NULL}};
@@ -190,26 +179,13 @@ static int start(void **state)
         .routes = routes,
         .routes_n = 1,
         .limits = {.header_timeout_ms = 500, .write_queue_max = 8 * 1024 * 1024}};
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    site.port = ntohs(a.sin_port);
-    assert_int_equal(loop_new(&site.loop), 0);
-    assert_int_equal(http_server_new(site.loop, &config, &site.server), 0);
-    assert_int_equal(http_server_listen(site.server, fd), 0);
-    thread_start(&site.thread, "site", run_site, NULL);
+    loopback_start(&site.at, &config);
     return 0;
 }
 
 static int stop(void **state)
 {
-    loop_stop(site.loop);
-    thread_join(&site.thread);
-    http_server_free(site.server);
-    loop_free(site.loop);
+    loopback_stop(&site.at);
     return 0;
 }
 
@@ -220,14 +196,7 @@ static int stop(void **state)
 
 static int dial(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons(site.port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = {.tv_sec = 10};
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    return fd;
+    return loopback_dial(site.at.port);
 }
 
 static struct str hear_head(int fd, char *to, size_t size)
@@ -485,14 +454,14 @@ static void on_drained(void *context)
 
 static void drain(void *context)
 {
-    http_server_drain(site.server, on_drained, NULL);
+    http_server_drain(site.at.server, on_drained, NULL);
 }
 
 static void a_draining_server_says_goodbye(void **state)
 {
     struct client c;
     client_open(&c);
-    loop_post(site.loop, drain, NULL);
+    loop_post(site.at.loop, drain, NULL);
     while (c.code == 0 && client_recv(&c) == 0)
         ;
     assert_int_equal(c.code, 1001);

@@ -4,13 +4,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "codec/wire_put.h"
-#include "os/thread.h"
+#include "net/loopback_test.h"
 #include "pack/budget.h"
 #include "pack/pack.h"
 #include "receive/metrics_push.h"
@@ -98,25 +94,15 @@ static const struct sink_ops STORE = {store_tenant, store_append, store_exemplar
 /* ---- a server on a thread of its own */
 
 static struct {
-    struct loop *loop;
-    struct http_server *server;
-    struct thread thread;
+    struct loopback at;
     struct remote_write *rw;
     struct metrics_push *push;
     struct http_route routes[2];
     struct clock_manual clock;
-    uint16_t port;
 } site;
-
-static void run(void *context)
-{
-    loop_run(site.loop);
-}
 
 static int set_up(void **state)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
     store.sink.ops = &STORE;
     buf_init(&store.seen, 1 << 24);
     clock_manual_init(&site.clock, 1700000000000);
@@ -124,35 +110,26 @@ static int set_up(void **state)
     site.push = metrics_push_new(&store.sink, &site.clock.clock);
     remote_write_routes(site.rw, &site.routes[0]);
     metrics_push_routes(site.push, &site.routes[1]);
-    assert_int_equal(loop_new(&site.loop), 0);
-    struct http_config config = {.routes = site.routes, .routes_n = 2};
-    assert_int_equal(http_server_new(site.loop, &config, &site.server), 0);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    site.port = ntohs(a.sin_port);
-    assert_int_equal(http_server_listen(site.server, fd), 0);
-    thread_start(&site.thread, "server", run, NULL);
+    const struct http_config config = {.routes = site.routes, .routes_n = 2};
+    loopback_start(&site.at, &config);
     return 0;
 }
 
 static void stop(void *context)
 {
-    loop_stop(site.loop);
+    loop_stop(site.at.loop);
 }
 
 static void drain(void *context)
 {
-    http_server_drain(site.server, stop, NULL);
+    http_server_drain(site.at.server, stop, NULL);
 }
 
 static int tear_down(void **state)
 {
-    loop_post(site.loop, drain, NULL);
-    thread_join(&site.thread);
-    http_server_free(site.server);
-    loop_free(site.loop);
+    loop_post(site.at.loop, drain, NULL);
+    thread_join(&site.at.thread);
+    loopback_free(&site.at);
     remote_write_free(site.rw);
     metrics_push_free(site.push);
     buf_done(&store.seen);
@@ -162,31 +139,17 @@ static int tear_down(void **state)
 /* Sends a request and gives the whole answer, NUL-terminated; its status is the return value. */
 static int post(const char *path, const char *headers, struct str body, struct buf *answer)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons(site.port),
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct buf request;
-    char part[4096];
-    ssize_t got;
-    size_t sent = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    int fd = loopback_dial(site.at.port);
     buf_init(&request, 1 << 26);
     buf_printf(&request,
                "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n",
                path, body.n, headers);
     buf_put_str(&request, body);
-    while (sent < request.n) {
-        got = send(fd, request.p + sent, request.n - sent, MSG_NOSIGNAL);
-        if (got <= 0)
-            break; /* refused before the end: the answer is there */
-        sent += (size_t)got;
-    }
+    loopback_say(fd, buf_str(&request));
     buf_clear(answer);
-    while ((got = recv(fd, part, sizeof part, 0)) > 0)
-        buf_put(answer, part, (size_t)got);
+    loopback_hear(fd, answer);
     buf_put_c(answer, 0);
-    close(fd);
     buf_done(&request);
     assert_true(answer->n > 12 && strncmp(answer->p, "HTTP/1.1 ", 9) == 0);
     uint64_t status = 0;

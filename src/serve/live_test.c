@@ -10,7 +10,7 @@ static int live_open(void)
                      "GET /api/live HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                     site.port);
+                     site.at.port);
     assert_int_equal(send(fd, text, (size_t)n, MSG_NOSIGNAL), n);
     buf_done(&heard);
     buf_init(&heard, 4 * 1024 * 1024);

@@ -6,22 +6,13 @@
 #ifndef SERVE_SERVE_TESTBED_H
 #define SERVE_SERVE_TESTBED_H
 
-#include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/mem.h"
-#include "os/loop.h"
-#include "os/thread.h"
+#include "net/loopback_test.h"
 #include "query/promql/promqltest.h"
 #include "text/json.h"
 #include "serve/serve.h"
@@ -40,10 +31,7 @@ static struct {
     struct serve *serve;
     struct health *health;
     struct pool *pool;
-    struct loop *loop;
-    struct http_server *server;
-    struct thread thread;
-    uint16_t port;
+    struct loopback at;
     const struct query_settings *query; /* of the next start(); NULL: the defaults */
     int64_t base_ms;                    /* when the test began, whole seconds */
     void (*rules)(struct rules *r, struct arena *a, struct rules_view *ret);
@@ -323,24 +311,6 @@ static void fill(void)
     }
 }
 
-static void run_loop(void *context)
-{
-    (void)context;
-    loop_run(site.loop);
-}
-
-static int open_socket(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    site.port = ntohs(a.sin_port);
-    return fd;
-}
-
 UNUSED static int start(void **state)
 {
     static const struct sink_ops SINK = {
@@ -396,21 +366,17 @@ UNUSED static int start(void **state)
                                .cors = serve_cors,
                                .cors_context = site.serve};
     http.routes = serve_routes(site.serve, &http.routes_n);
-    assert_int_equal(loop_new(&site.loop), 0);
-    assert_int_equal(http_server_new(site.loop, &http, &site.server), 0);
-    assert_int_equal(http_server_listen(site.server, open_socket()), 0);
-    thread_start(&site.thread, "site", run_loop, NULL);
+    loopback_start(&site.at, &http);
     return 0;
 }
 
 UNUSED static int stop(void **state)
 {
     (void)state;
-    loop_stop(site.loop);
-    thread_join(&site.thread);
+    loop_stop(site.at.loop);
+    thread_join(&site.at.thread);
     pool_free(site.pool);
-    http_server_free(site.server);
-    loop_free(site.loop);
+    loopback_free(&site.at);
     serve_free(site.serve);
     health_free(site.health);
     promqltest_store_free(site.memory);
@@ -423,14 +389,7 @@ static struct buf heard, plain;
 
 UNUSED static int dial(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons(site.port)};
-    struct timeval limit = {.tv_sec = 10};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    return fd;
+    return loopback_dial(site.at.port);
 }
 
 /* Sends a request line with headers; the whole answer. */
@@ -438,24 +397,18 @@ UNUSED static struct str ask(const char *line, const char *headers, const char *
 {
     struct buf b;
     buf_init(&b, 4 << 20);
-    buf_printf(&b, "%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n%s", line, site.port,
-               headers);
+    buf_printf(&b, "%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n%s", line,
+               site.at.port, headers);
     if (body)
         buf_printf(&b, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n",
                    strlen(body));
     buf_printf(&b, "\r\n%s", body ? body : "");
     int fd = dial();
-    assert_int_equal(send(fd, b.p, b.n, MSG_NOSIGNAL), b.n);
+    loopback_say(fd, buf_str(&b));
     buf_done(&b);
     buf_done(&heard);
     buf_init(&heard, 16 * 1024 * 1024);
-    for (;;) {
-        ssize_t n = read(fd, buf_reserve(&heard, 65536), 65536);
-        if (n <= 0)
-            break;
-        buf_commit(&heard, (size_t)n);
-    }
-    close(fd);
+    loopback_hear(fd, &heard);
     return buf_str(&heard);
 }
 
