@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/option.h"
 #include "base/rand.h"
 #include "base/str.h"
 
@@ -139,6 +140,36 @@ static void an_arena_gives_aligned_zeroed_memory(void **state)
     arena_done(&a);
 }
 
+static void a_struct_is_filled_with_the_defaults_of_its_rows(void **state)
+{
+    struct all {
+        bool yes, no;
+        int64_t whole;
+        double real;
+        const char *text, *choice;
+        struct option_list list;
+        int other;
+    } all = {.no = true, .list = {NULL, 7}, .other = 5};
+#define AT(member) offsetof(struct all, member)
+    static const struct option ROWS[] = {
+        {"yes", OPTION_BOOL, AT(yes), "true", 0, 0, NULL, 0, ""},
+        {"no", OPTION_BOOL, AT(no), "false", 0, 0, NULL, 0, ""},
+        {"whole", OPTION_INT, AT(whole), "-9000000000", 0, 0, NULL, 0, ""},
+        {"real", OPTION_REAL, AT(real), "0.5", 0, 0, NULL, 0, ""},
+        {"text", OPTION_TEXT, AT(text), "a b", 0, 0, NULL, 0, ""},
+        {"choice", OPTION_CHOICE, AT(choice), "b", 0, 0, "a|b", 0, ""},
+        {"list", OPTION_LIST, AT(list), "", 0, 0, NULL, 0, ""},
+    };
+    const struct option_table table = {"all", "", false, sizeof all, ROWS, COUNTOF(ROWS)};
+    (void)state;
+    option_defaults(&table, &all);
+    assert_true(all.yes && !all.no && all.whole == -9000000000 && all.real == 0.5);
+    assert_string_equal(all.text, "a b");
+    assert_string_equal(all.choice, "b");
+    assert_int_equal(all.list.n, 0);
+    assert_int_equal(all.other, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_map_keeps_its_keys_through_puts_and_drops),
         cmocka_unit_test(crc32c_gives_the_value_of_rfc_3720),
         cmocka_unit_test(a_long_reason_is_cut_at_a_character),
+        cmocka_unit_test(a_struct_is_filled_with_the_defaults_of_its_rows),
         cmocka_unit_test(an_arena_gives_aligned_zeroed_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
  * say their unit last in the key (interval_ms, size_bytes_max).
  *
  * Flow:    module's table -> conf (reads TOML into the struct) -> module
- * Threads: constant data.
+ * Threads: constant data; pure functions.
  */
 #ifndef BASE_OPTION_H
 #define BASE_OPTION_H
@@ -52,6 +52,10 @@ struct option_table {
     const struct option *rows;
     size_t n;
 };
+
+/* Fills the struct of a table with the defaults of its rows, which it borrows: for who starts
+ * without a configuration. The default of an OPTION_LIST must be empty. */
+void option_defaults(const struct option_table *t, void *ret);
 
 /* What a repeated section is read into. */
 struct option_rows {

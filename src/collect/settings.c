@@ -1,9 +1,7 @@
 #include "collect/settings.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
 #include "base/str.h"
 #include "text/regex.h"
 
@@ -101,36 +99,11 @@ const struct option_table settings_group_options = {
     COUNTOF(GROUP_ROWS),
 };
 
-static void fill(const struct option_table *t, void *out)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        const struct option *o = &t->rows[i];
-        char *at = (char *)out + o->offset;
-        switch (o->type) {
-        case OPTION_BOOL:
-            *(bool *)at = strcmp(o->fallback, "true") == 0;
-            break;
-        case OPTION_INT:
-            *(int64_t *)at = strtoll(o->fallback, NULL, 10);
-            break;
-        case OPTION_TEXT:
-            *(const char **)at = o->fallback;
-            break;
-        case OPTION_LIST:
-            *(struct option_list *)at = (struct option_list){0};
-            break;
-        case OPTION_REAL:
-        case OPTION_CHOICE:
-            must_not_reach(); /* none in these tables */
-        }
-    }
-}
-
 void settings_default(struct settings *ret)
 {
     *ret = (struct settings){0};
-    fill(&settings_options, ret);
-    fill(&settings_intervals_options, &ret->intervals);
+    option_defaults(&settings_options, ret);
+    option_defaults(&settings_intervals_options, &ret->intervals);
 }
 
 static bool known(const char *name)

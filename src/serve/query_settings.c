@@ -1,7 +1,5 @@
 #include "serve/query_settings.h"
 
-#include <stdlib.h>
-
 #define AT(member) offsetof(struct query_settings, member)
 
 static const struct option ROWS[] = {
@@ -53,11 +51,7 @@ const struct option_table query_settings_options = {
 void query_settings_default(struct query_settings *ret)
 {
     *ret = (struct query_settings){0};
-    for (size_t i = 0; i < COUNTOF(ROWS); i++) {
-        if (ROWS[i].type == OPTION_INT)
-            *(int64_t *)(void *)((char *)ret + ROWS[i].offset) =
-                strtoll(ROWS[i].fallback, NULL, 10);
-    }
+    option_defaults(&query_settings_options, ret);
 }
 
 int query_settings_check(const struct query_settings *s, struct why *why)

@@ -189,4 +189,7 @@ MUST_USE int template_run(const struct template_set *set, struct str name,
 MUST_USE int template_run_inner(struct template_call *c, struct str name,
                                 const struct template_value *dot, struct buf *out, struct why *why);
 
+/* Appends s escaped for HTML, as html/template does; it is good in XML too. */
+void template_escape_html(struct str s, struct buf *out);
+
 #endif

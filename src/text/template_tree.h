@@ -170,7 +170,4 @@ extern const struct template_functions template_builtins;
 /* Appends values as fmt.Sprint does, or as Sprintln does. */
 void template_sprint(const struct template_value *args, size_t n, bool line, struct buf *out);
 
-/* Appends s escaped for HTML. */
-void template_escape_html(struct str s, struct buf *out);
-
 #endif

@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "os/file.h"
 #include "text/regex.h"
+#include "text/template.h"
 #include "tool/arguments.h"
 
 enum { FAULTS_MAX = 256 << 20, FILE_MAX = 64 << 20 };
@@ -75,26 +76,15 @@ static bool is_wanted(const struct session *s, struct str name)
     return wanted;
 }
 
+/* What XML cannot hold at all becomes a question mark. */
 static void put_xml(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        switch (c) {
-        case '<':
-            buf_put_str(out, STR("&lt;"));
-            break;
-        case '>':
-            buf_put_str(out, STR("&gt;"));
-            break;
-        case '&':
-            buf_put_str(out, STR("&amp;"));
-            break;
-        case '"':
-            buf_put_str(out, STR("&quot;"));
-            break;
-        default:
-            buf_put_c(out, c < ' ' && c != '\n' && c != '\t' ? '?' : (char)c);
-        }
+        if (c < ' ' && c != '\n' && c != '\t')
+            buf_put_c(out, '?');
+        else
+            template_escape_html(str_sub(s, i, i + 1), out);
     }
 }
 

@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -108,13 +107,7 @@ const struct option_table store_tenant_options = {
 void store_settings_init(struct store_settings *s)
 {
     *s = (struct store_settings){0};
-    for (size_t i = 0; i < COUNTOF(ROWS); i++) {
-        char *member = (char *)s + ROWS[i].offset;
-        if (ROWS[i].type == OPTION_INT)
-            *(int64_t *)(void *)member = strtoll(ROWS[i].fallback, NULL, 10);
-        else
-            *(const char **)(void *)member = ROWS[i].fallback;
-    }
+    option_defaults(&store_options, s);
 }
 
 static bool name_is_good(const char *name)
