@@ -74,16 +74,29 @@ static void put_encoded(struct buf *b, struct str text)
     }
 }
 
+/* The view of our page that stands for a page of Prometheus. */
+static struct str view_of(struct str path)
+{
+    if (str_eq(path, STR("/graph")) || str_eq(path, STR("/query")))
+        return STR("/?view=query");
+    if (str_eq(path, STR("/alerts")) || str_eq(path, STR("/rules")))
+        return STR("/?view=alerts");
+    return STR("/");
+}
+
 void page_redirect(struct http_request *r, void *serve)
 {
-    struct str expression;
+    struct str expression, tab;
     struct buf to;
     (void)serve;
     buf_init(&to, 4 * PROMQL_TEXT_MAX);
-    buf_put_c(&to, '/');
+    buf_put_str(&to, view_of(http_path(r)));
     if (http_param(r, STR("g0.expr"), &expression) && expression.n) {
-        buf_put_str(&to, STR("?expr="));
+        buf_put_str(&to, to.n == 1 ? STR("?expr=") : STR("&expr="));
         put_encoded(&to, expression);
+        if (http_param(r, STR("g0.tab"), &tab) &&
+            (str_eq(tab, STR("1")) || str_eq(tab, STR("table"))))
+            buf_put_str(&to, STR("&tab=table"));
     }
     http_reply_header(r, STR("Location"), buf_failed(&to) ? STR("/") : buf_str(&to));
     http_reply(r, 302, STR("text/plain; charset=utf-8"), STR("Found\n"));

@@ -13,8 +13,9 @@
 /* Context: struct serve. Answers "/" and every path that no other route takes. */
 void page_handle(struct http_request *r, void *serve);
 
-/* Context: struct serve. Paths of Prometheus's own pages lead to ours, with the expression that
- * they show (/graph?g0.expr=EXPRESSION of a link in an alert). */
+/* Context: struct serve. Paths of Prometheus's own pages lead to ours: queries (/graph,
+ * /query) with the expression and the table that they show (/graph?g0.expr=EXPRESSION&g0.tab=1 of
+ * a link in an alert), alerts and rules, and the overview for the others. */
 void page_redirect(struct http_request *r, void *serve);
 
 #endif

@@ -229,9 +229,12 @@ static void the_paths_of_prometheus_pages_lead_to_ours(void **state)
 {
     static const struct request ALL[] = {
         {"GET /graph?g0.expr=up%7Ba%3D%22b%22%7D%3E0&g0.tab=1", NULL, 302,
-         "Location: /?expr=up%7Ba%3D%22b%22%7D%3E0\r\n"},
-        {"GET /query", NULL, 302, "Location: /\r\n"},
-        {"GET /alerts", NULL, 302, "Location: /\r\n"},
+         "Location: /?view=query&expr=up%7Ba%3D%22b%22%7D%3E0&tab=table\r\n"},
+        {"GET /query?g0.expr=up&g0.tab=graph", NULL, 302, "Location: /?view=query&expr=up\r\n"},
+        {"GET /query", NULL, 302, "Location: /?view=query\r\n"},
+        {"GET /alerts", NULL, 302, "Location: /?view=alerts\r\n"},
+        {"GET /rules", NULL, 302, "Location: /?view=alerts\r\n"},
+        {"GET /targets", NULL, 302, "Location: /\r\n"},
     };
     (void)state;
     HOLD(ALL);

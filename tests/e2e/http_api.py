@@ -766,7 +766,8 @@ def the_links_of_alerts_lead_to_our_page():
     with Daemon(config=OPEN) as d:
         d.start()
         status, headers, _ = ask(d, "GET", "/graph", {"g0.expr": 'up{job="a"} > 0', "g0.tab": "1"})
-        assert status == 302 and headers["location"] == "/?expr=up%7Bjob%3D%22a%22%7D%20%3E%200"
+        assert status == 302 and headers["location"] == (
+            "/?view=query&expr=up%7Bjob%3D%22a%22%7D%20%3E%200&tab=table")
         assert ask(d, "GET", headers["location"])[0] == 200
 
 

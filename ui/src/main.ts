@@ -1,6 +1,7 @@
 import { mount } from "svelte";
 import "uplot/dist/uPlot.min.css";
 import "./app.css";
+import "./views.css";
 import App from "./App.svelte";
 import { theme } from "./state/theme.svelte";
 

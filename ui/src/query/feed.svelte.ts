@@ -61,7 +61,7 @@ export class Feed {
         this.grid = { start, step, points };
         this.series = result.map((one) => {
           const values = new Array<Cell>(points).fill(null);
-          for (const [t, v] of one.values) {
+          for (const [t, v] of one.values ?? []) {
             const at = Math.round((t - start) / step);
             const number = Number(v.replace("Inf", "Infinity"));
             if (at >= 0 && at < points) values[at] = cell(number);

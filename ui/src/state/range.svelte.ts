@@ -2,6 +2,7 @@
 // so that a link shows the same and the browser's Back undoes a zoom.
 
 import { formatRange, parseTime } from "./time";
+import { onUrl, writeUrl } from "./url";
 
 export const QUICK: readonly { label: string; span: number; title: string }[] = [
   { label: "5m", span: 300, title: "Last 5 minutes" },
@@ -15,6 +16,7 @@ export const QUICK: readonly { label: string; span: number; title: string }[] = 
 const STEPS = [1, 5, 15, 60, 300, 900, 3600] as const;
 const POINTS_MAX = 960;
 const SPAN_MIN = 10;
+const SPAN_DEFAULT = 300;
 
 export type Zone = "browser" | "utc";
 
@@ -38,6 +40,7 @@ class Range {
   constructor() {
     this.readUrl();
     window.addEventListener("popstate", () => this.readUrl());
+    onUrl((query) => this.put(query));
   }
 
   get utc(): boolean {
@@ -52,7 +55,7 @@ class Range {
 
   setLive(span: number): void {
     this.window = { live: true, span, from: 0, to: 0 };
-    this.writeUrl();
+    writeUrl({ sonde: true });
   }
 
   // A window of at least ten seconds, aligned to whole seconds.
@@ -65,12 +68,12 @@ class Range {
       high = low + SPAN_MIN;
     }
     this.window = { live: false, span: high - low, from: low, to: high };
-    this.writeUrl();
+    writeUrl({ sonde: true });
   }
 
   back(): void {
     if (history.state && (history.state as { sonde?: boolean }).sonde) history.back();
-    else this.setLive(300);
+    else this.setLive(SPAN_DEFAULT);
   }
 
   // Moves a fixed window by a part of its span, or freezes the live one and moves it.
@@ -94,7 +97,7 @@ class Range {
 
   setZone(zone: Zone): void {
     this.zone = zone;
-    this.writeUrl(true);
+    writeUrl({ sonde: true }, true);
   }
 
   private readUrl(): void {
@@ -117,20 +120,13 @@ class Range {
     this.window = { live: true, span: Math.min(span, 2592000), from: 0, to: 0 };
   }
 
-  private writeUrl(replace = false): void {
-    const query = new URLSearchParams();
-    if (this.window.live) {
-      const quick = QUICK.find((q) => q.span === this.window.span);
-      query.set("range", quick ? quick.label : `${this.window.span}s`);
-    } else {
+  private put(query: URLSearchParams): void {
+    const quick = QUICK.find((q) => q.span === this.window.span);
+    if (!this.window.live) {
       query.set("from", new Date(this.window.from * 1000).toISOString().replace(".000", ""));
       query.set("to", new Date(this.window.to * 1000).toISOString().replace(".000", ""));
-    }
+    } else if (this.window.span !== SPAN_DEFAULT) query.set("range", quick ? quick.label : `${this.window.span}s`);
     if (this.utc) query.set("tz", "utc");
-    const url = `${location.pathname}?${query.toString()}`;
-    if (url === location.pathname + location.search) return;
-    if (replace) history.replaceState(history.state, "", url);
-    else history.pushState({ sonde: true }, "", url);
   }
 }
 

@@ -1,6 +1,6 @@
 // Numbers with three significant digits and a unit.
 
-export type Unit = "percent" | "bytes" | "byterate" | "count" | "rate" | "seconds" | "celsius" | "rpm" | "watts";
+export type Unit = "percent" | "bytes" | "byterate" | "count" | "rate" | "seconds" | "celsius" | "rpm" | "watts" | "number";
 
 const IEC = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 const SI = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"] as const;
@@ -52,6 +52,8 @@ export function show(v: number | null | undefined, unit: Unit): string {
       return scaled(Math.abs(v) < 0.5 ? 0 : v, 1000, SI);
     case "count":
       return scaled(v, 1000, COUNT);
+    case "number": // any sign, and any size: an expression can give everything
+      return Math.abs(v) >= 1e15 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toPrecision(3) : scaled(v, 1000, COUNT);
     case "rate":
       return `${scaled(v, 1000, COUNT)}/s`;
     case "seconds":
@@ -72,6 +74,7 @@ export function tick(v: number, unit: Unit): string {
     const text = show(Math.abs(v), unit);
     return text.replace(/\.0+(?= |$)/, "").replace(/(\.\d*?[1-9])0+(?= |$)/, "$1").replace(/\.0+\b/, "");
   }
+  if (unit === "number") return show(Number(v.toPrecision(12)), unit).replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, "");
   if (unit === "celsius") return `${v.toFixed(0)} °C`;
   if (unit === "rpm") return v.toFixed(0);
   return show(v, unit);

@@ -1,0 +1,95 @@
+// Which view the page shows, and what each was asked for. All of it is in the URL, as the range is;
+// a link with an expression and no view (`/?expr=up`) opens the query.
+
+import { onUrl, urlText, writeUrl } from "./url";
+
+export const VIEWS = [
+  { name: "overview", title: "Overview", key: "o" },
+  { name: "query", title: "Query", key: "q" },
+  { name: "alerts", title: "Alerts", key: "a" },
+] as const;
+
+export type ViewName = (typeof VIEWS)[number]["name"];
+export type Tab = "graph" | "table";
+
+export const RULE_STATES = ["all", "firing", "pending", "inactive", "failing"] as const;
+export type RuleState = (typeof RULE_STATES)[number];
+
+class View {
+  name = $state<ViewName>("overview");
+  expression = $state("");
+  tab = $state<Tab>("graph");
+  ruleState = $state<RuleState>("all");
+  ruleText = $state("");
+
+  constructor() {
+    this.readUrl();
+    window.addEventListener("popstate", () => this.readUrl());
+    onUrl((query) => this.put(query));
+  }
+
+  // The address of a view, for links: it keeps the range.
+  link(name: ViewName, expression = this.expression): string {
+    return urlText({ view: name === "overview" ? "" : name, expr: name === "query" ? expression : "",
+      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "" });
+  }
+
+  go(name: ViewName, expression = this.expression): void {
+    this.name = name;
+    this.expression = expression;
+    writeUrl({ view: name });
+    window.scrollTo(0, 0);
+  }
+
+  // A click that stays in this page; others (a new tab, a copy) are the browser's.
+  follow(event: MouseEvent, name: ViewName, expression?: string): void {
+    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    this.go(name, expression);
+  }
+
+  run(expression: string): void {
+    this.expression = expression;
+    writeUrl({ view: "query" });
+  }
+
+  show(tab: Tab): void {
+    this.tab = tab;
+    writeUrl({ view: "query" }, true);
+  }
+
+  filter(state: RuleState, text: string): void {
+    this.ruleState = state;
+    this.ruleText = text;
+    writeUrl({ view: "alerts" }, true);
+  }
+
+  private put(query: URLSearchParams): void {
+    if (this.name !== "overview") query.set("view", this.name);
+    if (this.name === "query") {
+      if (this.expression) query.set("expr", this.expression);
+      if (this.tab === "table") query.set("tab", "table");
+    }
+    if (this.name === "alerts") {
+      if (this.ruleState !== "all") query.set("state", this.ruleState);
+      if (this.ruleText) query.set("q", this.ruleText);
+    }
+  }
+
+  private readUrl(): void {
+    const query = new URLSearchParams(location.search);
+    const asked = VIEWS.find((one) => one.name === query.get("view"));
+    const expression = query.get("expr");
+    this.name = asked?.name ?? (expression ? "query" : "overview");
+    if (this.name === "query") {
+      this.expression = expression ?? "";
+      this.tab = query.get("tab") === "table" ? "table" : "graph";
+    }
+    if (this.name === "alerts") {
+      this.ruleState = RULE_STATES.find((one) => one === query.get("state")) ?? "all";
+      this.ruleText = query.get("q") ?? "";
+    }
+  }
+}
+
+export const view = new View();
