@@ -1,137 +1,13 @@
-// The page in a real browser: starts the daemon on a free port with an empty data directory and
-// looks at what a new user sees. Needs chromium (SONDE_CHROMIUM, default /usr/bin/chromium) and
-// ui/node_modules; where one of them is missing it says so and counts as skipped.
+// The overview in a real browser: starts the daemon on a free port with an empty data directory and
+// looks at what a new user sees.
 //
 // usage: node tests/browser/overview_test.mjs [BINARY]
-import { spawn } from "node:child_process";
-import { createServer } from "node:net";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { hostname, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { hostname } from "node:os";
+import { axe, begin, check, finish, must, sleep, until } from "./_page.mjs";
 
-const root = resolve(fileURLToPath(new URL("../..", import.meta.url)));
-const binary = resolve(process.argv[2] ?? process.env.SONDE_BINARY ?? join(root, "build/sonde"));
-const chromiumPath = process.env.SONDE_CHROMIUM ?? "/usr/bin/chromium";
-
-function skip(why) {
-  console.log(`${why}\n0 passed, 0 failed, 1 skipped`);
-  process.exit(0);
-}
-if (!existsSync(chromiumPath)) skip(`${chromiumPath} is missing (apt-get install chromium)`);
-if (!existsSync(join(root, "ui/node_modules/playwright-core"))) skip("ui/node_modules is missing (npm ci in ui/)");
-if (!existsSync(binary)) {
-  console.error(`${binary} is missing: build it first`);
-  process.exit(1);
-}
-const require = createRequire(join(root, "ui/package.json"));
-const { chromium } = require("playwright-core");
-const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-
-let failures = 0;
-let passed = 0;
-const errors = [];
-
-async function check(name, f) {
-  const began = Date.now();
-  try {
-    const note = await f();
-    passed++;
-    console.log(`ok      ${name} (${Date.now() - began} ms${note ? `: ${note}` : ""})`);
-  } catch (error) {
-    failures++;
-    console.log(`FAILED  ${name}: ${error.message.split("\n")[0]}`);
-  }
-}
-
-function must(condition, text) {
-  if (!condition) throw new Error(text);
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-async function until(ms, what, f) {
-  const end = Date.now() + ms;
-  for (;;) {
-    const value = await f();
-    if (value) return value;
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await sleep(100);
-  }
-}
-
-// ---- the daemon
-const port = await freePort();
-const address = `http://127.0.0.1:${port}/`;
-const data = mkdtempSync(join(tmpdir(), "sonde-browser-"));
-let log = "";
-let daemon = null;
-
-function startDaemon() {
-  daemon = spawn(binary, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"] });
-  daemon.stdout.on("data", (chunk) => (log += chunk));
-  daemon.stderr.on("data", (chunk) => (log += chunk));
-}
-
-async function stopDaemon() {
-  if (!daemon || daemon.exitCode !== null) return;
-  const ended = new Promise((done) => daemon.once("exit", done));
-  daemon.kill("SIGTERM");
-  const late = setTimeout(() => daemon.kill("SIGKILL"), 10000);
-  await ended;
-  clearTimeout(late);
-}
-
-const started = Date.now();
-startDaemon();
-await until(10000, "the daemon answers /livez", async () => {
-  try {
-    return (await fetch(`${address}livez`)).ok;
-  } catch {
-    return false;
-  }
-}).catch(async (error) => {
-  console.log(log);
-  await stopDaemon();
-  console.error(error.message);
-  process.exit(1);
-});
-
-const browser = await chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox", "--disable-gpu"] });
-
-async function open(settings) {
-  const context = await browser.newContext(settings);
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
-  });
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(address) && !request.url().startsWith(`ws://127.0.0.1:${port}/`)) errors.push(`a request left the server: ${request.url()}`);
-  });
-  return page;
-}
+const { address, errors, open, startDaemon, started, stopDaemon } = await begin();
 
 const endOf = (page, title) => page.$eval(`figure[aria-label="${title}"] .plot`, (plot) => Number(plot.dataset.end));
-
-async function axe(page) {
-  await page.evaluate(axeSource);
-  const found = await page.evaluate(async () => {
-    const result = await globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag22aa"] });
-    return result.violations.filter((one) => one.impact === "serious" || one.impact === "critical")
-      .map((one) => `${one.id} (${one.nodes.length}): ${one.nodes[0]?.html.slice(0, 120)}`);
-  });
-  must(found.length === 0, found.join("; "));
-}
 
 const page = await open({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
 
@@ -255,9 +131,4 @@ await check("a restart of the daemon is shown, survived and filled in", async ()
 
 await check("the console stayed clean and no request left the server", () => must(errors.length === 0, errors.slice(0, 5).join(" | ")));
 
-await browser.close();
-await stopDaemon();
-rmSync(data, { recursive: true, force: true });
-if (failures) console.log(`---- the daemon said:\n${log.slice(-3000)}`);
-console.log(`${passed} passed, ${failures} failed, 0 skipped`);
-process.exit(failures ? 1 : 0);
+await finish();
