@@ -71,7 +71,8 @@ static void put_large(double v, double base, const char *const prefixes[8], stru
     buf_put_str(out, str_c(prefix));
 }
 
-int rule_template_humanize(RULE_TEMPLATE_ARGUMENTS)
+/* Answers with the number of args[0] as print writes it. */
+static int give(RULE_TEMPLATE_ARGUMENTS, void (*print)(double v, struct buf *out))
 {
     struct buf b;
     double v;
@@ -80,29 +81,36 @@ int rule_template_humanize(RULE_TEMPLATE_ARGUMENTS)
     if (err)
         return err;
     buf_init(&b, TEXT_MAX);
-    if (v == 0 || !isfinite(v))
-        put(v, &b);
-    else if (fabs(v) >= 1)
-        put_large(v, 1000, LARGE, &b);
-    else
-        put_small(v, "", &b);
+    print(v, &b);
     return rule_template_give(c, &b, ret, why);
+}
+
+static void put_decimal(double v, struct buf *out)
+{
+    if (v == 0 || !isfinite(v))
+        put(v, out);
+    else if (fabs(v) >= 1)
+        put_large(v, 1000, LARGE, out);
+    else
+        put_small(v, "", out);
+}
+
+int rule_template_humanize(RULE_TEMPLATE_ARGUMENTS)
+{
+    return give(c, args, n, ret, why, put_decimal);
+}
+
+static void put_binary(double v, struct buf *out)
+{
+    if (!isfinite(v))
+        put(v, out);
+    else
+        put_large(v, 1024, BINARY, out);
 }
 
 int rule_template_humanize_1024(RULE_TEMPLATE_ARGUMENTS)
 {
-    struct buf b;
-    double v;
-    (void)n;
-    int err = rule_template_number(&args[0], &v, why);
-    if (err)
-        return err;
-    buf_init(&b, TEXT_MAX);
-    if (!isfinite(v))
-        put(v, &b);
-    else
-        put_large(v, 1024, BINARY, &b);
-    return rule_template_give(c, &b, ret, why);
+    return give(c, args, n, ret, why, put_binary);
 }
 
 /* A second or more, v > 0. */
@@ -124,42 +132,36 @@ static void put_seconds(double v, struct buf *out)
         buf_put_c(out, 's');
 }
 
-int rule_template_humanize_duration(RULE_TEMPLATE_ARGUMENTS)
+static void put_duration(double v, struct buf *out)
 {
-    struct buf b;
-    double v;
-    (void)n;
-    int err = rule_template_number(&args[0], &v, why);
-    if (err)
-        return err;
-    buf_init(&b, TEXT_MAX);
     if (!isfinite(v)) {
-        put(v, &b);
+        put(v, out);
     } else if (v == 0) {
-        put(v, &b);
-        buf_put_c(&b, 's');
+        put(v, out);
+        buf_put_c(out, 's');
     } else if (fabs(v) >= 1) {
         if (v < 0)
-            buf_put_c(&b, '-');
-        put_seconds(fabs(v), &b);
+            buf_put_c(out, '-');
+        put_seconds(fabs(v), out);
     } else {
-        put_small(v, "s", &b);
+        put_small(v, "s", out);
     }
-    return rule_template_give(c, &b, ret, why);
+}
+
+int rule_template_humanize_duration(RULE_TEMPLATE_ARGUMENTS)
+{
+    return give(c, args, n, ret, why, put_duration);
+}
+
+static void put_percentage(double v, struct buf *out)
+{
+    put(v * 100, out);
+    buf_put_c(out, '%');
 }
 
 int rule_template_humanize_percentage(RULE_TEMPLATE_ARGUMENTS)
 {
-    struct buf b;
-    double v;
-    (void)n;
-    int err = rule_template_number(&args[0], &v, why);
-    if (err)
-        return err;
-    buf_init(&b, TEXT_MAX);
-    put(v * 100, &b);
-    buf_put_c(&b, '%');
-    return rule_template_give(c, &b, ret, why);
+    return give(c, args, n, ret, why, put_percentage);
 }
 
 int rule_template_humanize_timestamp(RULE_TEMPLATE_ARGUMENTS)

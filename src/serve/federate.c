@@ -31,6 +31,8 @@ struct newest {
 };
 
 struct newest_list {
+    struct job *job;
+    struct map seen;  /* where there are several selectors */
     struct newest *v; /* owned */
     size_t n, capacity;
 };
@@ -52,38 +54,35 @@ static bool take_newest(const struct column *c, struct arena *a, struct newest *
     return true;
 }
 
-static int read_selector(struct job *j, const struct param_selector *one, struct map *seen,
-                         struct newest_list *all, struct why *why)
+static int take_one(void *context, const struct series_view *view, struct why *why)
 {
-    const struct federate_input *in = j->context;
-    struct series_store *store = j->serve->config.store;
+    struct newest_list *all = context;
+    const struct federate_input *in = all->job->context;
+    struct newest s;
+    bool fresh = true;
+    (void)why;
+    if (!take_newest(&view->column, &all->job->arena, &s))
+        return 0;
+    if (s.histogram && in->form != FORM_PROTOBUF)
+        return 0;
+    if (in->selectors.n > 1)
+        (void)map_put(&all->seen, view->key, &fresh);
+    if (!fresh)
+        return 0;
+    s.key = arena_str(&all->job->arena, view->key);
+    vec_push(all, s);
+    return 0;
+}
+
+static int read_selector(struct newest_list *all, const struct param_selector *one, struct why *why)
+{
     const struct select how = {.matchers = one->matchers,
                                .matchers_n = one->n,
-                               .from_ms = j->now_ms - LOOKBACK_MS,
-                               .to_ms = j->now_ms,
+                               .from_ms = all->job->now_ms - LOOKBACK_MS,
+                               .to_ms = all->job->now_ms,
                                .want = SELECT_SAMPLES,
                                .series_max = SERIES_MAX};
-    struct series_cursor *cursor;
-    struct series_view view;
-    int err = store->ops->select(store, j->tenant, &how, &cursor, why);
-    if (err)
-        return err;
-    while ((err = store->ops->next(cursor, &view, why)) == 1 && !http_gone(j->request)) {
-        struct newest s;
-        bool fresh = true;
-        if (!take_newest(&view.column, &j->arena, &s))
-            continue;
-        if (s.histogram && in->form != FORM_PROTOBUF)
-            continue;
-        if (in->selectors.n > 1)
-            (void)map_put(seen, view.key, &fresh);
-        if (!fresh)
-            continue;
-        s.key = arena_str(&j->arena, view.key);
-        vec_push(all, s);
-    }
-    store->ops->close(cursor);
-    return MIN(err, 0);
+    return job_each_series(all->job, &how, take_one, all, why);
 }
 
 static int by_name(const void *a, const void *b)
@@ -200,14 +199,13 @@ static void put_all(struct job *j, const struct newest_list *all)
 static void federate_work(struct job *j)
 {
     const struct federate_input *in = j->context;
-    struct newest_list all = {0};
+    struct newest_list all = {.job = j};
     struct why why = {0};
-    struct map seen;
     int err = 0;
-    map_init(&seen, (uint64_t)(uintptr_t)j);
+    map_init(&all.seen, (uint64_t)(uintptr_t)j);
     for (size_t i = 0; i < in->selectors.n && j->tenant && !err; i++)
-        err = read_selector(j, &in->selectors.v[i], &seen, &all, &why);
-    map_done(&seen);
+        err = read_selector(&all, &in->selectors.v[i], &why);
+    map_done(&all.seen);
     if (err) {
         j->status = 500;
         j->type = STR("text/plain; charset=utf-8");

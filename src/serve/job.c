@@ -123,3 +123,22 @@ void job_start(struct serve *s, struct http_request *r, void (*work)(struct job 
         http_reply_error(r, 503, -ERR_BUSY, "too many queries are waiting: try again in a moment");
     }
 }
+
+int job_each_series(struct job *j, const struct select *how,
+                    int (*take)(void *context, const struct series_view *view, struct why *why),
+                    void *context, struct why *why)
+{
+    struct series_store *store = j->serve->config.store;
+    struct series_cursor *cursor;
+    struct series_view view;
+    int err = store->ops->select(store, j->tenant, how, &cursor, why);
+    if (err)
+        return err;
+    while ((err = store->ops->next(cursor, &view, why)) == 1) {
+        err = take(context, &view, why);
+        if (err || http_gone(j->request))
+            break;
+    }
+    store->ops->close(cursor);
+    return err;
+}

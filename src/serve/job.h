@@ -46,6 +46,13 @@ void job_run(void *job);
 /* Any thread: sends what is in the body without working. Frees j. */
 void job_answer(struct job *j);
 
+/* On a thread of the pool: calls take for every series that how selects of the job's tenant, until
+ * it fails or the client is gone. */
+MUST_USE int job_each_series(struct job *j, const struct select *how,
+                             int (*take)(void *context, const struct series_view *view,
+                                         struct why *why),
+                             void *context, struct why *why);
+
 /* The name of the request's tenant. */
 struct str job_tenant(const struct http_request *r);
 

@@ -21,7 +21,8 @@ struct piece {
 struct reading {
     struct job *job;
     struct remote_read_request request;
-    struct buf bytes, scratch; /* of the series of the present query */
+    size_t query;              /* the present one */
+    struct buf bytes, scratch; /* of its series */
     struct {
         struct piece *v;
         size_t n, capacity;
@@ -98,13 +99,15 @@ static int full_key(struct reading *r, struct str key, struct str *ret, struct w
     return err;
 }
 
-static int take_series(struct reading *r, size_t query, const struct series_view *view,
-                       struct why *why)
+static int take_series(void *context, const struct series_view *view, struct why *why)
 {
+    struct reading *r = context;
     const struct column *c = &view->column;
     struct prom_chunk_samples samples = {c->ts_ms, c->value, c->histogram, c->n};
     struct piece piece = {.at = r->bytes.n};
     uint64_t limit = r->samples_max;
+    if (c->n == 0)
+        return 0;
     int err = full_key(r, view->key, &piece.key, why);
     if (err != 0)
         return err;
@@ -112,7 +115,7 @@ static int take_series(struct reading *r, size_t query, const struct series_view
     if (limit && r->samples > limit)
         return why_set(why, ERR_LIMIT, "exceeded sample limit (%llu)", (unsigned long long)limit);
     if (r->request.streamed)
-        remote_read_put_frames(&r->bytes, &r->scratch, query, piece.key, &samples);
+        remote_read_put_frames(&r->bytes, &r->scratch, r->query, piece.key, &samples);
     else
         remote_read_put_series(&r->bytes, piece.key, &samples);
     if (buf_failed(&r->bytes))
@@ -125,24 +128,10 @@ static int take_series(struct reading *r, size_t query, const struct series_view
 static int read_series(struct reading *r, size_t query, struct why *why)
 {
     const struct remote_read_query *q = &r->request.queries[query];
-    struct series_store *store = r->job->serve->config.store;
     struct select how = {.from_ms = q->from_ms, .to_ms = q->to_ms, .want = SELECT_SAMPLES};
-    struct series_cursor *cursor;
-    struct series_view view;
     how.matchers = matchers_of(r, q, &how.matchers_n);
-    int err = store->ops->select(store, r->job->tenant, &how, &cursor, why);
-    if (err)
-        return err;
-    while ((err = store->ops->next(cursor, &view, why)) == 1) {
-        if (view.column.n && (err = take_series(r, query, &view, why)) != 0)
-            break;
-        if (http_gone(r->job->request)) {
-            err = 0;
-            break;
-        }
-    }
-    store->ops->close(cursor);
-    return err;
+    r->query = query;
+    return job_each_series(r->job, &how, take_series, r, why);
 }
 
 /* Moves what was written of the query's series to the answer, in the order of their labels: who

@@ -58,27 +58,17 @@ struct series_list {
     size_t n, capacity;
 };
 
-static int list_selector(struct series_list *list, const struct param_selector *one,
-                         struct why *why)
+static int list_one(void *context, const struct series_view *view, struct why *why)
 {
-    struct job *j = list->job;
-    const struct series_input *in = j->context;
-    struct series_store *store = j->serve->config.store;
-    struct select how = select_of(in, one);
-    struct series_cursor *cursor;
-    struct series_view view;
-    int err = store->ops->select(store, j->tenant, &how, &cursor, why);
-    if (err)
-        return err;
-    while ((err = store->ops->next(cursor, &view, why)) == 1 && !http_gone(j->request)) {
-        bool fresh = true;
-        if (in->selectors.n > 1)
-            (void)map_put(&list->seen, view.key, &fresh);
-        if (fresh)
-            vec_push(list, arena_str(&j->arena, view.key));
-    }
-    store->ops->close(cursor);
-    return MIN(err, 0);
+    struct series_list *list = context;
+    const struct series_input *in = list->job->context;
+    bool fresh = true;
+    (void)why;
+    if (in->selectors.n > 1)
+        (void)map_put(&list->seen, view->key, &fresh);
+    if (fresh)
+        vec_push(list, arena_str(&list->job->arena, view->key));
+    return 0;
 }
 
 static int by_labels(const void *a, const void *b)
@@ -113,8 +103,10 @@ static void series_work(struct job *j)
     struct why why = {0};
     int err = 0;
     map_init(&list.seen, (uint64_t)(uintptr_t)j);
-    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err; i++)
-        err = list_selector(&list, &in->selectors.v[i], &why);
+    for (size_t i = 0; i < in->selectors.n && !is_empty(j) && !err; i++) {
+        const struct select how = select_of(in, &in->selectors.v[i]);
+        err = job_each_series(j, &how, list_one, &list, &why);
+    }
     map_done(&list.seen);
     if (err) {
         answer_failure(j, err, &why);

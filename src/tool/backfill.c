@@ -131,6 +131,27 @@ static int run_window(struct run *r, int64_t from_ms, int64_t to_ms)
     return err;
 }
 
+int backfill_run(const struct promql_query *q, struct arena *a, struct backfill_points *ret,
+                 struct why *why)
+{
+    struct promql_result *result;
+    struct promql_series s;
+    struct promql_failure failure = {0};
+    if (promql_run(q, &result, &failure) != 0)
+        return why_set(why, ERR_FORMAT, "%s", failure.text);
+    while (promql_result_next(result, &s)) {
+        struct str key = arena_str(a, s.key);
+        for (size_t i = 0; i < s.n; i++) {
+            struct backfill_point p = {key, s.ts_ms[i], s.value ? s.value[i] : 0, NULL};
+            if (s.histogram && s.histogram[i])
+                p.histogram = histogram_clone(s.histogram[i], a);
+            vec_push(ret, p);
+        }
+    }
+    promql_result_free(result);
+    return 0;
+}
+
 int backfill_group(struct group *g, int64_t start_ms, int64_t end_ms,
                    const struct backfill_store *store, uint64_t *samples, struct why *why)
 {

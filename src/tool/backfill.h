@@ -42,6 +42,10 @@ struct backfill_store {
     void (*progress)(void *context, const struct group *g, int64_t until_ms, uint64_t samples);
 };
 
+/* Runs q and adds the points of its answer; memory from a. */
+MUST_USE int backfill_run(const struct promql_query *q, struct arena *a,
+                          struct backfill_points *ret, struct why *why);
+
 /* Evaluates the recording rules of g at its times in [start_ms, end_ms] and adds what was written
  * to *samples. Stops at the first fault. */
 MUST_USE int backfill_group(struct group *g, int64_t start_ms, int64_t end_ms,

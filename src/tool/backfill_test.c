@@ -15,9 +15,6 @@ static int query(void *context, const struct rule *rule, int64_t start_ms, int64
                  int64_t step_ms, struct arena *a, struct backfill_points *ret, struct why *why)
 {
     struct world *w = context;
-    struct promql_result *result;
-    struct promql_series s;
-    struct promql_failure failure = {0};
     struct promql_query q = {.expr = rule->tree,
                              .options = &w->bed.options,
                              .store = w->bed.world.store,
@@ -25,18 +22,9 @@ static int query(void *context, const struct rule *rule, int64_t start_ms, int64
                              .start_ms = start_ms,
                              .end_ms = end_ms,
                              .step_ms = step_ms};
-    if (promql_run(&q, &result, &failure) != 0)
-        return why_set(why, ERR_FORMAT, "%s", failure.text);
-    while (promql_result_next(result, &s)) {
-        struct str key = arena_str(a, s.key);
-        for (size_t i = 0; i < s.n; i++) {
-            struct backfill_point p = {key, s.ts_ms[i], s.value ? s.value[i] : 0, NULL};
-            vec_push(ret, p);
-        }
-    }
-    promql_result_free(result);
-    w->windows++;
-    return 0;
+    int err = backfill_run(&q, a, ret, why);
+    w->windows += err == 0;
+    return err;
 }
 
 static int write(void *context, const struct backfill_point *v, size_t n, struct why *why)

@@ -41,9 +41,6 @@ static int local_query(void *context, const struct rule *rule, int64_t start_ms,
                        struct why *why)
 {
     struct task *t = context;
-    struct promql_result *result;
-    struct promql_series s;
-    struct promql_failure failure = {0};
     struct promql_query q = {.expr = rule->tree,
                              .options = &t->options,
                              .store = store_face(t->store),
@@ -52,19 +49,7 @@ static int local_query(void *context, const struct rule *rule, int64_t start_ms,
                              .end_ms = end_ms,
                              .step_ms = step_ms,
                              .subquery_step_ms = t->interval_ms};
-    if (promql_run(&q, &result, &failure) != 0)
-        return why_set(why, ERR_FORMAT, "%s", failure.text);
-    while (promql_result_next(result, &s)) {
-        struct str key = arena_str(a, s.key);
-        for (size_t i = 0; i < s.n; i++) {
-            struct backfill_point p = {key, s.ts_ms[i], s.value ? s.value[i] : 0, NULL};
-            if (s.histogram && s.histogram[i])
-                p.histogram = histogram_clone(s.histogram[i], a);
-            vec_push(ret, p);
-        }
-    }
-    promql_result_free(result);
-    return 0;
+    return backfill_run(&q, a, ret, why);
 }
 
 static int local_write(void *context, const struct backfill_point *v, size_t n, struct why *why)
