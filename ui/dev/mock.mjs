@@ -1,5 +1,5 @@
-// A stand-in for the daemon while the page is worked on: serves dist/ and speaks /api/live and
-// /api/v1/query_range with made-up values. usage: node dev/mock.mjs [port] (0: any free one)
+// A stand-in for the daemon while the page is worked on: serves dist/ and speaks /api/live, queries and
+// rules with made-up values. usage: node dev/mock.mjs [port] (0: any free one)
 import { createServer } from "node:http";
 import { createHash } from "node:crypto";
 import { readFileSync, existsSync } from "node:fs";
@@ -73,21 +73,37 @@ function send(socket, payload, binary) {
   if (!socket.destroyed) socket.write(Buffer.concat([head, data]));
 }
 
+const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
+const rule = (name, query, state, more = {}) => ({ type: "alerting", name, query, state, duration: 300, labels: { severity: "page" }, annotations: {},
+  alerts: state === "inactive" ? [] : [{ labels: { alertname: name, instance: "atlas" }, annotations: { summary: `${name} on atlas` }, state, activeAt: ago(400), value: "9.6e-01" }],
+  health: "ok", evaluationTime: 0.0004, lastEvaluation: ago(3), ...more });
+const rules = () => ({ groups: [{ name: "hosts", file: "/etc/sonde/rules/hosts.yml", interval: 15, evaluationTime: 0.002, lastEvaluation: ago(3), rules: [
+  rule("CpuBusy", "avg by (mode) (x) > 0.9", "firing"), rule("DiskFills", "node_filesystem_free_bytes < 1e9", "pending"), rule("Quiet", "vector(1) > 2", "inactive"),
+  rule("Wrong", "a * on (b) c", "inactive", { health: "err", lastError: "many-to-many matching not allowed" })] }] });
+
 const server = createServer((request, response) => {
   const url = new URL(request.url, "http://mock");
-  if (url.pathname === "/api/v1/query_range") {
+  const json = (data) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ status: "success", data }));
+  };
+  if (url.pathname === "/api/v1/rules") return json(rules());
+  if (["/api/v1/query_range", "/api/v1/query"].includes(url.pathname)) {
     let body = "";
     request.on("data", (chunk) => (body += chunk));
     request.on("end", () => {
       const p = new URLSearchParams(body || url.search);
+      if (url.pathname === "/api/v1/query") {
+        const time = Number(p.get("time"));
+        return json({ resultType: "vector", result: answer(p.get("query")).map(({ labels, f }) => ({ metric: labels, value: [time, String(f(time))] })) });
+      }
       const [start, end, step] = ["start", "end", "step"].map((name) => Number(p.get(name)));
       const result = answer(p.get("query")).map(({ labels, f }) => {
         const values = [];
         for (let t = start; t <= end; t += step) values.push([t, String(f(t))]);
         return { metric: labels, values };
       });
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ status: "success", data: { resultType: "matrix", result } }));
+      json({ resultType: "matrix", result });
     });
     return;
   }

@@ -34,7 +34,6 @@ export interface PlanNode {
 
 export interface Explanation {
   estimate: { samples: number; series: number };
-  cache: { used: boolean; steps: number; held: number; evaluations: number };
   tree: PlanNode;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, show, tick } from "./units";
+import { duration, show, tick, ticks } from "./units";
 
 test("memory is in powers of 1024, the network in powers of 1000", () => {
   assert.equal(show(1536, "bytes"), "1.50 KiB");
@@ -31,4 +31,12 @@ test("ticks are short and never negative below the axis", () => {
   assert.equal(tick(-10_000_000, "byterate"), "10 MB/s");
   assert.equal(tick(2.5, "count"), "2.5");
   assert.equal(tick(8 * 2 ** 30, "bytes"), "8 GiB");
+});
+
+test("ticks of any numbers tell neighbours apart", () => {
+  assert.deepEqual(ticks([0, 500, 1000], "number"), ["0", "0.5 k", "1.0 k"]);
+  assert.deepEqual(ticks([-24100e6, -24050e6, -24000e6], "number"), ["-24.10 G", "-24.05 G", "-24.00 G"]);
+  assert.deepEqual(ticks([1795340000, 1795340500], "number"), ["1.7953400 G", "1.7953405 G"]);
+  assert.deepEqual(ticks([0, 0.25, 0.5], "number"), ["0", "0.25", "0.50"]);
+  assert.deepEqual(ticks([0, 20, 40], "percent"), ["0 %", "20 %", "40 %"]);
 });

@@ -74,8 +74,21 @@ export function tick(v: number, unit: Unit): string {
     const text = show(Math.abs(v), unit);
     return text.replace(/\.0+(?= |$)/, "").replace(/(\.\d*?[1-9])0+(?= |$)/, "$1").replace(/\.0+\b/, "");
   }
-  if (unit === "number") return show(Number(v.toPrecision(12)), unit).replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, "");
   if (unit === "celsius") return `${v.toFixed(0)} °C`;
   if (unit === "rpm") return v.toFixed(0);
   return show(v, unit);
+}
+
+// The ticks of an axis whose numbers can be anything: as many digits as tell neighbours apart.
+export function ticks(values: readonly number[], unit: Unit): string[] {
+  if (unit !== "number") return values.map((v) => tick(v, unit));
+  const most = Math.max(0, ...values.map(Math.abs));
+  const apart = Math.abs((values[1] ?? most) - (values[0] ?? 0)) || most || 1;
+  if (most >= 1e15 || (most > 0 && most < 1e-3)) return values.map((v) => (v === 0 ? "0" : v.toPrecision(3)));
+  let i = 0;
+  while (most >= 1000 ** (i + 1) && i < COUNT.length - 1) i++;
+  const step = apart / 1000 ** i;
+  let places = 0;
+  while (places < 9 && Math.abs(step - Number(step.toFixed(places))) > 1e-6 * step) places++;
+  return values.map((v) => (v === 0 ? "0" : `${(v / 1000 ** i).toFixed(places)}${i ? ` ${COUNT[i]}` : ""}`));
 }
