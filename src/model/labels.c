@@ -257,9 +257,15 @@ static size_t same_labels(struct str a, struct str b)
         same += 8;
     while (same < n && a.p[same] == b.p[same])
         same++;
-    for (const char *next = a.p; next < a.p + same;) {
+    while (at + 2 <= same) {
+        const char *next = a.p + at;
+        size_t len = (unsigned char)a.p[at + 1];
         struct label l;
-        if (!labels_next(a, &next, &l, NULL) || next > a.p + same)
+        if (len < 0x80)
+            next += 2 + len;
+        else if (!labels_next(a, &next, &l, NULL))
+            break;
+        if (next > a.p + same)
             break;
         at = (size_t)(next - a.p);
     }

@@ -132,8 +132,9 @@ int part_cursor_share(struct part_cursor *c, size_t n, struct str *ret)
     size_t w = 0;
     while (w < c->words && met + (uint64_t)__builtin_popcountll(c->bits[w]) <= before)
         met += (uint64_t)__builtin_popcountll(c->bits[w++]);
+    w = MAX(w, (size_t)1); /* the least that is cut off */
     uint64_t ordinal = (c->first_word + w) * 64;
-    if (w == 0 || ordinal >= index_series(c->part->index))
+    if (w >= c->words || ordinal >= index_series(c->part->index))
         return -ERR_RANGE; /* too few of them */
     return index_keys_at(c->keys, (uint32_t)ordinal, ret);
 }
@@ -155,7 +156,7 @@ int part_cursor_place(struct part_cursor *c, struct str key, uint32_t *ret)
         /* Block by block first, since a block is read from its front. */
         uint32_t mid = low + (high - low) / 2;
         if (high - low > INDEX_BLOCK)
-            mid = mid / INDEX_BLOCK * INDEX_BLOCK;
+            mid = MAX(mid / INDEX_BLOCK * INDEX_BLOCK, low);
         bool before = false;
         int err = is_before(c, mid, key, &before);
         if (err)
