@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -83,6 +84,19 @@ void buf_put_i64(struct buf *b, int64_t v)
     if (v < 0)
         buf_put_c(b, '-');
     buf_put_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+void buf_put_varint(struct buf *b, uint64_t v)
+{
+    uint8_t bytes[VARINT_MAX];
+    buf_put(b, bytes, (size_t)(varint_put(bytes, v) - bytes));
+}
+
+void buf_put_double_raw(struct buf *b, double v)
+{
+    uint8_t bytes[8];
+    store64(bytes, double_bits(v));
+    buf_put(b, bytes, sizeof bytes);
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

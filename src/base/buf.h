@@ -40,8 +40,10 @@ void buf_commit(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_put_str(struct buf *b, struct str s);
 void buf_put_c(struct buf *b, char c);
-void buf_put_u64(struct buf *b, uint64_t v); /* decimal text */
-void buf_put_i64(struct buf *b, int64_t v);  /* decimal text */
+void buf_put_u64(struct buf *b, uint64_t v);      /* decimal text */
+void buf_put_i64(struct buf *b, int64_t v);       /* decimal text */
+void buf_put_varint(struct buf *b, uint64_t v);   /* of base/bits.h */
+void buf_put_double_raw(struct buf *b, double v); /* its eight bytes, little-endian */
 void buf_printf(struct buf *b, const char *format, ...) PRINTF(2, 3);
 
 /* Takes n bytes off the front. */

@@ -63,6 +63,15 @@ bool str_split(struct str *rest, char separator, struct str *ret);
 /* The next run of bytes that are not blank or tab, taken off *rest; false at the end. */
 bool str_word(struct str *rest, struct str *ret);
 
+/* The value of a hexadecimal digit of either case; -1 for anything else. */
+static inline int str_hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* All of s as a decimal number; false for anything else or an overflow (ret untouched). */
 bool str_u64(struct str s, uint64_t *ret);
 bool str_i64(struct str s, int64_t *ret);

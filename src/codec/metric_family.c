@@ -45,7 +45,7 @@ void metric_family_init(struct metric_family_writer *w, struct buf *out)
 static void end_family(struct metric_family_writer *w)
 {
     if (w->family.n) {
-        wire_put_varint(w->out, w->family.n);
+        buf_put_varint(w->out, w->family.n);
         buf_put_str(w->out, buf_str(&w->family));
     }
     w->out->failed = w->out->failed || buf_failed(&w->family) || buf_failed(&w->metric);

@@ -147,8 +147,8 @@ static void put_spans(struct buf *out, unsigned field, const struct histogram_sp
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t offset = zigzag(v[i].offset);
-        wire_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
-        wire_put_varint(out, 2 + varint_len(offset) + varint_len(v[i].length));
+        buf_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
+        buf_put_varint(out, 2 + varint_len(offset) + varint_len(v[i].length));
         wire_put_int(out, 1, offset);
         wire_put_int(out, 2, v[i].length);
     }
@@ -158,8 +158,8 @@ static void put_doubles(struct buf *out, unsigned field, const double *v, size_t
 {
     if (n == 0)
         return;
-    wire_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
-    wire_put_varint(out, n * sizeof *v);
+    buf_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
+    buf_put_varint(out, n * sizeof *v);
     for (size_t i = 0; i < n; i++) {
         uint8_t bytes[8];
         store64(bytes, double_bits(v[i]));
@@ -175,10 +175,10 @@ static void put_deltas(struct buf *out, unsigned field, const double *v, size_t 
         bytes += varint_len(zigzag((int64_t)v[i] - (i ? (int64_t)v[i - 1] : 0)));
     if (n == 0)
         return;
-    wire_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
-    wire_put_varint(out, bytes);
+    buf_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
+    buf_put_varint(out, bytes);
     for (size_t i = 0; i < n; i++)
-        wire_put_varint(out, zigzag((int64_t)v[i] - (i ? (int64_t)v[i - 1] : 0)));
+        buf_put_varint(out, zigzag((int64_t)v[i] - (i ? (int64_t)v[i - 1] : 0)));
 }
 
 void remote_read_put_histogram(struct buf *out, const struct histogram *h, int64_t ts_ms)
@@ -215,8 +215,8 @@ void remote_read_put_histogram(struct buf *out, const struct histogram *h, int64
 static void put_sample(struct buf *out, int64_t ts_ms, double v)
 {
     enum { SAMPLE = WIRE_TAG(2, WIRE_BYTES) };
-    wire_put_varint(out, SAMPLE);
-    wire_put_varint(out, 1 + 8 + 1 + varint_len((uint64_t)ts_ms));
+    buf_put_varint(out, SAMPLE);
+    buf_put_varint(out, 1 + 8 + 1 + varint_len((uint64_t)ts_ms));
     wire_put_double(out, 1, v);
     wire_put_int(out, 2, (uint64_t)ts_ms);
 }
@@ -258,7 +258,7 @@ static void put_frame(struct buf *out, size_t query, struct str series)
     size_t message = 1 + varint_len(series.n) + series.n;
     if (query)
         message += 1 + varint_len(query);
-    wire_put_varint(out, message);
+    buf_put_varint(out, message);
     size_t at = out->n;
     buf_put(out, "\0\0\0\0", 4);
     wire_put_bytes(out, 1, series);
@@ -275,9 +275,9 @@ static void put_chunk(struct buf *series, const struct prom_chunk_samples *sampl
                       size_t n, enum prom_chunk_type type, struct str data)
 {
     uint64_t first = (uint64_t)samples->ts_ms[at], last = (uint64_t)samples->ts_ms[at + n - 1];
-    wire_put_varint(series, WIRE_TAG(2, WIRE_BYTES));
-    wire_put_varint(series, 1 + varint_len(first) + 1 + varint_len(last) + 1 +
-                                varint_len((uint64_t)type) + 1 + varint_len(data.n) + data.n);
+    buf_put_varint(series, WIRE_TAG(2, WIRE_BYTES));
+    buf_put_varint(series, 1 + varint_len(first) + 1 + varint_len(last) + 1 +
+                               varint_len((uint64_t)type) + 1 + varint_len(data.n) + data.n);
     wire_put_int(series, 1, first);
     wire_put_int(series, 2, last);
     wire_put_int(series, 3, (uint64_t)type);

@@ -150,9 +150,9 @@ static void put_histogram(struct buf *out, size_t buckets)
     wire_put_int(&inner, 2, buckets);
     wire_put_bytes(&b, 11, buf_str(&inner));
     buf_clear(&inner);
-    wire_put_varint(&inner, zigzag(1)); /* all buckets hold one */
+    buf_put_varint(&inner, zigzag(1)); /* all buckets hold one */
     for (size_t i = 1; i < buckets; i++)
-        wire_put_varint(&inner, 0);
+        buf_put_varint(&inner, 0);
     wire_put_bytes(&b, 12, buf_str(&inner));
     wire_put_int(&b, 14, 2);
     wire_put_int(&b, 15, 77);

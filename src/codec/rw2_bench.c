@@ -12,7 +12,7 @@ static void put_series(struct buf *out, unsigned i)
     buf_init(&series, 1000);
     buf_init(&inner, 1000);
     for (size_t k = 0; k < COUNTOF(refs); k++)
-        wire_put_varint(&inner, refs[k]);
+        buf_put_varint(&inner, refs[k]);
     wire_put_bytes(&series, 1, buf_str(&inner));
     buf_clear(&inner);
     wire_put_double(&inner, 1, i * 1.5);

@@ -31,7 +31,7 @@ static void put_refs(struct buf *out, unsigned field, const uint64_t *refs, size
     struct buf b;
     buf_init(&b, 1000);
     for (size_t i = 0; i < n; i++)
-        wire_put_varint(&b, refs[i]);
+        buf_put_varint(&b, refs[i]);
     wire_put_bytes(out, field, buf_str(&b));
     buf_done(&b);
 }

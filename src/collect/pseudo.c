@@ -254,13 +254,10 @@ bool pseudo_hex(struct str s, uint64_t *ret)
     if (s.n == 0 || s.n > 16)
         return false;
     for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (c >= '0' && c <= '9')
-            v = v << 4 | (uint64_t)(c - '0');
-        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-            v = v << 4 | (uint64_t)((c | 32) - 'a' + 10);
-        else
+        int digit = str_hex(s.p[i]);
+        if (digit < 0)
             return false;
+        v = v << 4 | (uint64_t)digit;
     }
     *ret = v;
     return true;

@@ -27,23 +27,12 @@ struct keyring {
     size_t n;
 };
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool parse_hex(struct str text, uint8_t ret[CIPHER_KEY_BYTES])
 {
     if (text.n != 2 * (size_t)CIPHER_KEY_BYTES)
         return false;
     for (size_t i = 0; i < CIPHER_KEY_BYTES; i++) {
-        int high = nibble(text.p[2 * i]), low = nibble(text.p[2 * i + 1]);
+        int high = str_hex(text.p[2 * i]), low = str_hex(text.p[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         ret[i] = (uint8_t)(high << 4 | low);

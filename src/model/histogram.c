@@ -224,43 +224,30 @@ static bool all_whole(const double *v, size_t n)
     return true;
 }
 
-static void put_varint(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
-static void put_double(struct buf *out, double v)
-{
-    uint8_t bytes[8];
-    store64(bytes, double_bits(v));
-    buf_put(out, bytes, sizeof bytes);
-}
-
 static void put_count(struct buf *out, double v, bool is_whole)
 {
     if (is_whole)
-        put_varint(out, (uint64_t)v);
+        buf_put_varint(out, (uint64_t)v);
     else
-        put_double(out, v);
+        buf_put_double_raw(out, v);
 }
 
 static void put_side(struct buf *out, const struct histogram_span *spans, size_t spans_n,
                      const double *counts, size_t n, bool is_whole)
 {
     int64_t last = 0;
-    put_varint(out, spans_n);
+    buf_put_varint(out, spans_n);
     for (size_t i = 0; i < spans_n; i++) {
-        put_varint(out, zigzag(spans[i].offset));
-        put_varint(out, spans[i].length);
+        buf_put_varint(out, zigzag(spans[i].offset));
+        buf_put_varint(out, spans[i].length);
     }
-    put_varint(out, n);
+    buf_put_varint(out, n);
     for (size_t i = 0; i < n; i++) {
         if (!is_whole) {
-            put_double(out, counts[i]);
+            buf_put_double_raw(out, counts[i]);
             continue;
         }
-        put_varint(out, zigzag((int64_t)counts[i] - last));
+        buf_put_varint(out, zigzag((int64_t)counts[i] - last));
         last = (int64_t)counts[i];
     }
 }
@@ -270,10 +257,10 @@ static void put_bound(struct buf *out, double v)
     double scaled = v * BOUND_SCALE;
     uint64_t m = scaled >= 0 && scaled < 0x1p50 ? (uint64_t)(scaled + 0.5) : 0;
     if (bits_same((double)m / BOUND_SCALE, v)) {
-        put_varint(out, m << 1 | 1);
+        buf_put_varint(out, m << 1 | 1);
     } else {
-        put_varint(out, 0);
-        put_double(out, v);
+        buf_put_varint(out, 0);
+        buf_put_double_raw(out, v);
     }
 }
 
@@ -289,15 +276,15 @@ void histogram_encode(const struct histogram *h, struct buf *out)
              (zero ? FLAG_ZERO : 0u) | (custom ? FLAG_CUSTOM : 0u);
     buf_put_c(out, (char)flags);
     if (!custom)
-        put_varint(out, zigzag(h->schema));
-    put_double(out, h->sum);
+        buf_put_varint(out, zigzag(h->schema));
+    buf_put_double_raw(out, h->sum);
     put_count(out, h->count, is_whole);
     put_count(out, h->zero_count, is_whole);
     if (zero)
-        put_double(out, h->zero_threshold);
+        buf_put_double_raw(out, h->zero_threshold);
     put_side(out, h->positive_spans, h->positive_spans_n, h->positive, h->positive_n, is_whole);
     put_side(out, h->negative_spans, h->negative_spans_n, h->negative, h->negative_n, is_whole);
-    put_varint(out, h->custom_n);
+    buf_put_varint(out, h->custom_n);
     for (size_t i = 0; i < h->custom_n; i++)
         put_bound(out, h->custom_bounds[i]);
 }

@@ -8,17 +8,6 @@ enum {
     MATCH_EXACT = 1u << 21,
 };
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Decodes s to at most s.n bytes at to. */
 static int decode(struct str s, bool plus_is_blank, char *to, size_t *ret)
 {
@@ -28,8 +17,8 @@ static int decode(struct str s, bool plus_is_blank, char *to, size_t *ret)
             *p++ = s.p[i] == '+' && plus_is_blank ? ' ' : s.p[i];
             continue;
         }
-        int high = i + 1 < s.n ? digit(s.p[i + 1]) : -1;
-        int low = i + 2 < s.n ? digit(s.p[i + 2]) : -1;
+        int high = i + 1 < s.n ? str_hex(s.p[i + 1]) : -1;
+        int low = i + 2 < s.n ? str_hex(s.p[i + 2]) : -1;
         if (high < 0 || low < 0)
             return -ERR_FORMAT;
         *p++ = (char)(high * 16 + low);

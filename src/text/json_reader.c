@@ -72,14 +72,10 @@ static int hex4(struct json_reader *r, uint32_t *ret)
     if (r->end - r->p < 4)
         return -ERR_FORMAT;
     for (int i = 0; i < 4; i++) {
-        char c = r->p[i];
-        char low = (char)(c | 0x20);
-        if (c >= '0' && c <= '9')
-            v = v << 4 | (uint32_t)(c - '0');
-        else if (low >= 'a' && low <= 'f')
-            v = v << 4 | (uint32_t)(low - 'a' + 10);
-        else
+        int digit = str_hex(r->p[i]);
+        if (digit < 0)
             return -ERR_FORMAT;
+        v = v << 4 | (uint32_t)digit;
     }
     r->p += 4;
     *ret = v;

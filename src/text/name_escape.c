@@ -69,22 +69,13 @@ void name_escape_put(enum name_escape scheme, struct str name, struct buf *out)
     }
 }
 
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The code point of "2e_" at the front of s: bytes taken, or 0 where it is none. */
 static size_t code_point(struct str s, uint32_t *ret)
 {
     uint32_t c = 0;
     size_t i = 0;
-    for (; i < s.n && i < HEX_MAX && hex_of(s.p[i]) >= 0; i++)
-        c = c * 16 + (uint32_t)hex_of(s.p[i]);
+    for (; i < s.n && i < HEX_MAX && str_hex(s.p[i]) >= 0; i++)
+        c = c * 16 + (uint32_t)str_hex(s.p[i]);
     bool surrogate = c >= 0xd800 && c < 0xe000;
     if (i == 0 || i == s.n || s.p[i] != '_' || surrogate || c > CODE_POINT_MAX)
         return 0;

@@ -58,14 +58,10 @@ static bool digits_of(struct str s, size_t n, unsigned base, uint32_t *ret)
     if (s.n < n)
         return false;
     for (size_t i = 0; i < n; i++) {
-        char c = s.p[i];
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-                                                : 99;
-        if (digit >= base)
+        int digit = str_hex(s.p[i]);
+        if (digit < 0 || (unsigned)digit >= base)
             return false;
-        v = v * base + digit;
+        v = v * base + (unsigned)digit;
     }
     *ret = v;
     return true;

@@ -62,19 +62,6 @@ void chunk_summarise(const int64_t *ts, const double *v, size_t n, struct block 
     *ret = b;
 }
 
-static void put(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
-static void put_raw(struct buf *out, double v)
-{
-    uint8_t bytes[8];
-    store64(bytes, double_bits(v));
-    buf_put(out, bytes, sizeof bytes);
-}
-
 struct decimals {
     int64_t first, last, min, max, lost;
 };
@@ -90,14 +77,14 @@ static bool decimals(const struct block *b, unsigned e, struct decimals *ret)
 static void put_doubles(const struct block *b, struct buf *out)
 {
     buf_put_c(out, (char)(RAW | (b->resets ? RESETS : 0) | SUM_RAW));
-    put_raw(out, b->first);
-    put_raw(out, b->last);
-    put_raw(out, b->min);
-    put_raw(out, b->max);
-    put_raw(out, b->sum);
+    buf_put_double_raw(out, b->first);
+    buf_put_double_raw(out, b->last);
+    buf_put_double_raw(out, b->min);
+    buf_put_double_raw(out, b->max);
+    buf_put_double_raw(out, b->sum);
     if (b->resets) {
-        put(out, b->resets);
-        put_raw(out, b->reset_sum);
+        buf_put_varint(out, b->resets);
+        buf_put_double_raw(out, b->reset_sum);
     }
 }
 
@@ -118,19 +105,19 @@ void chunk_block_encode(const struct block *b, struct buf *out)
                     (d.max == d.last ? MAX_IS_LAST : 0) | (b->resets ? RESETS : 0) |
                     (sum_raw ? SUM_RAW : 0);
     buf_put_c(out, (char)head);
-    put(out, zigzag(d.first));
-    put(out, zigzag((int64_t)((uint64_t)d.last - (uint64_t)d.first)));
+    buf_put_varint(out, zigzag(d.first));
+    buf_put_varint(out, zigzag((int64_t)((uint64_t)d.last - (uint64_t)d.first)));
     if (!(head & MIN_IS_FIRST))
-        put(out, (uint64_t)d.first - (uint64_t)d.min);
+        buf_put_varint(out, (uint64_t)d.first - (uint64_t)d.min);
     if (!(head & MAX_IS_LAST))
-        put(out, (uint64_t)d.max - (uint64_t)d.last);
+        buf_put_varint(out, (uint64_t)d.max - (uint64_t)d.last);
     if (sum_raw)
-        put_raw(out, b->sum);
+        buf_put_double_raw(out, b->sum);
     else
-        put(out, zigzag((int64_t)((uint64_t)sum - (uint64_t)d.first * b->n)));
+        buf_put_varint(out, zigzag((int64_t)((uint64_t)sum - (uint64_t)d.first * b->n)));
     if (b->resets) {
-        put(out, b->resets);
-        put(out, zigzag(d.lost));
+        buf_put_varint(out, b->resets);
+        buf_put_varint(out, zigzag(d.lost));
     }
 }
 

@@ -177,12 +177,6 @@ static uint64_t common_factor(const int64_t *k, size_t n)
     return g && g <= INT64_MAX ? g : 1;
 }
 
-static void put_varint(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
 static void put_special(struct buf *out, uint64_t bits)
 {
     if (bits == SAMPLE_STALE_BITS) {
@@ -205,7 +199,7 @@ static void put_exceptions(struct buf *out, const double *v, const struct form *
     size_t count = 0, at = 0;
     for (size_t i = 0; i < n; i++)
         count += f->out[i] && !(i && f->out[i - 1] && double_bits(v[i]) == double_bits(v[i - 1]));
-    put_varint(out, count);
+    buf_put_varint(out, count);
     for (size_t i = 0; i < n;) {
         if (!f->out[i]) {
             i++;
@@ -214,8 +208,8 @@ static void put_exceptions(struct buf *out, const double *v, const struct form *
         size_t run = 1;
         while (i + run < n && f->out[i + run] && double_bits(v[i + run]) == double_bits(v[i]))
             run++;
-        put_varint(out, i - at);
-        put_varint(out, run);
+        buf_put_varint(out, i - at);
+        buf_put_varint(out, run);
         put_special(out, double_bits(v[i]));
         i += run;
         at = i;
@@ -241,9 +235,9 @@ static void put_form(struct buf *out, const double *v, const struct form *f, siz
         put_exceptions(out, v, f, n);
     if (f->exponent >= 15)
         buf_put_c(out, (char)f->exponent);
-    put_varint(out, zigzag(f->k[0]));
+    buf_put_varint(out, zigzag(f->k[0]));
     if (factor > 1)
-        put_varint(out, factor);
+        buf_put_varint(out, factor);
     chunk_int_encode(x + 1, n - 1, out);
     if (f->kind == CHUNK_VALUE_NEAR)
         chunk_int_encode(f->ulp, n, out);

@@ -10,19 +10,6 @@
 
 enum { LAYOUTS_MAX = CHUNK_MAX, SPANS_MAX = HISTOGRAM_BUCKETS_MAX };
 
-static void put(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
-static void put_double(struct buf *out, double v)
-{
-    uint8_t bytes[8];
-    store64(bytes, double_bits(v));
-    buf_put(out, bytes, sizeof bytes);
-}
-
 static bool same_spans(const struct histogram_span *a, const struct histogram_span *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -46,24 +33,24 @@ static bool same_layout(const struct histogram *a, const struct histogram *b)
 
 static void put_spans(struct buf *out, const struct histogram_span *s, size_t n, size_t buckets)
 {
-    put(out, n);
+    buf_put_varint(out, n);
     for (size_t i = 0; i < n; i++) {
-        put(out, zigzag(s[i].offset));
-        put(out, s[i].length);
+        buf_put_varint(out, zigzag(s[i].offset));
+        buf_put_varint(out, s[i].length);
     }
-    put(out, buckets);
+    buf_put_varint(out, buckets);
 }
 
 static void put_layout(struct buf *out, const struct histogram *h)
 {
-    put(out, zigzag(h->schema));
-    put(out, h->is_float);
-    put_double(out, h->zero_threshold);
+    buf_put_varint(out, zigzag(h->schema));
+    buf_put_varint(out, h->is_float);
+    buf_put_double_raw(out, h->zero_threshold);
     put_spans(out, h->positive_spans, h->positive_spans_n, h->positive_n);
     put_spans(out, h->negative_spans, h->negative_spans_n, h->negative_n);
-    put(out, h->custom_n);
+    buf_put_varint(out, h->custom_n);
     for (size_t i = 0; i < h->custom_n; i++)
-        put_double(out, h->custom_bounds[i]);
+        buf_put_double_raw(out, h->custom_bounds[i]);
 }
 
 /* The histograms of one layout, and a column of theirs. */
@@ -115,7 +102,7 @@ int chunk_histogram_encode(const struct histogram *const *h, size_t n, struct bu
     }
     chunk_int_encode(layout, n, out);
     chunk_int_encode(reset, n, out);
-    put(out, layouts);
+    buf_put_varint(out, layouts);
     struct group *g = mem_new(sizeof *g);
     int err = 0;
     for (size_t k = 1; k <= layouts && !err; k++) {

@@ -56,8 +56,7 @@ static int64_t best_step(const int64_t *ts, size_t n, int64_t *x)
 
 static void put(struct buf *out, int64_t v)
 {
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, zigzag(v)) - bytes));
+    buf_put_varint(out, zigzag(v));
 }
 
 int chunk_ts_encode(const int64_t *ts, size_t n, struct buf *out)

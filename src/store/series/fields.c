@@ -4,8 +4,7 @@
 
 void fields_put_number(struct buf *out, uint64_t v)
 {
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
+    buf_put_varint(out, v);
 }
 
 void fields_put_text(struct buf *out, struct str s)

@@ -158,12 +158,6 @@ int index_writer_add(struct index_writer *w, struct str key)
 
 /* ---- finish ---- */
 
-static void put(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
 struct finish {
     struct index_writer *w;
     struct page_writer *out;
@@ -244,7 +238,7 @@ static void put_postings(struct buf *out, const uint32_t *o, size_t n)
     if (!by_run)
         for (size_t i = 0; i < n; i++)
             x[i] = o[i];
-    put(out, (uint64_t)(by_run ? runs : n) << 1 | by_run);
+    buf_put_varint(out, (uint64_t)(by_run ? runs : n) << 1 | by_run);
     chunk_int_encode(x, by_run ? 2 * runs : n, out);
     mem_free(x);
 }
@@ -272,8 +266,8 @@ static void put_values(struct buf *out, const struct index_writer *w, const uint
     for (size_t i = 0; i < n; i++) {
         struct str text = w->values.v[values[i]].text;
         size_t same = shared(before, text);
-        put(out, same);
-        put(out, text.n - same);
+        buf_put_varint(out, same);
+        buf_put_varint(out, text.n - same);
         buf_put(out, text.p + same, text.n - same);
         before = text;
     }
@@ -361,7 +355,7 @@ static uint64_t put_blocks(struct finish *f, const struct buf *directory,
         size_t s = b * INDEX_BLOCK, n = MIN(w->counts.n - s, (size_t)INDEX_BLOCK);
         buf_clear(&keys);
         put_keys(f, w->labels.v + label, w->counts.v + s, n, &keys);
-        put(&f->buf, keys.n);
+        buf_put_varint(&f->buf, keys.n);
         buf_put_str(&f->buf, buf_str(&keys));
         buf_put(&f->buf, directory->p + directory_at[b], directory_at[b + 1] - directory_at[b]);
         store64(table + 8 * b, page_writer_position(f->out));
@@ -390,16 +384,16 @@ int index_writer_finish(struct index_writer *w, const struct buf *directory,
         at += name->values;
     }
     uint64_t blocks = put_blocks(&f, directory, directory_at);
-    put(top, w->counts.n);
-    put(top, blocks);
-    put(top, w->names.n);
+    buf_put_varint(top, w->counts.n);
+    buf_put_varint(top, blocks);
+    buf_put_varint(top, w->names.n);
     for (size_t i = 0; i < w->names.n; i++) {
         const struct name *name = &w->names.v[f.names[i]];
-        put(top, name->text.n);
+        buf_put_varint(top, name->text.n);
         buf_put_str(top, name->text);
-        put(top, name->values);
-        put(top, name->series);
-        put(top, name->table);
+        buf_put_varint(top, name->values);
+        buf_put_varint(top, name->series);
+        buf_put_varint(top, name->table);
     }
     mem_free(f.names);
     mem_free(f.values);

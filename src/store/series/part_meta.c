@@ -12,16 +12,10 @@ int64_t part_tier_ms(enum part_tier tier)
     return tier == PART_5M ? 300 * 1000 : tier == PART_1H ? 3600 * 1000 : 0;
 }
 
-static void put(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
 static void put_text(struct buf *out, const char *text)
 {
     struct str s = str_c(text);
-    put(out, s.n);
+    buf_put_varint(out, s.n);
     buf_put_str(out, s);
 }
 
@@ -62,7 +56,7 @@ void part_meta_encode(const struct part_meta *m, struct buf *out)
     put_text(out, m->info.retention_class);
     numbers(m, v);
     for (size_t i = 0; i < NUMBERS; i++)
-        put(out, v[i]);
+        buf_put_varint(out, v[i]);
     store32(sum, hash_crc32c(0, out->p, out->n));
     buf_put(out, sum, sizeof sum);
 }

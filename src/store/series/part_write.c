@@ -322,22 +322,16 @@ int part_writer_tier(struct part_writer *w, const struct block *blocks, size_t n
     return 0;
 }
 
-static void put(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
-}
-
 int part_writer_exemplar(struct part_writer *w, const struct exemplar *e)
 {
     if (!w->key_kept)
         return -ERR_STATE;
     uint8_t value[8];
     store64(value, double_bits(e->value));
-    put(&w->exemplars, index_writer_n(w->index) - 1);
-    put(&w->exemplars, zigzag(e->ts_ms));
+    buf_put_varint(&w->exemplars, index_writer_n(w->index) - 1);
+    buf_put_varint(&w->exemplars, zigzag(e->ts_ms));
     buf_put(&w->exemplars, value, sizeof value);
-    put(&w->exemplars, e->labels.n);
+    buf_put_varint(&w->exemplars, e->labels.n);
     buf_put_str(&w->exemplars, e->labels);
     w->meta.info.exemplars++;
     return buf_failed(&w->exemplars) ? -ERR_LIMIT : 0;
@@ -349,15 +343,15 @@ static int write_index(struct part_writer *w)
     struct buf top;
     buf_init(&top, INDEX_TOP_MAX);
     int err = index_writer_finish(w->index, &w->directory, w->directory_at.v, w->idx, &top);
-    put(&top, w->columns.n);
-    put(&top, page_writer_position(w->idx));
+    buf_put_varint(&top, w->columns.n);
+    buf_put_varint(&top, page_writer_position(w->idx));
     for (size_t i = 0; i < w->columns.n; i++) {
         uint8_t entry[8];
         store64(entry, w->columns.v[i]);
         page_writer_put(w->idx, entry, sizeof entry);
     }
-    put(&top, w->exemplars.n);
-    put(&top, page_writer_position(w->idx));
+    buf_put_varint(&top, w->exemplars.n);
+    buf_put_varint(&top, page_writer_position(w->idx));
     page_writer_put(w->idx, w->exemplars.p, w->exemplars.n);
     w->meta.top = page_writer_position(w->idx);
     w->meta.top_bytes = top.n;
