@@ -109,7 +109,7 @@ await check("an error shows its place", async () => {
 
 await check("a table, warnings and the explanation are there", async () => {
   await ask("quantile(2, node_load1)");
-  await page.waitForSelector(".strip.warn.note", { timeout: 5000 });
+  await page.waitForSelector(".strip.warn.notice", { timeout: 5000 });
   await page.click('button:text-is("Table")');
   await page.waitForSelector('figure[aria-label="Result"] tbody td:text-is("+Inf")', { timeout: 5000 });
   must(queryOf().get("tab") === "table", page.url());
@@ -122,7 +122,7 @@ await check("a table, warnings and the explanation are there", async () => {
 await check("more than fifty series are cut with a sentence", async () => {
   await page.click('button:text-is("Graph")');
   await ask('{__name__=~"node_.*"}');
-  await page.waitForSelector('.strip.note:has-text("Only the first 50 series")', { timeout: 5000 });
+  await page.waitForSelector('.strip.notice:has-text("Only the first 50 series")', { timeout: 5000 });
   await until(5000, "fifty lines", async () => (await page.$$(".legend li")).length === 50);
 });
 
