@@ -73,6 +73,23 @@ void pseudo_free(struct pseudo *p)
     mem_free(p);
 }
 
+struct pseudo_pair *pseudo_pair_new(const char *root, const char *v4, const char *v6)
+{
+    struct pseudo_pair *p = mem_new(sizeof *p);
+    pseudo_init(&p->v4, root, v4);
+    pseudo_init(&p->v6, root, v6);
+    return p;
+}
+
+void pseudo_pair_free(struct pseudo_pair *p)
+{
+    if (!p)
+        return;
+    pseudo_done(&p->v4);
+    pseudo_done(&p->v6);
+    mem_free(p);
+}
+
 static int opened(struct pseudo *p)
 {
     if (p->fd >= 0)

@@ -42,6 +42,14 @@ void pseudo_done(struct pseudo *p);
 MUST_USE struct pseudo *pseudo_new(const char *root, const char *path);
 void pseudo_free(struct pseudo *p); /* NULL is fine */
 
+/* Two of them, as the kernel has for IPv4 and IPv6. */
+struct pseudo_pair {
+    struct pseudo v4, v6;
+};
+
+MUST_USE struct pseudo_pair *pseudo_pair_new(const char *root, const char *v4, const char *v6);
+void pseudo_pair_free(struct pseudo_pair *p); /* NULL is fine */
+
 /* The whole file; *ret is valid until the next read. -ERR_NOENT where it is not there. */
 MUST_USE int pseudo_read(struct pseudo *p, struct str *ret, struct why *why);
 

@@ -4,32 +4,21 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "collect/pseudo.h"
 
 static const struct family FIELD = {
     "node_sockstat_*_*", METRIC_GAUGE, "Sockets of *: * in /proc/net/sockstat.", {NULL}};
 
-struct state {
-    struct pseudo v4, v6;
-};
-
 static int open_state(const struct collector_host *host, void **ret, struct why *why)
 {
     (void)why;
-    struct state *s = mem_new(sizeof *s);
-    pseudo_init(&s->v4, host->proc, "/net/sockstat");
-    pseudo_init(&s->v6, host->proc, "/net/sockstat6");
-    *ret = s;
+    *ret = pseudo_pair_new(host->proc, "/net/sockstat", "/net/sockstat6");
     return 0;
 }
 
 static void close_state(void *state)
 {
-    struct state *s = state;
-    pseudo_done(&s->v4);
-    pseudo_done(&s->v6);
-    mem_free(s);
+    pseudo_pair_free(state);
 }
 
 /* "TCP: inuse 4 orphan 0 ... mem 280", mem in pages. */
@@ -52,7 +41,7 @@ static void give(struct emit *e, struct str text)
 static int run(void *state, const struct collector_host *host, struct emit *e, struct why *why)
 {
     (void)host;
-    struct state *s = state;
+    struct pseudo_pair *s = state;
     struct str text;
     int err = pseudo_read(&s->v4, &text, why);
     if (err)

@@ -1,7 +1,6 @@
 /* Bytes that wait in UDP sockets. */
 #include "collect/collector.h"
 
-#include "base/mem.h"
 #include "collect/pseudo.h"
 
 static const struct family QUEUES = {
@@ -9,26 +8,16 @@ static const struct family QUEUES = {
 
 enum { COLUMN_QUEUES = 4 };
 
-struct state {
-    struct pseudo v4, v6;
-};
-
 static int open_state(const struct collector_host *host, void **ret, struct why *why)
 {
     (void)why;
-    struct state *s = mem_new(sizeof *s);
-    pseudo_init(&s->v4, host->proc, "/net/udp");
-    pseudo_init(&s->v6, host->proc, "/net/udp6");
-    *ret = s;
+    *ret = pseudo_pair_new(host->proc, "/net/udp", "/net/udp6");
     return 0;
 }
 
 static void close_state(void *state)
 {
-    struct state *s = state;
-    pseudo_done(&s->v4);
-    pseudo_done(&s->v6);
-    mem_free(s);
+    pseudo_pair_free(state);
 }
 
 static void give(struct emit *e, struct str text, struct str version)
@@ -55,7 +44,7 @@ static void give(struct emit *e, struct str text, struct str version)
 static int run(void *state, const struct collector_host *host, struct emit *e, struct why *why)
 {
     (void)host;
-    struct state *s = state;
+    struct pseudo_pair *s = state;
     struct str text;
     int err = pseudo_read(&s->v4, &text, why);
     if (err)

@@ -1,11 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <math.h>
 
+#include "base/arena_test.h"
 #include "base/cases_test.h"
 #include "model/labels.h"
 #include "rules/rule_template_state.h"
@@ -13,7 +8,6 @@
 
 enum { TEXT_MAX = 1 << 20 };
 
-static struct arena arena;
 static struct rule_template_data data;
 
 static struct str key_of(const char *const *names_and_values)
@@ -375,8 +369,7 @@ static void every_case_of_the_table_holds(void **state)
 
 static int begin(void **state)
 {
-    (void)state;
-    arena_init(&arena);
+    (void)arena_test_begin(state);
     data = (struct rule_template_data){
         .labels = KEY("__name__", "up", "instance", "db:1", "job", "node"),
         .value = 12.5,
@@ -387,14 +380,7 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define CASE(f) ARENA_TEST(f, begin)
 
 int main(void)
 {

@@ -1,12 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/arena_test.h"
 #include "text/template.h"
 
-static struct arena arena;
 static struct template_settings settings;
 
 static int call_shout(struct template_call *c, const struct template_value *args, size_t n,
@@ -424,20 +418,11 @@ static void a_set_takes_several_texts(void **state)
 
 static int begin(void **state)
 {
-    (void)state;
-    arena_init(&arena);
     settings = (struct template_settings){.missing = TEMPLATE_MISSING_ZERO};
-    return 0;
+    return arena_test_begin(state);
 }
 
-static int end(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define CASE(f) ARENA_TEST(f, begin)
 
 int main(void)
 {

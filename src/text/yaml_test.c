@@ -1,15 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <math.h>
 
+#include "base/arena_test.h"
 #include "base/buf.h"
 #include "text/yaml.h"
-
-static struct arena arena;
 
 static const struct yaml_node *parsed(const char *text)
 {
@@ -270,21 +263,7 @@ static void unknown_keys_are_found_one_by_one(void **state)
     assert_null(yaml_unknown(root, KNOWN, COUNTOF(KNOWN), &at));
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define CASE(f) ARENA_TEST(f, arena_test_begin)
 
 int main(void)
 {

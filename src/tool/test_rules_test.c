@@ -1,27 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/arena_test.h"
 #include "base/mem.h"
 #include "model/labels.h"
 #include "query/promql/promqltest.h"
 #include "tool/test_rules.h"
-
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    arena_done(&arena);
-    return 0;
-}
 
 static const char *text_of(struct buf *b)
 {
@@ -241,7 +222,7 @@ static void an_alert_without_a_name_is_a_fault(void **state)
     buf_done(&faults);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) ARENA_TEST(f, arena_test_begin)
 
 int main(void)
 {
