@@ -225,6 +225,23 @@ static void floats_come_back_with_labels_and_times(void **state)
     buf_done(&out);
 }
 
+/* One histogram there and back; what was read lies in out. */
+static void write_and_read(const struct histogram *h, enum metric_family_type type, struct buf *out,
+                           struct read_family *ret)
+{
+    struct buf key;
+    struct metric_family_writer w;
+    size_t at = 0;
+    buf_init(out, ROOM);
+    buf_init(&key, ROOM);
+    metric_family_init(&w, out);
+    metric_family_begin(&w, STR("h"), type);
+    metric_family_histogram(&w, key_of(&key, "h", "job", "a"), h, 1000);
+    metric_family_done(&w);
+    read_family(buf_str(out), &at, ret);
+    buf_done(&key);
+}
+
 static void a_histogram_comes_back_whole(void **state)
 {
     static const struct histogram_span POSITIVE[] = {{-3, 2}, {4, 1}}, NEGATIVE[] = {{0, 1}};
@@ -244,18 +261,10 @@ static void a_histogram_comes_back_whole(void **state)
                                 .negative_spans_n = 1,
                                 .negative = BELOW,
                                 .negative_n = 1};
-    struct buf out, key;
-    struct metric_family_writer w;
+    struct buf out;
     struct read_family f;
-    size_t at = 0;
     (void)state;
-    buf_init(&out, ROOM);
-    buf_init(&key, ROOM);
-    metric_family_init(&w, &out);
-    metric_family_begin(&w, STR("h"), METRIC_FAMILY_GAUGE_HISTOGRAM);
-    metric_family_histogram(&w, key_of(&key, "h", "job", "a"), &h, 1000);
-    metric_family_done(&w);
-    read_family(buf_str(&out), &at, &f);
+    write_and_read(&h, METRIC_FAMILY_GAUGE_HISTOGRAM, &out, &f);
     const struct read_histogram *got = &f.metrics[0].h;
     assert_int_equal(f.type, 5);
     assert_true(f.metrics[0].has_histogram && !f.metrics[0].untyped);
@@ -271,7 +280,6 @@ static void a_histogram_comes_back_whole(void **state)
     assert_int_equal(got->negative_n, 1);
     assert_true(got->negative[0] == 4);
     assert_int_equal(got->buckets_n, 0);
-    buf_done(&key);
     buf_done(&out);
 }
 
@@ -288,25 +296,16 @@ static void custom_bounds_become_classic_buckets(void **state)
                                 .positive_n = 2,
                                 .custom_bounds = BOUNDS,
                                 .custom_n = 2};
-    struct buf out, key;
-    struct metric_family_writer w;
+    struct buf out;
     struct read_family f;
-    size_t at = 0;
     (void)state;
-    buf_init(&out, ROOM);
-    buf_init(&key, ROOM);
-    metric_family_init(&w, &out);
-    metric_family_begin(&w, STR("h"), METRIC_FAMILY_HISTOGRAM);
-    metric_family_histogram(&w, key_of(&key, "h", "job", "a"), &h, 1000);
-    metric_family_done(&w);
-    read_family(buf_str(&out), &at, &f);
+    write_and_read(&h, METRIC_FAMILY_HISTOGRAM, &out, &f);
     const struct read_histogram *got = &f.metrics[0].h;
     assert_int_equal(got->buckets_n, 3);
     assert_true(got->bound[0] == 0.5 && got->total[0] == 2);
     assert_true(got->bound[1] == 1 && got->total[1] == 2);
     assert_true(isinf(got->bound[2]) && got->total[2] == 5);
     assert_int_equal(got->positive_n, 0);
-    buf_done(&key);
     buf_done(&out);
 }
 

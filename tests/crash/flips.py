@@ -11,9 +11,8 @@ import tempfile
 import time
 import urllib.parse
 
-from _client import Daemon, body, kill_all, labels, run
+from _client import Daemon, body, kill_all, labels, run, wire
 
-HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
 PAGE_HEADER = 8192
 SERIES, STEPS, PIECES = 40, 30, 3  # the first two pieces become parts, the last stays in the log
 
@@ -26,7 +25,7 @@ def write_piece(d, base_ms, piece):
     for step in range(piece * STEPS, (piece + 1) * STEPS):
         samples = [(labels({"__name__": "flip_test", "series": str(i), "job": "j", "instance": "i"}),
                     value_of(i, step), base_ms + step * 1000) for i in range(SERIES)]
-        status, text = d.get("/api/v1/write", body(samples), HEADERS)
+        status, text = d.get("/api/v1/write", body(samples), wire.headers())
         assert status // 100 == 2, (status, text)
 
 
