@@ -258,8 +258,8 @@ static void no_query_brings_the_daemon_down(void **state)
         "up @ -9223372036854775 offset 290y",
         "rate(up[290y] @ 9223372036854775 offset -290y)",
         "sum_over_time(up[290y:290y])",
-        "label_replace(vector(1), \"a\", \"$1\", \"b\", "
-        "\"((((((((((((((((((x*)*)*)*)*)*)*)*)*)*)*)\")",
+        ("label_replace(vector(1), \"a\", \"$1\", \"b\", "
+         "\"((((((((((((((((((x*)*)*)*)*)*)*)*)*)*)*)\")"),
         "count_values(\"x\", vector(time()))",
         "topk(9223372036854775807, up)",
         "vector(1)[1000y:1s]",

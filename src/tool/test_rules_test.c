@@ -110,8 +110,8 @@ static void histograms_are_shown_as_they_are_written(void **state)
     static const char *const TEXTS[] = {
         "{{}}",
         "{{count:2 sum:3 counter_reset_hint:not_reset buckets:[2]}}",
-        "{{schema:1 count:32.1 sum:-0.3 z_bucket:7.1 z_bucket_w:0.05 offset:-3 buckets:[5.1 10 7] "
-        "n_offset:-5 n_buckets:[4.1 5]}}",
+        ("{{schema:1 count:32.1 sum:-0.3 z_bucket:7.1 z_bucket_w:0.05 offset:-3 buckets:[5.1 10 7] "
+         "n_offset:-5 n_buckets:[4.1 5]}}"),
         "{{schema:-53 count:5 sum:1e+06 custom_values:[1 2.5] buckets:[1 4]}}",
     };
     for (size_t i = 0; i < COUNTOF(TEXTS); i++) {
