@@ -73,22 +73,33 @@ void job_answer(struct job *j)
     loop_post(http_loop(j->request), answer, j);
 }
 
+static void do_work(struct job *j)
+{
+    j->work(j);
+    if (!buf_failed(&j->body))
+        return;
+    size_t max = j->body.max;
+    buf_done(&j->body);
+    buf_init(&j->body, SERVE_ANSWER_MAX);
+    j->status = 422;
+    buf_printf(&j->body,
+               "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"the answer "
+               "is larger than %zu MiB: ask for fewer series, a shorter time or a limit\"}",
+               max >> 20);
+}
+
 void job_run(void *context)
 {
     struct job *j = context;
     struct loop *loop = http_loop(j->request);
-    j->work(j);
-    if (buf_failed(&j->body)) {
-        size_t max = j->body.max;
-        buf_done(&j->body);
-        buf_init(&j->body, SERVE_ANSWER_MAX);
-        j->status = 422;
-        buf_printf(&j->body,
-                   "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"the answer "
-                   "is larger than %zu MiB: ask for fewer series, a shorter time or a limit\"}",
-                   max >> 20);
-    }
+    do_work(j);
     loop_post(loop, pack_body(j) ? answer_packed : answer, j);
+}
+
+void job_run_here(struct job *j)
+{
+    do_work(j);
+    answer(j);
 }
 
 struct job *job_new(struct serve *s, struct http_request *r, void (*work)(struct job *j),

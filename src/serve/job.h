@@ -43,6 +43,9 @@ struct job *job_new(struct serve *s, struct http_request *r, void (*work)(struct
 /* On a thread of the pool: works and sends the answer. Frees j. */
 void job_run(void *job);
 
+/* The same on the request's loop, for work that is done at once. */
+void job_run_here(struct job *j);
+
 /* Any thread: sends what is in the body without working. Frees j. */
 void job_answer(struct job *j);
 

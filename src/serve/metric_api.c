@@ -339,7 +339,12 @@ void metric_api_query(struct http_request *r, void *serve)
         return;
     }
     if (read_tags(r, in) && write_query(r, in))
-        query_registry_start(s, r, query_work, in, "metric", in->query, INT64_MAX / 1000000);
+        query_registry_start(s, r,
+                             &(struct query_order){.work = query_work,
+                                                   .context = in,
+                                                   .kind = "metric",
+                                                   .text = in->query,
+                                                   .timeout_ms = INT64_MAX / 1000000});
 }
 
 /* ---- search */

@@ -40,6 +40,8 @@ struct query_input {
     int64_t start_ms, end_ms, step_ms, timeout_ms, lookback_ms;
     uint64_t limit;
     bool instant, stats, stats_all, nocache, explain;
+    struct promql_expr *expr; /* where it was parsed on the loop, with these rules */
+    struct query_rules rules;
 };
 
 /* Is a parameter there, with anything but an empty text, "0" and "false"? */
@@ -383,29 +385,45 @@ static void put_answer(struct evaluation *v)
     answer_end(j, v->result, cut ? STR("results truncated due to limit") : STR(""));
 }
 
+static struct promql_query query_of(const struct query_input *in, struct promql_expr *expr,
+                                    const struct serve *s, struct tenant *tenant)
+{
+    return (struct promql_query){.expr = expr,
+                                 .store = s->config.store,
+                                 .tenant = tenant,
+                                 .start_ms = in->start_ms,
+                                 .end_ms = in->end_ms,
+                                 .step_ms = in->step_ms,
+                                 .instant = in->instant,
+                                 .lookback_ms = in->lookback_ms,
+                                 .count_steps = in->stats,
+                                 .pool = s->config.pool};
+}
+
+/* The rules and the tree, those of the loop where it has made them. */
+static bool parse(struct job *j, struct query_input *in, struct evaluation *v)
+{
+    if (!in->expr) {
+        query_registry_rules(j->serve->queries, &in->rules);
+        if (promql_parse(in->text, &in->rules.language, &j->arena, &in->expr, &v->failure) != 0)
+            return false;
+    }
+    v->rules = in->rules;
+    v->q = query_of(in, in->expr, j->serve, j->tenant);
+    return true;
+}
+
 static void work(struct job *j)
 {
-    const struct query_input *in = j->context;
+    struct query_input *in = j->context;
     struct evaluation v = {.job = j};
-    struct promql_expr *expr;
     stat_add(&queries, 1);
-    query_registry_rules(j->serve->queries, &v.rules);
-    if (promql_parse(in->text, &v.rules.language, &j->arena, &expr, &v.failure) != 0) {
+    if (!parse(j, in, &v)) {
         fail(j, PROMQL_BAD_DATA, "invalid parameter \"query\": ", v.failure.text);
         return;
     }
-    v.q = (struct promql_query){.expr = expr,
-                                .store = j->serve->config.store,
-                                .tenant = j->tenant,
-                                .start_ms = in->start_ms,
-                                .end_ms = in->end_ms,
-                                .step_ms = in->step_ms,
-                                .instant = in->instant,
-                                .lookback_ms = in->lookback_ms,
-                                .count_steps = in->stats,
-                                .pool = j->serve->config.pool};
     query_registry_fill(j->ticket, &v.rules, &v.q);
-    v.q.profile = in->explain ? promql_profile_new(expr) : NULL;
+    v.q.profile = in->explain ? promql_profile_new(in->expr) : NULL;
     if (evaluate(&v)) {
         put_answer(&v);
         promql_result_free(v.result);
@@ -413,6 +431,37 @@ static void work(struct job *j)
         fail(j, v.failure.kind, "", v.failure.text);
     }
     promql_profile_free(v.q.profile);
+}
+
+/* Most queries of dashboards that ask for a number or two are answered in less time than it takes
+ * to wake another thread and to be woken by it. */
+static bool is_small(struct serve *s, struct http_request *r, struct query_input *in)
+{
+    enum { TEXT_MAX = 512 };
+    const struct series_store_ops *ops = s->config.store->ops;
+    struct promql_failure failure;
+    if (in->text.n > TEXT_MAX || in->stats || in->explain)
+        return false;
+    query_registry_rules(s->queries, &in->rules);
+    if (promql_parse(in->text, &in->rules.language, http_arena(r), &in->expr, &failure) != 0) {
+        in->expr = NULL;
+        return false; /* work() will say why */
+    }
+    struct tenant *tenant = ops->tenant(s->config.store, job_tenant(r));
+    struct promql_query q = query_of(in, in->expr, s, tenant);
+    query_registry_limits(&in->rules, &q);
+    return promql_reach_small(&q, http_arena(r));
+}
+
+static void start(struct serve *s, struct http_request *r, struct query_input *in)
+{
+    struct query_order order = {.work = work,
+                                .context = in,
+                                .kind = in->instant ? "instant" : "range",
+                                .text = in->text,
+                                .timeout_ms = in->timeout_ms,
+                                .small = is_small(s, r, in)};
+    query_registry_start(s, r, &order);
 }
 
 void query_api_instant(struct http_request *r, void *serve)
@@ -424,7 +473,7 @@ void query_api_instant(struct http_request *r, void *serve)
         return;
     in->end_ms = in->start_ms;
     in->instant = true;
-    query_registry_start(s, r, work, in, "instant", in->text, in->timeout_ms);
+    start(s, r, in);
 }
 
 static bool step_needed(struct http_request *r, int64_t *ret_ms)
@@ -462,5 +511,5 @@ void query_api_range(struct http_request *r, void *serve)
         return;
     }
     if (read_common(s, r, in))
-        query_registry_start(s, r, work, in, "range", in->text, in->timeout_ms);
+        start(s, r, in);
 }

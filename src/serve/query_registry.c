@@ -45,6 +45,7 @@ struct query_ticket {
     int64_t queued_ns, started_ns, deadline_ns;
     struct promql_meter meter;
     const char *outcome;                 /* of the thread that works */
+    bool here;                           /* it runs on its request's loop */
     struct query_ticket *next;           /* in its tenant's queue */
     struct query_ticket *before, *after; /* in the list of all */
 };
@@ -393,7 +394,8 @@ static void ticket_work(struct job *j)
 {
     struct query_ticket *t = j->ticket;
     struct query_registry *r = t->registry;
-    stand_back(r->nice);
+    if (!t->here)
+        stand_back(r->nice);
     if (atomic_load(&t->meter.canceled) || http_gone(j->request)) {
         t->outcome = "canceled";
         answer_error(j, PROMQL_CANCELED, "query was canceled in query queue");
@@ -420,28 +422,34 @@ static void ticket_work(struct job *j)
     j->ticket = NULL;
 }
 
-void query_registry_start(struct serve *s, struct http_request *request,
-                          void (*work)(struct job *j), void *context, const char *kind,
-                          struct str text, int64_t timeout_ms)
+static struct query_ticket *ticket_new(struct query_registry *r, struct job *j,
+                                       const struct query_order *order)
 {
-    struct query_registry *r = s->queries;
-    struct job *j = job_new(s, request, ticket_work, context);
-    if (!j)
-        return;
     struct query_ticket *t = mem_new(sizeof *t);
     t->registry = r;
     t->job = j;
-    t->work = work;
-    t->view = (struct query_view){.text = keep(text),
-                                  .client = keep(str_c(http_peer(request))),
-                                  .tenant = keep(job_tenant(request)),
-                                  .kind = kind,
+    t->work = order->work;
+    t->view = (struct query_view){.text = keep(order->text),
+                                  .client = keep(str_c(http_peer(j->request))),
+                                  .tenant = keep(job_tenant(j->request)),
+                                  .kind = order->kind,
                                   .since_ms = j->now_ms};
     t->outcome = "success";
     j->ticket = t;
+    return t;
+}
+
+void query_registry_start(struct serve *s, struct http_request *request,
+                          const struct query_order *order)
+{
+    struct query_registry *r = s->queries;
+    struct job *j = job_new(s, request, ticket_work, order->context);
+    if (!j)
+        return;
+    struct query_ticket *t = ticket_new(r, j, order);
     thread_lock(&r->lock);
     t->queued_ns = now_ns(r);
-    t->deadline_ns = t->queued_ns + MIN(timeout_ms, r->settings.timeout_ms) * 1000000;
+    t->deadline_ns = t->queued_ns + MIN(order->timeout_ms, r->settings.timeout_ms) * 1000000;
     /* Names that nobody has written under share a turn, so that strangers cannot add more. */
     t->tenant = tenant_of(r, j->tenant ? t->view.tenant : STR(""));
     t->meter.account = &t->tenant->account;
@@ -455,11 +463,14 @@ void query_registry_start(struct serve *s, struct http_request *request,
         if (r->waiting)
             thread_wake(&r->changed); /* for who waits too long */
     }
+    t->here = order->small && ready == t && !t->next;
     thread_unlock(&r->lock);
-    launch(r, ready);
-    if (full) {
+    if (full)
         refuse_busy(t);
-    }
+    else if (ready == t && t->here)
+        job_run_here(j);
+    else
+        launch(r, ready);
 }
 
 /* ---- the watcher */

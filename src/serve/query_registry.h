@@ -56,10 +56,18 @@ struct promql_cache *query_registry_cache(struct query_registry *r);
 /* The account of all queries, for those without a ticket. */
 struct promql_account *query_registry_account(struct query_registry *r);
 
-/* As job_start(), in its turn; timeout_ms (at most query.timeout_ms) includes the time of waiting.
- * kind is a constant text; the text is copied. */
-void query_registry_start(struct serve *s, struct http_request *r, void (*work)(struct job *j),
-                          void *context, const char *kind, struct str text, int64_t timeout_ms);
+/* What is asked. */
+struct query_order {
+    void (*work)(struct job *j);
+    void *context;
+    const char *kind;   /* a constant text */
+    struct str text;    /* copied */
+    int64_t timeout_ms; /* at most query.timeout_ms; the time of waiting is part of it */
+    bool small; /* takes so little that it is run on the request's loop where it need not wait */
+};
+
+/* As job_start(), in its turn. */
+void query_registry_start(struct serve *s, struct http_request *r, const struct query_order *order);
 
 /* In work(): the query's limits, account, meter and flags from the rules; the time that is left. */
 void query_registry_fill(const struct query_ticket *t, const struct query_rules *rules,

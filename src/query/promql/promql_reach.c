@@ -4,6 +4,10 @@
 
 enum { LOOKBACK_MS = 5 * 60 * 1000, COUNT_TIMES = 8 /* the limit, then counting ends */ };
 
+/* Of a small query: series, milliseconds that it looks at, and what its windows would look at with
+ * a sample each second; about a tenth of a millisecond's work. */
+enum { SMALL_SERIES = 4, SMALL_SPAN_MS = 3 * 3600 * 1000, SMALL_WORK = 200000 };
+
 /* The times at which a node is evaluated: relative to the query's steps, or fixed by @. */
 struct span {
     bool fixed;
@@ -204,4 +208,62 @@ void promql_reach_estimate(const struct promql_query *q, uint64_t samples_max,
     *ret = (struct promql_estimate){0};
     w.f = count;
     walk_all(&w);
+}
+
+/* ---- small queries */
+
+static bool has_subquery(const struct promql_expr *x)
+{
+    if (x->kind == EXPR_SUBQUERY || (x->left && has_subquery(x->left)) ||
+        (x->right && has_subquery(x->right)))
+        return true;
+    for (size_t i = 0; i < x->arguments_n; i++)
+        if (has_subquery(x->arguments[i]))
+            return true;
+    return false;
+}
+
+static bool all_equal(const struct promql_selector *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->matchers[i].type != MATCH_EQUAL || s->matchers[i].value.n == 0)
+            return false;
+    return s->n > 0;
+}
+
+/* How many series the selector has in these times, or more than a small query's. */
+static uint64_t series_of(const struct promql_query *q, const struct promql_selector *s,
+                          int64_t from_ms, int64_t to_ms)
+{
+    const struct series_store_ops *ops = q->store->ops;
+    struct select how = {.matchers = s->matchers,
+                         .matchers_n = s->n,
+                         .from_ms = from_ms,
+                         .to_ms = to_ms,
+                         .want = SELECT_KEYS};
+    struct series_cursor *c;
+    struct why why;
+    if (!all_equal(s) || !ops->estimate || ops->select(q->store, q->tenant, &how, &c, &why) != 0)
+        return SMALL_SERIES + 1;
+    uint64_t n = ops->estimate(c);
+    ops->close(c);
+    return n;
+}
+
+bool promql_reach_small(const struct promql_query *q, struct arena *a)
+{
+    struct promql_selectors selectors;
+    struct promql_reach reach = promql_reach_of(q);
+    int64_t span = add(q->end_ms, -q->start_ms);
+    if (!reach.local || reach.before_ms < 0 || reach.after_ms > 0 || has_subquery(q->expr))
+        return false;
+    int64_t steps = q->instant ? 1 : span / q->step_ms + 1;
+    if (add(span, reach.before_ms) > SMALL_SPAN_MS || steps > SMALL_WORK ||
+        steps * (reach.before_ms / 1000 + 1) > SMALL_WORK)
+        return false;
+    uint64_t series = 0;
+    promql_selectors(q->expr, a, &selectors);
+    for (size_t i = 0; i < selectors.n && q->tenant && series <= SMALL_SERIES; i++)
+        series += series_of(q, &selectors.v[i], add(q->start_ms, -reach.before_ms), q->end_ms);
+    return series <= SMALL_SERIES;
 }

@@ -34,4 +34,9 @@ struct promql_estimate {
 void promql_reach_estimate(const struct promql_query *q, uint64_t samples_max,
                            struct promql_estimate *ret);
 
+/* Is the query so small that it may be run where others wait meanwhile (on a loop): no subqueries,
+ * every selector's matchers are equalities that few series have, a short time, few steps? Asks the
+ * index, not the samples; memory from a. */
+bool promql_reach_small(const struct promql_query *q, struct arena *a);
+
 #endif
