@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "query/promql/promql_kernel.h"
 
 static bool keeps_name(const struct promql_expr *x)
 {
@@ -128,6 +129,37 @@ static struct operand operand_at(const struct row *r, size_t i)
                             r->kind[i] == KIND_HISTOGRAM ? r->histogram[i] : NULL};
 }
 
+/* --- floats at every step: in vectors ----------------------------------------------------------
+ */
+
+typedef void elements_f(const double *l, const double *r, size_t n, double *ret);
+
+/* What does the operator for a whole row, or NULL. */
+static elements_f *elements_of(enum promql_token_kind operator)
+{
+    const struct promql_kernel *k = promql_kernel();
+    switch (operator) {
+    case TOKEN_ADD:
+        return k->plus;
+    case TOKEN_SUB:
+        return k->minus;
+    case TOKEN_MUL:
+        return k->times;
+    case TOKEN_DIV:
+        return k->over;
+    default:
+        return NULL;
+    }
+}
+
+static bool is_all(const uint8_t *kind, size_t n, int what)
+{
+    uint8_t other = 0;
+    for (size_t i = 0; i < n; i++)
+        other |= kind[i] ^ (uint8_t)what;
+    return other == 0;
+}
+
 /* --- a vector and a scalar -------------------------------------------------------------------- */
 
 struct scalar_stream {
@@ -147,7 +179,16 @@ static int with_scalar_next(struct engine *e, struct stream *stream, struct row 
     int more = s->from->next(e, s->from, &in);
     if (more <= 0)
         return more;
-    for (size_t i = 0; i < s->n; i++) {
+    elements_f *all = elements_of(s->expr->operator);
+    bool whole = all && is_all(in.kind, s->n, KIND_FLOAT);
+    if (whole) {
+        memset(s->row.kind, KIND_FLOAT, s->n);
+        all(s->swapped ? s->scalar : in.value, s->swapped ? in.value : s->scalar, s->n,
+            s->row.value);
+    }
+    s->row.floats_from = 0;
+    s->row.floats_to = whole ? s->n : 0;
+    for (size_t i = 0; !whole && i < s->n; i++) {
         s->row.kind[i] = KIND_NONE;
         if (in.kind[i] == KIND_NONE)
             continue;
@@ -417,8 +458,33 @@ static int join_pair(struct engine *e, struct join *j, const struct pairing *p,
     return 0;
 }
 
+/* One row on each side, with floats at every step: the usual pair. False where it is another. */
+static bool join_whole(struct engine *e, struct join *j, const struct pairing *p)
+{
+    elements_f *all = elements_of(j->expr->operator);
+    if (!all || p->many.n != 1 || p->one.n != 1)
+        return false;
+    const struct row_buffer *many = &j->many->v[p->many.v[0]], *one = &j->one->v[p->one.v[0]];
+    if (!is_all(many->kind, j->n, KIND_FLOAT) || !is_all(one->kind, j->n, KIND_FLOAT))
+        return false;
+    bool drop_name;
+    struct str key = result_key(e, j, many, one, p, &drop_name);
+    struct row_buffer *row = promql_rows_of(e, j->out, key, j->n);
+    row->drop_name = drop_name;
+    if (!is_all(row->kind, j->n, KIND_NONE))
+        return false; /* another pair has that key: step by step, to say so */
+    memset(row->kind, KIND_FLOAT, j->n);
+    all(j->swapped ? one->value : many->value, j->swapped ? many->value : one->value, j->n,
+        row->value);
+    row->floats_to = j->n;
+    return true;
+}
+
 static int join_pairing(struct engine *e, struct join *j, const struct pairing *p)
 {
+    if (join_whole(e, j, p))
+        return 0;
+
     const struct promql_matching *m = &j->expr->matching;
     bool fill_many = j->swapped ? m->fill_right : m->fill_left;
     bool fill_one = j->swapped ? m->fill_left : m->fill_right;
