@@ -255,14 +255,15 @@ bool promql_reach_small(const struct promql_query *q, struct arena *a)
     struct promql_selectors selectors;
     struct promql_reach reach = promql_reach_of(q);
     int64_t span = add(q->end_ms, -q->start_ms);
-    if (!reach.local || reach.before_ms < 0 || reach.after_ms > 0 || has_subquery(q->expr))
-        return false;
     int64_t steps = q->instant ? 1 : span / q->step_ms + 1;
-    if (add(span, reach.before_ms) > SMALL_SPAN_MS || steps > SMALL_WORK ||
+    promql_selectors(q->expr, a, &selectors);
+    if (selectors.n == 0)
+        reach.before_ms = reach.after_ms = 0;
+    if (!reach.local || reach.before_ms < 0 || reach.after_ms > 0 || has_subquery(q->expr) ||
+        add(span, reach.before_ms) > SMALL_SPAN_MS || steps > SMALL_WORK ||
         steps * (reach.before_ms / 1000 + 1) > SMALL_WORK)
         return false;
     uint64_t series = 0;
-    promql_selectors(q->expr, a, &selectors);
     for (size_t i = 0; i < selectors.n && q->tenant && series <= SMALL_SERIES; i++)
         series += series_of(q, &selectors.v[i], add(q->start_ms, -reach.before_ms), q->end_ms);
     return series <= SMALL_SERIES;
