@@ -316,6 +316,7 @@ int store_writable(struct store *s, struct why *why)
 void store_reload(struct store *s, const struct store_settings *settings)
 {
     thread_lock(&s->work_lock);
+    must(pthread_rwlock_wrlock(&s->tenants_lock) == 0); /* who makes a tenant reads its limits */
     struct store_settings before = s->settings;
     s->settings = *settings;
     atomic_store_explicit(&s->out_of_order_s, settings->out_of_order_window_s,
@@ -324,6 +325,7 @@ void store_reload(struct store *s, const struct store_settings *settings)
     s->settings.key_file = before.key_file;
     s->settings.acknowledge = before.acknowledge;
     s->classes[0].keep_s = s->settings.retention_s;
+    must(pthread_rwlock_unlock(&s->tenants_lock) == 0);
     size_t n;
     struct tenant **list = store_tenants(s, &n);
     for (size_t i = 0; i < n; i++) {
