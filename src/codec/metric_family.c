@@ -30,8 +30,6 @@ enum {
     HISTOGRAM_POSITIVE_COUNT = 14,
     BUCKET_BOUND = 2,
     BUCKET_COUNT_FLOAT = 4,
-    SPAN_OFFSET = 1,
-    SPAN_LENGTH = 2,
 };
 
 void metric_family_init(struct metric_family_writer *w, struct buf *out)
@@ -103,17 +101,6 @@ void metric_family_untyped(struct metric_family_writer *w, struct str key, doubl
     end_metric(w, METRIC_UNTYPED, ts_ms);
 }
 
-static void put_spans(struct buf *out, unsigned field, const struct histogram_span *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        char room[32];
-        struct buf span = {.p = room, .capacity = sizeof room, .max = sizeof room};
-        wire_put_int(&span, SPAN_OFFSET, zigzag(v[i].offset));
-        wire_put_int(&span, SPAN_LENGTH, v[i].length);
-        wire_put_bytes(out, field, buf_str(&span));
-    }
-}
-
 static void put_doubles(struct buf *out, unsigned field, const double *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -125,9 +112,9 @@ static void put_exponential(struct buf *out, const struct histogram *h)
     wire_put_int(out, HISTOGRAM_SCHEMA, zigzag(h->schema));
     wire_put_double(out, HISTOGRAM_ZERO_THRESHOLD, h->zero_threshold);
     wire_put_double(out, HISTOGRAM_ZERO_COUNT_FLOAT, h->zero_count);
-    put_spans(out, HISTOGRAM_NEGATIVE_SPAN, h->negative_spans, h->negative_spans_n);
+    wire_put_spans(out, HISTOGRAM_NEGATIVE_SPAN, h->negative_spans, h->negative_spans_n);
     put_doubles(out, HISTOGRAM_NEGATIVE_COUNT, h->negative, h->negative_n);
-    put_spans(out, HISTOGRAM_POSITIVE_SPAN, h->positive_spans, h->positive_spans_n);
+    wire_put_spans(out, HISTOGRAM_POSITIVE_SPAN, h->positive_spans, h->positive_spans_n);
     put_doubles(out, HISTOGRAM_POSITIVE_COUNT, h->positive, h->positive_n);
 }
 

@@ -21,44 +21,46 @@ static bool fits(int64_t v, unsigned bits)
 
 /* ---- numbers of few bits: a prefix of ones says how many follow */
 
-static const uint8_t WIDTHS[] = {3, 6, 9, 12, 18, 25, 56};
+static const uint8_t WIDTHS[] = {3, 6, 9, 12, 18, 25, 56}; /* of histograms */
+static const uint8_t STEP_WIDTHS[] = {14, 17, 20};         /* of the changes of a time's step */
 
-static void put_prefixed(struct bit_out *b, uint64_t v, size_t row)
+/* v in the row-th of n widths: so many ones and a zero go before it. Behind the last width it is
+ * whole, and the zero is left out. */
+static void put_prefixed(struct bit_out *b, uint64_t v, const uint8_t *widths, size_t n, size_t row)
 {
-    bit_out_put(b, ((uint64_t)1 << (row + 2)) - 2, (unsigned)row + 2);
-    bit_out_put(b, v, WIDTHS[row]);
+    unsigned ones = (unsigned)row + 1;
+    if (row < n)
+        bit_out_put(b, ((uint64_t)2 << ones) - 2, ones + 1);
+    else
+        bit_out_put(b, UINT64_MAX, ones);
+    bit_out_put(b, v, row < n ? widths[row] : 64);
+}
+
+static void put_narrow(struct bit_out *b, int64_t v, const uint8_t *widths, size_t n)
+{
+    size_t row = 0;
+    while (row < n && !fits(v, widths[row]))
+        row++;
+    if (v == 0)
+        bit_out_put(b, 0, 1);
+    else
+        put_prefixed(b, (uint64_t)v, widths, n, row);
 }
 
 static void put_signed(struct bit_out *b, int64_t v)
 {
-    if (v == 0) {
-        bit_out_put(b, 0, 1);
-        return;
-    }
-    for (size_t i = 0; i < COUNTOF(WIDTHS); i++) {
-        if (fits(v, WIDTHS[i])) {
-            put_prefixed(b, (uint64_t)v, i);
-            return;
-        }
-    }
-    bit_out_put(b, 0xff, 8);
-    bit_out_put(b, (uint64_t)v, 64);
+    put_narrow(b, v, WIDTHS, COUNTOF(WIDTHS));
 }
 
 static void put_unsigned(struct bit_out *b, uint64_t v)
 {
-    if (v == 0) {
+    size_t row = 0;
+    while (row < COUNTOF(WIDTHS) && v >> WIDTHS[row] != 0)
+        row++;
+    if (v == 0)
         bit_out_put(b, 0, 1);
-        return;
-    }
-    for (size_t i = 0; i < COUNTOF(WIDTHS); i++) {
-        if (v >> WIDTHS[i] == 0) {
-            put_prefixed(b, v, i);
-            return;
-        }
-    }
-    bit_out_put(b, 0xff, 8);
-    bit_out_put(b, v, 64);
+    else
+        put_prefixed(b, v, WIDTHS, COUNTOF(WIDTHS), row);
 }
 
 /* ---- floats: what changed of the bits of the value before */
@@ -99,33 +101,6 @@ static void xor_next(struct bit_out *b, struct xor_state *x, double v)
     bit_out_put(b, change >> trailing, width);
 }
 
-/* The change of a time's step, in the XOR chunk's own widths. */
-static void put_step_change(struct bit_out *b, int64_t v)
-{
-    static const uint8_t widths[] = {14, 17, 20};
-    if (v == 0) {
-        bit_out_put(b, 0, 1);
-        return;
-    }
-    for (size_t i = 0; i < COUNTOF(widths); i++) {
-        if (fits(v, widths[i])) {
-            bit_out_put(b, ((uint64_t)1 << (i + 2)) - 2, (unsigned)i + 2);
-            bit_out_put(b, (uint64_t)v, widths[i]);
-            return;
-        }
-    }
-    bit_out_put(b, 0xf, 4);
-    bit_out_put(b, (uint64_t)v, 64);
-}
-
-static void put_varint(struct bit_out *b, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    size_t n = (size_t)(varint_put(bytes, v) - bytes);
-    for (size_t i = 0; i < n; i++)
-        bit_out_put(b, bytes[i], 8);
-}
-
 /* Times are subtracted as two's complement, as their reader adds them. */
 static int64_t minus(int64_t a, int64_t b)
 {
@@ -142,14 +117,14 @@ static size_t take_floats(const struct prom_chunk_samples *s, size_t at, struct 
         if (s->histogram && s->histogram[i])
             break;
         if (n == 0) {
-            put_varint(b, zigzag(s->ts_ms[i]));
+            buf_put_varint(b->out, zigzag(s->ts_ms[i])); /* no bits wait here and in the next */
             xor_first(b, &x, s->value[i]);
         } else {
             int64_t now = minus(s->ts_ms[i], s->ts_ms[i - 1]);
             if (n == 1)
-                put_varint(b, (uint64_t)now);
+                buf_put_varint(b->out, (uint64_t)now);
             else
-                put_step_change(b, minus(now, step));
+                put_narrow(b, minus(now, step), STEP_WIDTHS, COUNTOF(STEP_WIDTHS));
             step = now;
             xor_next(b, &x, s->value[i]);
         }

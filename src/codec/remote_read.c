@@ -143,17 +143,6 @@ int remote_read_decode(struct str bytes, struct arena *a, struct remote_read_req
 
 /* ---- histograms and samples */
 
-static void put_spans(struct buf *out, unsigned field, const struct histogram_span *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t offset = zigzag(v[i].offset);
-        buf_put_varint(out, (uint64_t)field << 3 | WIRE_BYTES);
-        buf_put_varint(out, 2 + varint_len(offset) + varint_len(v[i].length));
-        wire_put_int(out, 1, offset);
-        wire_put_int(out, 2, v[i].length);
-    }
-}
-
 static void put_doubles(struct buf *out, unsigned field, const double *v, size_t n)
 {
     if (n == 0)
@@ -197,12 +186,12 @@ void remote_read_put_histogram(struct buf *out, const struct histogram *h, int64
         wire_put_double(out, ZERO_FLOAT, h->zero_count);
     else
         wire_put_int(out, ZERO, (uint64_t)h->zero_count);
-    put_spans(out, NEGATIVE_SPANS, h->negative_spans, h->negative_spans_n);
+    wire_put_spans(out, NEGATIVE_SPANS, h->negative_spans, h->negative_spans_n);
     if (h->is_float)
         put_doubles(out, NEGATIVE_COUNTS, h->negative, h->negative_n);
     else
         put_deltas(out, NEGATIVE_DELTAS, h->negative, h->negative_n);
-    put_spans(out, POSITIVE_SPANS, h->positive_spans, h->positive_spans_n);
+    wire_put_spans(out, POSITIVE_SPANS, h->positive_spans, h->positive_spans_n);
     if (h->is_float)
         put_doubles(out, POSITIVE_COUNTS, h->positive, h->positive_n);
     else
