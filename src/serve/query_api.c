@@ -40,8 +40,8 @@ struct query_input {
     int64_t start_ms, end_ms, step_ms, timeout_ms, lookback_ms;
     uint64_t limit;
     bool instant, stats, stats_all, nocache, explain;
-    struct promql_expr *expr; /* where it was parsed on the loop, with these rules */
-    struct query_rules rules;
+    struct query_rules rules; /* as they were when it came */
+    struct promql_expr *expr; /* NULL: work() parses it */
 };
 
 /* Is a parameter there, with anything but an empty text, "0" and "false"? */
@@ -55,10 +55,9 @@ static bool is_on(struct http_request *r, struct str name)
 /* What both forms share; false where the request has been answered. */
 static bool read_common(struct serve *s, struct http_request *r, struct query_input *ret)
 {
-    struct query_rules rules;
     struct str text;
-    query_registry_rules(s->queries, &rules);
-    int64_t most = rules.settings.timeout_ms;
+    query_registry_rules(s->queries, &ret->rules);
+    int64_t most = ret->rules.settings.timeout_ms;
     if (!http_param(r, STR("query"), &ret->text))
         ret->text = STR("");
     if (!param_limit(r, STR("limit"), &ret->limit) ||
@@ -303,7 +302,6 @@ static void put_explanation(struct buf *b, const struct promql_profile *profile,
 /* One evaluation: what goes in and what comes out. */
 struct evaluation {
     struct job *job;
-    struct query_rules rules;
     struct promql_query q;
     struct promql_estimate estimate;
     struct promql_cache_use use;
@@ -320,7 +318,8 @@ static void fail(struct job *j, enum promql_error kind, const char *before, cons
 
 static bool too_much(struct evaluation *v)
 {
-    uint64_t most = (uint64_t)v->rules.settings.samples_read_max;
+    const struct query_input *in = v->job->context;
+    uint64_t most = (uint64_t)in->rules.settings.samples_read_max;
     promql_reach_estimate(&v->q, most, &v->estimate);
     if (v->estimate.samples <= most)
         return false;
@@ -373,7 +372,7 @@ static void put_answer(struct evaluation *v)
 {
     struct job *j = v->job;
     const struct query_input *in = j->context;
-    size_t max = MIN((size_t)SERVE_ANSWER_MAX, (size_t)v->rules.settings.bytes_max);
+    size_t max = MIN((size_t)SERVE_ANSWER_MAX, (size_t)in->rules.settings.bytes_max);
     buf_init(&j->body, max);
     answer_begin(j);
     bool cut = query_api_result(&j->body, v->result, in->limit);
@@ -400,29 +399,18 @@ static struct promql_query query_of(const struct query_input *in, struct promql_
                                  .pool = s->config.pool};
 }
 
-/* The rules and the tree, those of the loop where it has made them. */
-static bool parse(struct job *j, struct query_input *in, struct evaluation *v)
-{
-    if (!in->expr) {
-        query_registry_rules(j->serve->queries, &in->rules);
-        if (promql_parse(in->text, &in->rules.language, &j->arena, &in->expr, &v->failure) != 0)
-            return false;
-    }
-    v->rules = in->rules;
-    v->q = query_of(in, in->expr, j->serve, j->tenant);
-    return true;
-}
-
 static void work(struct job *j)
 {
     struct query_input *in = j->context;
     struct evaluation v = {.job = j};
     stat_add(&queries, 1);
-    if (!parse(j, in, &v)) {
+    if (!in->expr &&
+        promql_parse(in->text, &in->rules.language, &j->arena, &in->expr, &v.failure) != 0) {
         fail(j, PROMQL_BAD_DATA, "invalid parameter \"query\": ", v.failure.text);
         return;
     }
-    query_registry_fill(j->ticket, &v.rules, &v.q);
+    v.q = query_of(in, in->expr, j->serve, j->tenant);
+    query_registry_fill(j->ticket, &in->rules, &v.q);
     v.q.profile = in->explain ? promql_profile_new(in->expr) : NULL;
     if (evaluate(&v)) {
         put_answer(&v);
@@ -442,7 +430,6 @@ static bool is_small(struct serve *s, struct http_request *r, struct query_input
     struct promql_failure failure;
     if (in->text.n > TEXT_MAX || in->stats || in->explain)
         return false;
-    query_registry_rules(s->queries, &in->rules);
     if (promql_parse(in->text, &in->rules.language, http_arena(r), &in->expr, &failure) != 0) {
         in->expr = NULL;
         return false; /* work() will say why */
