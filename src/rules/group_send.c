@@ -1,25 +1,6 @@
 #include "base/vec.h"
 #include "rules/group_inside.h"
-
-/* As a link in a page has it: letters, digits and "-_.~" stay, blanks are "+". */
-static void put_escaped(struct buf *out, struct str s)
-{
-    static const char HEX[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain) {
-            buf_put_c(out, (char)c);
-        } else if (c == ' ') {
-            buf_put_c(out, '+');
-        } else {
-            buf_put_c(out, '%');
-            buf_put_c(out, HEX[c >> 4]);
-            buf_put_c(out, HEX[c & 15]);
-        }
-    }
-}
+#include "text/template.h"
 
 static struct str generator_of(const struct group_step *s)
 {
@@ -29,7 +10,7 @@ static struct str generator_of(const struct group_step *s)
     promql_print(s->rule->rule->tree, &expr);
     buf_put_str(&url, s->world->external_url);
     buf_put_str(&url, STR("/graph?g0.expr="));
-    put_escaped(&url, buf_str(&expr));
+    template_escape_query(buf_str(&expr), &url);
     buf_put_str(&url, STR("&g0.tab=1"));
     struct str out = arena_str(s->arena, buf_str(&url));
     buf_done(&url);

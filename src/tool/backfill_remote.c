@@ -9,6 +9,7 @@
 #include "model/labels.h"
 #include "net/client.h"
 #include "pack/pack.h"
+#include "text/template.h"
 
 enum {
     BODY_MAX = 32 << 20, /* bytes of a request */
@@ -18,12 +19,6 @@ enum {
 };
 
 /* ---- queries */
-
-static void put_escaped(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        buf_printf(out, "%%%02X", (unsigned char)s.p[i]);
-}
 
 static int post(const struct backfill_remote *r, const char *path, const char *const *headers,
                 size_t headers_n, struct str body, struct client_reply *ret, struct why *why)
@@ -93,7 +88,7 @@ int backfill_remote_query(void *context, const struct rule *rule, int64_t start_
     buf_printf(&form, "start=%" PRId64 ".%03d&end=%" PRId64 ".%03d&step=%" PRId64 ".%03d&query=",
                start_ms / 1000, (int)(start_ms % 1000), end_ms / 1000, (int)(end_ms % 1000),
                step_ms / 1000, (int)(step_ms % 1000));
-    put_escaped(&form, rule->expr);
+    template_escape_query(rule->expr, &form);
     int err = buf_failed(&form) ? why_set(why, ERR_LIMIT, "the expression is too long")
                                 : post(context, "/api/v1/query_range", HEADERS, COUNTOF(HEADERS),
                                        buf_str(&form), &reply, why);

@@ -14,6 +14,7 @@
 #include "store/series/rotate.h"
 #include "store/series/verify.h"
 #include "tool/offline.h"
+#include "text/template.h"
 
 enum { PATH_BYTES = 600, TENANT_FILES_MAX = 1 << 20 };
 
@@ -236,12 +237,6 @@ static int delete_here(struct offline *o, const struct deletion *d)
     return err ? offline_fail(o, why.text) : 0;
 }
 
-static void put_escaped(struct buf *b, const char *text)
-{
-    for (; *text; text++)
-        buf_printf(b, "%%%02X", (unsigned char)*text);
-}
-
 /* The daemon's API takes the default tenant's series only, unless a header names another. */
 static int delete_there(struct offline *o, const struct deletion *d)
 {
@@ -251,7 +246,7 @@ static int delete_there(struct offline *o, const struct deletion *d)
                                "another tenant than default");
     buf_init(&path, 8192);
     buf_printf(&path, "/api/v1/admin/tsdb/delete_series?match%%5B%%5D=");
-    put_escaped(&path, d->selector);
+    template_escape_query(str_c(d->selector), &path);
     if (d->from_ms != INT64_MIN)
         buf_printf(&path, "&start=%" PRId64, d->from_ms / 1000);
     if (d->to_ms != INT64_MAX)
