@@ -9,16 +9,16 @@
 #include "model/sample.h"
 #include "serve/answer.h"
 #include "serve/param.h"
+#include "serve/query_registry.h"
 
 enum { SERIES_MAX = 1000000, SELECTORS_MAX = 64, LABELS_BYTES_MAX = 2 * LABELS_KEY_MAX };
-
-static const int64_t LOOKBACK_MS = 300000;
 
 enum form { FORM_TEXT, FORM_OPENMETRICS, FORM_PROTOBUF };
 
 struct federate_input {
     struct param_selectors selectors;
     struct str external; /* labels that are added, sorted; a bare key */
+    int64_t lookback_ms;
     enum form form;
     enum name_escape escape;
 };
@@ -76,9 +76,10 @@ static int take_one(void *context, const struct series_view *view, struct why *w
 
 static int read_selector(struct newest_list *all, const struct param_selector *one, struct why *why)
 {
+    const struct federate_input *in = all->job->context;
     const struct select how = {.matchers = one->matchers,
                                .matchers_n = one->n,
-                               .from_ms = all->job->now_ms - LOOKBACK_MS,
+                               .from_ms = all->job->now_ms - in->lookback_ms,
                                .to_ms = all->job->now_ms,
                                .want = SELECT_SAMPLES,
                                .series_max = SERIES_MAX};
@@ -291,12 +292,15 @@ void federate_handle(struct http_request *r, void *serve)
     const struct serve_daemon *daemon = &s->config.daemon;
     struct federate_input *in = arena_new(http_arena(r), sizeof *in);
     struct serve_facts facts = {0};
+    struct query_rules rules;
     struct str accept = http_header(r, STR("Accept"));
     if (!read_selectors(r, &in->selectors))
         return;
     if (daemon->facts)
         daemon->facts(daemon->context, http_arena(r), &facts);
     in->external = with_instance(http_arena(r), facts.external_labels);
+    query_registry_rules(s->queries, &rules);
+    in->lookback_ms = rules.settings.lookback_ms;
     in->form = form_of(accept, &in->escape);
     job_start(s, r, federate_work, in);
 }
