@@ -1,5 +1,6 @@
 #include "tool/offline.h"
 
+#include <time.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,4 +141,12 @@ int offline_ask(const struct offline *o, const char *path, struct buf *ret)
             STR_ARG(buf_str(ret)));
     buf_done(ret);
     return 1;
+}
+
+void offline_time_text(int64_t ms, char ret[32])
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }

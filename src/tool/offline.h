@@ -53,4 +53,7 @@ int offline_fail(const struct offline *o, const char *text);
 /* POSTs path with an empty body to the server: 0 with *ret (buf_done()), 1 after a sentence. */
 MUST_USE int offline_ask(const struct offline *o, const char *path, struct buf *ret);
 
+/* ms as 2026-11-22T05:00:00Z. */
+void offline_time_text(int64_t ms, char ret[32]);
+
 #endif

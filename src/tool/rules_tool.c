@@ -82,18 +82,10 @@ static int local_write(void *context, const struct backfill_point *v, size_t n, 
 
 /* ---- progress */
 
-static void put_time(int64_t ms, char ret[32])
-{
-    time_t s = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 static void show_progress(void *context, const struct group *g, int64_t until_ms, uint64_t samples)
 {
     char until[32];
-    put_time(until_ms, until);
+    offline_time_text(until_ms, until);
     fprintf(stderr, "group \"%s\": until %s, %" PRIu64 " samples%s", group_rules(g)->name.p, until,
             samples, isatty(STDERR_FILENO) ? "   \r" : "\n");
 }

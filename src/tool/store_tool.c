@@ -90,14 +90,6 @@ static int rotate(struct offline *o, struct arguments *a)
 
 /* ---- info */
 
-static void put_time(int64_t ms, char ret[32])
-{
-    time_t s = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 /* Metas are never encrypted: no key is needed. */
 static bool read_meta(struct offline *o, const char *dir, struct part_meta *ret)
 {
@@ -117,8 +109,8 @@ static void put_part(struct offline *o, const char *tenant, const struct manifes
     static const char *const TIERS[] = {"raw", "5m", "1h"};
     char dir[PATH_BYTES], from[32], to[32];
     struct part_meta meta;
-    put_time(row->min_ms, from);
-    put_time(row->max_ms, to);
+    offline_time_text(row->min_ms, from);
+    offline_time_text(row->max_ms, to);
     printf("  %-12.*s %s .. %s %12" PRIu64 " bytes", STR_ARG(row->name), from, to, row->size_bytes);
     snprintf(dir, sizeof dir, "%.300s/%.*s", tenant, STR_ARG(row->name));
     if (read_meta(o, dir, &meta))
