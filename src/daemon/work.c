@@ -21,8 +21,7 @@
 #include "os/child.h"
 #include "os/file.h"
 #include "pack/budget.h"
-#include "receive/metrics_push.h"
-#include "receive/remote_write.h"
+#include "receive/receiver.h"
 #include "rules/rules.h"
 #include "serve/serve.h"
 #include "supervise/message.h"
@@ -70,8 +69,7 @@ struct work {
     struct checks checks;
     struct facts facts;
     struct serve *serve;
-    struct remote_write *remote_write;
-    struct metrics_push *metrics_push;
+    struct receivers *receivers;
     struct http_route *routes; /* owned */
     struct lanes *lanes;
     size_t loops;
@@ -331,21 +329,42 @@ static int open_serve(struct work *w, struct why *why)
     return serve_new(&config, &w->serve, why);
 }
 
+static const void *settings_of(void *context, const struct option_table *table)
+{
+    return conf_get(conf_of(context), table);
+}
+
+/* The routes of the receivers and those of serve. */
+static int open_routes(struct work *w, size_t *ret_n, struct why *why)
+{
+    const struct receiver_host host = {.sink = ingest_sink(w->ingest),
+                                       .clock = &clock_real,
+                                       .settings = settings_of,
+                                       .context = w,
+                                       .data = options_server(conf_of(w))->data};
+    int err = receivers_open(&host, &w->receivers, why);
+    if (err != 0)
+        return err;
+    size_t received_n = receivers_routes_n(), served_n;
+    const struct http_route *served = serve_routes(w->serve, &served_n);
+    w->routes = mem_array(received_n + served_n, sizeof *w->routes);
+    receivers_routes(w->receivers, w->routes);
+    memcpy(w->routes + received_n, served, served_n * sizeof *served);
+    *ret_n = received_n + served_n;
+    return 0;
+}
+
 static int open_lanes(struct work *w, struct why *why)
 {
     const struct options_server *server = options_server(conf_of(w));
-    w->remote_write = remote_write_new(ingest_sink(w->ingest));
-    w->metrics_push = metrics_push_new(ingest_sink(w->ingest), &clock_real);
     size_t n;
-    const struct http_route *served = serve_routes(w->serve, &n);
-    w->routes = mem_array(n + REMOTE_WRITE_ROUTES + METRICS_PUSH_ROUTES, sizeof *w->routes);
-    remote_write_routes(w->remote_write, w->routes);
-    metrics_push_routes(w->metrics_push, w->routes + REMOTE_WRITE_ROUTES);
-    memcpy(w->routes + REMOTE_WRITE_ROUTES + METRICS_PUSH_ROUTES, served, n * sizeof *served);
+    int err = open_routes(w, &n, why);
+    if (err != 0)
+        return err;
     size_t loops = w->loops;
     struct http_config config = {
         .routes = w->routes,
-        .routes_n = n + REMOTE_WRITE_ROUTES + METRICS_PUSH_ROUTES,
+        .routes_n = n,
         .limits = {.header_bytes_max = (size_t)server->header_bytes_max,
                    .connections_max = ((size_t)server->connections_max + loops - 1) / loops,
                    .body_bytes_total_max = (size_t)server->body_bytes_total_max / loops,
@@ -471,8 +490,7 @@ static void close_all(struct work *w)
     pool_free(w->pool);
     rules_free(w->rules);
     lanes_free(w->lanes);
-    metrics_push_free(w->metrics_push);
-    remote_write_free(w->remote_write);
+    receivers_close(w->receivers);
     serve_free(w->serve);
     health_free(w->health);
     ingest_free(w->ingest);

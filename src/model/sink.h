@@ -17,7 +17,7 @@
 
 struct tenant; /* opaque; made and owned by the store, lives as long as it */
 
-enum { SINK_LANES_MAX = 16, TENANT_NAME_MAX = 64 };
+enum { SINK_LANES_MAX = 32, TENANT_NAME_MAX = 64 };
 
 struct sink;
 

@@ -1,11 +1,11 @@
 #include "receive/metrics_push.h"
 
 #include "base/mem.h"
-#include "base/must.h"
 #include "base/stat.h"
 #include "codec/exposition.h"
 #include "codec/metrics_json.h"
 #include "receive/body.h"
+#include "receive/lane_scratch.h"
 #include "receive/push.h"
 #include "text/json.h"
 
@@ -27,20 +27,23 @@ struct scratch {
 struct metrics_push {
     struct sink *sink;
     const struct clock *clock;
-    struct scratch *scratch[SINK_LANES_MAX]; /* made with a lane's first request */
+    struct lane_scratch lanes;
 };
 
-static struct scratch *scratch_of(struct metrics_push *m, size_t lane)
+static void scratch_init(void *scratch)
 {
-    must(lane < SINK_LANES_MAX);
-    struct scratch *s = m->scratch[lane];
-    if (!s) {
-        s = m->scratch[lane] = mem_new(sizeof *s);
-        body_init(&s->body);
-        metrics_json_init(&s->json);
-        exposition_init(&s->exposition);
-    }
-    return s;
+    struct scratch *s = scratch;
+    body_init(&s->body);
+    metrics_json_init(&s->json);
+    exposition_init(&s->exposition);
+}
+
+static void scratch_done(void *scratch)
+{
+    struct scratch *s = scratch;
+    body_done(&s->body);
+    metrics_json_done(&s->json);
+    exposition_done(&s->exposition);
 }
 
 static void put_refused(const struct push *p, struct json_writer *w)
@@ -120,7 +123,7 @@ static void read_exposition(struct scratch *s, struct push *p, struct str in,
 static void handle(struct http_request *r, void *context)
 {
     struct metrics_push *m = context;
-    struct scratch *s = scratch_of(m, http_lane(r));
+    struct scratch *s = lane_scratch_of(&m->lanes, http_lane(r));
     struct str type = http_header(r, STR("Content-Type"));
     bool json = push_same_text(push_media_type(type), STR("application/json"));
     enum exposition_format format = EXPOSITION_TEXT;
@@ -160,33 +163,29 @@ static void handle(struct http_request *r, void *context)
     push_commit(p);
 }
 
-struct metrics_push *metrics_push_new(struct sink *s, const struct clock *clock)
+static int open(const struct receiver_host *host, void **ret, struct why *why)
 {
+    (void)why;
     struct metrics_push *m = mem_new(sizeof *m);
-    m->sink = s;
-    m->clock = clock;
+    m->sink = host->sink;
+    m->clock = host->clock;
+    m->lanes = (struct lane_scratch){sizeof(struct scratch), scratch_init, scratch_done, {0}};
     stat_register(&requests);
     stat_register(&rejected);
-    return m;
+    *ret = m;
+    return 0;
 }
 
-void metrics_push_free(struct metrics_push *m)
+static void close(void *state)
 {
-    if (!m)
-        return;
-    for (size_t i = 0; i < SINK_LANES_MAX; i++) {
-        struct scratch *s = m->scratch[i];
-        if (!s)
-            continue;
-        body_done(&s->body);
-        metrics_json_done(&s->json);
-        exposition_done(&s->exposition);
-        mem_free(s);
-    }
+    struct metrics_push *m = state;
+    lane_scratch_done(&m->lanes);
     mem_free(m);
 }
 
-void metrics_push_routes(struct metrics_push *m, struct http_route *ret)
-{
-    ret[0] = (struct http_route){HTTP_POST, "/api/metrics", METRICS_PUSH_BODY_MAX, handle, m};
-}
+static const struct receiver_route ROUTES[] = {
+    {HTTP_POST, "/api/metrics", METRICS_PUSH_BODY_MAX, handle},
+};
+
+const struct receiver_ops metrics_push_receiver = {"metrics_push", open, close, ROUTES,
+                                                   COUNTOF(ROUTES)};

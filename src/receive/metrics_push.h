@@ -11,26 +11,14 @@
 #ifndef RECEIVE_METRICS_PUSH_H
 #define RECEIVE_METRICS_PUSH_H
 
-#include <stddef.h>
-
-#include "base/clock.h"
-#include "model/sink.h"
-#include "net/http.h"
+#include "receive/receiver.h"
 
 enum {
     METRICS_PUSH_BODY_MAX = 32 << 20,
     METRICS_PUSH_UNPACKED_MAX = 32 << 20,
     METRICS_PUSH_REFUSED_MAX = 100, /* named in an answer; the rest is counted */
-    METRICS_PUSH_ROUTES = 1,
 };
 
-struct metrics_push;
-
-/* s and clock outlive it. */
-struct metrics_push *metrics_push_new(struct sink *s, const struct clock *clock);
-void metrics_push_free(struct metrics_push *m); /* after all loops have ended; NULL is fine */
-
-/* Fills ret[METRICS_PUSH_ROUTES]. */
-void metrics_push_routes(struct metrics_push *m, struct http_route *ret);
+extern const struct receiver_ops metrics_push_receiver;
 
 #endif

@@ -95,9 +95,8 @@ static const struct sink_ops STORE = {store_tenant, store_append, store_exemplar
 
 static struct {
     struct loopback at;
-    struct remote_write *rw;
-    struct metrics_push *push;
-    struct http_route routes[2];
+    struct receivers *receivers;
+    struct http_route *routes;
     struct clock_manual clock;
 } site;
 
@@ -106,11 +105,12 @@ static int set_up(void **state)
     store.sink.ops = &STORE;
     buf_init(&store.seen, 1 << 24);
     clock_manual_init(&site.clock, 1700000000000);
-    site.rw = remote_write_new(&store.sink);
-    site.push = metrics_push_new(&store.sink, &site.clock.clock);
-    remote_write_routes(site.rw, &site.routes[0]);
-    metrics_push_routes(site.push, &site.routes[1]);
-    const struct http_config config = {.routes = site.routes, .routes_n = 2};
+    const struct receiver_host host = {.sink = &store.sink, .clock = &site.clock.clock};
+    size_t n = receivers_routes_n();
+    assert_int_equal(receivers_open(&host, &site.receivers, NULL), 0);
+    site.routes = mem_array(n, sizeof *site.routes);
+    receivers_routes(site.receivers, site.routes);
+    const struct http_config config = {.routes = site.routes, .routes_n = n};
     loopback_start(&site.at, &config);
     return 0;
 }
@@ -130,8 +130,8 @@ static int tear_down(void **state)
     loop_post(site.at.loop, drain, NULL);
     thread_join(&site.at.thread);
     loopback_free(&site.at);
-    remote_write_free(site.rw);
-    metrics_push_free(site.push);
+    receivers_close(site.receivers);
+    mem_free(site.routes);
     buf_done(&store.seen);
     return 0;
 }

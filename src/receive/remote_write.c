@@ -7,6 +7,7 @@
 #include "codec/rw1.h"
 #include "codec/rw2.h"
 #include "receive/body.h"
+#include "receive/lane_scratch.h"
 #include "receive/push.h"
 
 enum { NAMED_MAX = 10 }; /* bad samples that an answer names */
@@ -38,7 +39,7 @@ struct scratch {
 
 struct remote_write {
     struct sink *sink;
-    struct scratch *scratch[SINK_LANES_MAX]; /* made with a lane's first request */
+    struct lane_scratch lanes;
 };
 
 /* What an answer needs beside its push. */
@@ -47,17 +48,20 @@ struct request {
     int64_t from_ns;
 };
 
-static struct scratch *scratch_of(struct remote_write *rw, size_t lane)
+static void scratch_init(void *scratch)
 {
-    must(lane < SINK_LANES_MAX);
-    struct scratch *s = rw->scratch[lane];
-    if (!s) {
-        s = rw->scratch[lane] = mem_new(sizeof *s);
-        body_init(&s->body);
-        rw1_init(&s->rw1);
-        rw2_init(&s->rw2);
-    }
-    return s;
+    struct scratch *s = scratch;
+    body_init(&s->body);
+    rw1_init(&s->rw1);
+    rw2_init(&s->rw2);
+}
+
+static void scratch_done(void *scratch)
+{
+    struct scratch *s = scratch;
+    body_done(&s->body);
+    rw1_done(&s->rw1);
+    rw2_done(&s->rw2);
 }
 
 static void put_written(struct http_request *r, struct arena *a, const char *what, uint64_t n)
@@ -173,7 +177,7 @@ static void handle(struct http_request *r, void *context)
 {
     struct remote_write *rw = context;
     int64_t from_ns = clock_monotonic_ns(&clock_real);
-    struct scratch *s = scratch_of(rw, http_lane(r));
+    struct scratch *s = lane_scratch_of(&rw->lanes, http_lane(r));
     enum pack_codec codec;
     struct why why = {0};
     struct push *p;
@@ -212,35 +216,31 @@ static void handle(struct http_request *r, void *context)
     push_commit(p);
 }
 
-struct remote_write *remote_write_new(struct sink *s)
+static int open(const struct receiver_host *host, void **ret, struct why *why)
 {
+    (void)why;
     struct remote_write *rw = mem_new(sizeof *rw);
-    rw->sink = s;
+    rw->sink = host->sink;
+    rw->lanes = (struct lane_scratch){sizeof(struct scratch), scratch_init, scratch_done, {0}};
     stat_register(&requests[0]);
     stat_register(&requests[1]);
     stat_register(&rejected);
     stat_register(&bytes);
     stat_register(&latency);
-    return rw;
+    *ret = rw;
+    return 0;
 }
 
-void remote_write_free(struct remote_write *rw)
+static void close(void *state)
 {
-    if (!rw)
-        return;
-    for (size_t i = 0; i < SINK_LANES_MAX; i++) {
-        struct scratch *s = rw->scratch[i];
-        if (!s)
-            continue;
-        body_done(&s->body);
-        rw1_done(&s->rw1);
-        rw2_done(&s->rw2);
-        mem_free(s);
-    }
+    struct remote_write *rw = state;
+    lane_scratch_done(&rw->lanes);
     mem_free(rw);
 }
 
-void remote_write_routes(struct remote_write *rw, struct http_route *ret)
-{
-    ret[0] = (struct http_route){HTTP_POST, "/api/v1/write", REMOTE_WRITE_BODY_MAX, handle, rw};
-}
+static const struct receiver_route ROUTES[] = {
+    {HTTP_POST, "/api/v1/write", REMOTE_WRITE_BODY_MAX, handle},
+};
+
+const struct receiver_ops remote_write_receiver = {"remote_write", open, close, ROUTES,
+                                                   COUNTOF(ROUTES)};

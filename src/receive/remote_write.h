@@ -14,26 +14,13 @@
 #ifndef RECEIVE_REMOTE_WRITE_H
 #define RECEIVE_REMOTE_WRITE_H
 
-#include <stddef.h>
-
-#include "model/sink.h"
-#include "net/http.h"
+#include "receive/receiver.h"
 
 enum {
     REMOTE_WRITE_BODY_MAX = 8 << 20,      /* bytes as sent, packed */
     REMOTE_WRITE_UNPACKED_MAX = 32 << 20, /* bytes unpacked */
-    REMOTE_WRITE_ROUTES = 1,
 };
 
-struct remote_write;
-
-/* s outlives it. */
-struct remote_write *remote_write_new(struct sink *s);
-
-/* After all loops have ended; NULL is fine. */
-void remote_write_free(struct remote_write *rw);
-
-/* Fills ret[REMOTE_WRITE_ROUTES]. */
-void remote_write_routes(struct remote_write *rw, struct http_route *ret);
+extern const struct receiver_ops remote_write_receiver;
 
 #endif
