@@ -36,8 +36,8 @@ struct parent {
     char crash_folder[PATH_BYTES];
     /* the worker's command line, which stays the same */
     const char *argv[WORDS_MAX + 2 * ARGUMENTS_MAX];
-    char *words[ARGUMENTS_MAX]; /* owned */
-    char count[24];
+    char *words[ARGUMENTS_MAX];    /* owned */
+    char kinds[CHILD_FDS_MAX + 1]; /* of the sockets */
     int fds[CHILD_FDS_MAX];
 };
 
@@ -71,8 +71,8 @@ static int prepare(struct parent *p, const struct conf *c, struct why *why)
     if (p->loops == 0)
         p->loops = work_loops(server);
     int64_t until = clock_monotonic_ns(&clock_real) + PORT_PATIENCE_MS * 1000000LL;
-    while ((err = sockets_open(&p->sockets, &server->listen, p->loops, why)) == -ERR_BUSY &&
-           p->sockets.n == 0 && clock_monotonic_ns(&clock_real) < until)
+    while ((err = sockets_open(&p->sockets, c, p->loops, why)) == -ERR_BUSY && p->sockets.n == 0 &&
+           clock_monotonic_ns(&clock_real) < until)
         usleep(PORT_PAUSE_MS * 1000);
     if (err != 0)
         return err;
@@ -87,7 +87,7 @@ static void command(void *context, struct child_config *ret)
     p->argv[n++] = "sonde";
     p->argv[n++] = "serve";
     p->argv[n++] = "--worker";
-    p->argv[n++] = p->count;
+    p->argv[n++] = p->kinds;
     if (p->file != NULL) {
         p->argv[n++] = "--config";
         p->argv[n++] = p->file;
@@ -97,8 +97,7 @@ static void command(void *context, struct child_config *ret)
     p->argv[n] = NULL;
 
     p->fds[0] = p->memory;
-    size_t sockets = sockets_fds(&p->sockets, p->fds + 1, CHILD_FDS_MAX - 1);
-    snprintf(p->count, sizeof p->count, "%zu", sockets);
+    size_t sockets = sockets_fds(&p->sockets, p->fds + 1, p->kinds, CHILD_FDS_MAX - 1);
     *ret = (struct child_config){
         .path = "/proc/self/exe", .argv = p->argv, .fds = p->fds, .fds_n = sockets + 1};
 }
@@ -117,7 +116,7 @@ static void settings(void *context, struct supervise_settings *ret)
 static void ready(void *context)
 {
     struct parent *p = context;
-    log_info(MODULE, "serving on %s", p->sockets.v[0].bound);
+    log_info(MODULE, "serving on %s", sockets_bound(&p->sockets));
 }
 
 static void note_change(void *context, const struct conf_change *change)
@@ -188,7 +187,7 @@ static int open_parent(struct parent *p)
 
 static void put_address(const struct parent *p)
 {
-    const char *bound = p->sockets.v[0].bound, *port = strrchr(bound, ':');
+    const char *bound = sockets_bound(&p->sockets), *port = strrchr(bound, ':');
     bool path = strncmp(bound, "unix:", 5) == 0;
     bool every = strncmp(bound, "[::]:", 5) == 0 || strncmp(bound, "0.0.0.0:", 8) == 0;
     if (every && port)

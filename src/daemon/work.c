@@ -13,6 +13,7 @@
 #include "daemon/alert_log.h"
 #include "daemon/checks.h"
 #include "daemon/confinement.h"
+#include "daemon/doors.h"
 #include "daemon/facts.h"
 #include "daemon/lanes.h"
 #include "health/health.h"
@@ -36,6 +37,9 @@ enum {
     OTHER_THREADS = 4,    /* main, commit, background, collect */
     QUERY_QUEUE_MAX = 256 /* queries that wait */
 };
+
+/* The lanes of the sink behind those of the loops. */
+enum own_lane { LANE_COLLECT, LANE_PROBE, LANE_RULES, OWN_LANES_N };
 
 static const char *const MODULE = "worker";
 static const char *const TENANT = "default"; /* whose the host's own series are */
@@ -118,8 +122,11 @@ static void warn(void *context, const char *text)
     log_warn("store", "%s", text);
 }
 
-/* The lanes of the sink: one for each loop, one each for the collectors, the readiness probe and
- * the rules. */
+static size_t lane(const struct work *w, enum own_lane which)
+{
+    return w->loops + (size_t)which;
+}
+
 static int open_store(struct work *w, struct why *why)
 {
     struct store_settings settings;
@@ -127,7 +134,7 @@ static int open_store(struct work *w, struct why *why)
     struct store_config config = {.disk = w->disk,
                                   .clock = &clock_real,
                                   .settings = &settings,
-                                  .lanes = (uint32_t)w->loops + 3,
+                                  .lanes = (uint32_t)lane(w, OWN_LANES_N),
                                   .warn = warn,
                                   .warn_context = w};
     int64_t until = clock_monotonic_ns(&clock_real) + LOCK_PATIENCE_MS * 1000000LL;
@@ -149,7 +156,7 @@ static int open_collect(struct work *w, struct why *why)
     struct runner_plan plan = {.settings = &w->collect,
                                .clock = &clock_real,
                                .sink = ingest_sink(w->ingest),
-                               .lane = w->loops,
+                               .lane = lane(w, LANE_COLLECT),
                                .tenant = str_c(TENANT)};
     return runner_new(&plan, &w->runner, why);
 }
@@ -175,7 +182,7 @@ static int open_rules(struct work *w, struct why *why)
     struct rules_config config = {.settings = conf_get(conf_of(w), &rules_options),
                                   .store = store_face(w->store),
                                   .sink = ingest_sink(w->ingest),
-                                  .lane = w->loops + 2,
+                                  .lane = lane(w, LANE_RULES),
                                   .clock = &clock_real,
                                   .alerts = alert_log(),
                                   .options = query_settings_language(&query),
@@ -305,7 +312,7 @@ static int open_serve(struct work *w, struct why *why)
     host_of(server, w->host, sizeof w->host);
     struct serve_config config = {.store = store_face(w->store),
                                   .sink = store_sink(w->store),
-                                  .probe_lane = w->loops + 1,
+                                  .probe_lane = lane(w, LANE_PROBE),
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
@@ -504,17 +511,31 @@ static void close_all(struct work *w)
     worker_close(&w->parent);
 }
 
-static int run(struct work *w, size_t sockets)
+/* The sockets of one kind. */
+static size_t sockets_of(const char *kinds, enum door door, int *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; kinds[i] != '\0'; i++)
+        if (kinds[i] == 'a' + (int)door)
+            ret[n++] = CHILD_FIRST_FD + 1 + (int)i;
+    return n;
+}
+
+static int open_doors(struct work *w, const char *kinds, struct why *why)
 {
     int fds[CHILD_FDS_MAX];
+    size_t n = sockets_of(kinds, DOOR_http, fds);
+    return lanes_start(w->lanes, fds, n, why);
+}
+
+static int run(struct work *w, const char *kinds)
+{
     struct why why = {0};
-    for (size_t i = 0; i < sockets; i++)
-        fds[i] = CHILD_FIRST_FD + 1 + (int)i;
     int err = read_conf(w, &why);
     if (err == 0)
         err = open_all(w, &why);
     if (err == 0)
-        err = lanes_start(w->lanes, fds, sockets, &why);
+        err = open_doors(w, kinds, &why);
     if (err != 0) {
         log_error(MODULE, "%s", why.text[0] ? why.text : err_text(err));
         return MESSAGE_EXIT_REFUSED;
@@ -533,17 +554,16 @@ static int run(struct work *w, size_t sockets)
     return MESSAGE_EXIT_STOPPED;
 }
 
-int work_run(const char *sockets, struct arguments *a)
+int work_run(const char *kinds, struct arguments *a)
 {
     struct work *w = mem_new(sizeof *w);
     struct why why = {0};
-    uint64_t n;
     const char *file = arguments_value(a, "config");
     w->file = file == NULL ? "command line" : file;
     facts_init(&w->facts);
     w->begun_ns = clock_monotonic_ns(&clock_real);
     w->begun_ms = clock_wall_ms(&clock_real);
-    if (!str_u64(str_c(sockets), &n) || n >= CHILD_FDS_MAX || !arguments_settings(a, &w->set) ||
+    if (strlen(kinds) >= CHILD_FDS_MAX || !arguments_settings(a, &w->set) ||
         !arguments_end(a, "serve") || worker_open(&w->parent, &why) != 0) {
         fprintf(stderr, "sonde serve --worker: %s\n",
                 why.text[0] ? why.text : "started by the parent alone");
@@ -555,7 +575,7 @@ int work_run(const char *sockets, struct arguments *a)
     stat_register(&start_seconds);
     stat_add(&restarts, w->parent.restarts);
     stat_set(&build_info, 1);
-    int status = run(w, (size_t)n);
+    int status = run(w, kinds);
     close_all(w);
     mem_free(w);
     return status;

@@ -10,8 +10,9 @@
 #include "tool/arguments.h"
 #include "tool/options.h"
 
-/* `sonde serve --worker SOCKETS ..`, started by the parent alone; the exit status. */
-int work_run(const char *sockets, struct arguments *a);
+/* `sonde serve --worker KINDS ..`, started by the parent alone, with a letter for the kind of each
+ * socket (daemon/sockets.h); the exit status. */
+int work_run(const char *kinds, struct arguments *a);
 
 /* How many loops that configuration asks for. */
 size_t work_loops(const struct options_server *server);

@@ -130,8 +130,25 @@ static int refused(const struct address *a, int errnum, const char *what, struct
     return why_set(why, code, "cannot %s %s: %s%s", what, a->text, strerror(errnum), advice);
 }
 
+/* Opens a blocking socket of that type and connects it. */
+static int connect_as(const struct address *a, int type, int *ret_fd, struct why *why)
+{
+    int fd = socket(a->raw.ss_family, type | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return refused(a, errno, "open a socket for", why);
+    if (connect(fd, (const struct sockaddr *)&a->raw, a->raw_n) != 0) {
+        int errnum = errno;
+        close(fd);
+        if (errnum == ECONNREFUSED || errnum == ENOENT)
+            return why_set(why, ERR_CLOSED, "nobody listens on %s", a->text);
+        return refused(a, errnum, "connect to", why);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 /* Takes a path away where a socket is left that nobody listens on. */
-static void remove_left_over(const struct address *a)
+static void remove_left_over(const struct address *a, int type)
 {
     const char *path = ((const struct sockaddr_un *)&a->raw)->sun_path;
     struct stat st;
@@ -139,7 +156,7 @@ static void remove_left_over(const struct address *a)
     if (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return;
     struct why ignored;
-    if (address_connect(a, &fd, &ignored) == 0)
+    if (connect_as(a, type, &fd, &ignored) == 0)
         close(fd);
     else if (ignored.err == -ERR_CLOSED)
         unlink(path); /* if it fails, so does bind(), which says why */
@@ -148,14 +165,14 @@ static void remove_left_over(const struct address *a)
 enum mode { ALONE, SHARED, PROBE };
 
 /* PROBE binds only, to see whether somebody else is there, whom SHARED would join silently. */
-static int listen_one(struct address *a, enum mode mode, int *ret_fd, struct why *why)
+static int open_one(struct address *a, int type, enum mode mode, int *ret_fd, struct why *why)
 {
     int one = 1, zero = 0, family = a->raw.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return refused(a, errno, "open a socket for", why);
     bool fine = true;
-    if (family != AF_UNIX)
+    if (family != AF_UNIX && type == SOCK_STREAM)
         fine = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
     if (fine && family != AF_UNIX && mode == SHARED)
         fine = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
@@ -167,7 +184,7 @@ static int listen_one(struct address *a, enum mode mode, int *ret_fd, struct why
         fine = bind(fd, (struct sockaddr *)&a->raw, a->raw_n) == 0;
     if (fine && family == AF_UNIX)
         fine = chmod(((struct sockaddr_un *)&a->raw)->sun_path, UNIX_MODE) == 0;
-    if (fine && mode != PROBE)
+    if (fine && mode != PROBE && type == SOCK_STREAM)
         fine = listen(fd, BACKLOG) == 0;
     if (fine && family != AF_UNIX) {
         socklen_t n = sizeof a->raw;
@@ -183,16 +200,17 @@ static int listen_one(struct address *a, enum mode mode, int *ret_fd, struct why
     return 0;
 }
 
-int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why)
+/* n sockets of that type on a. */
+static int open_all(struct address *a, int type, size_t n, int *ret_fds, struct why *why)
 {
     must(n > 0);
     bool is_unix = a->raw.ss_family == AF_UNIX;
     struct address bound = *a; /* with the port of the first, for those that share it */
     if (is_unix)
-        remove_left_over(a);
+        remove_left_over(a, type);
     if (n > 1 && address_port(a) != 0) {
         int probe;
-        int err = listen_one(&bound, PROBE, &probe, why);
+        int err = open_one(&bound, type, PROBE, &probe, why);
         if (err)
             return err;
         close(probe);
@@ -204,7 +222,7 @@ int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why)
             if (fd < 0)
                 err = refused(a, errno, "share the socket", why);
         } else {
-            err = listen_one(&bound, n > 1 ? SHARED : ALONE, &fd, why);
+            err = open_one(&bound, type, n > 1 ? SHARED : ALONE, &fd, why);
         }
         if (err) {
             while (i-- > 0)
@@ -217,18 +235,17 @@ int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why)
     return 0;
 }
 
+int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why)
+{
+    return open_all(a, SOCK_STREAM, n, ret_fds, why);
+}
+
+int address_receive(struct address *a, size_t n, int *ret_fds, struct why *why)
+{
+    return open_all(a, SOCK_DGRAM, n, ret_fds, why);
+}
+
 int address_connect(const struct address *a, int *ret_fd, struct why *why)
 {
-    int fd = socket(a->raw.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return refused(a, errno, "open a socket for", why);
-    if (connect(fd, (const struct sockaddr *)&a->raw, a->raw_n) != 0) {
-        int errnum = errno;
-        close(fd);
-        if (errnum == ECONNREFUSED || errnum == ENOENT)
-            return why_set(why, ERR_CLOSED, "nobody listens on %s", a->text);
-        return refused(a, errnum, "connect to", why);
-    }
-    *ret_fd = fd;
-    return 0;
+    return connect_as(a, SOCK_STREAM, ret_fd, why);
 }

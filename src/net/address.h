@@ -37,6 +37,9 @@ uint16_t address_port(const struct address *a);
  * -ERR_BUSY where another process has the address, -ERR_DENIED where it may not be used. */
 MUST_USE int address_listen(struct address *a, size_t n, int *ret_fds, struct why *why);
 
+/* The same for datagrams (UDP, or a Unix datagram socket). */
+MUST_USE int address_receive(struct address *a, size_t n, int *ret_fds, struct why *why);
+
 /* Opens a blocking connection to a, for checks and tests. */
 MUST_USE int address_connect(const struct address *a, int *ret_fd, struct why *why);
 

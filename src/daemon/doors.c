@@ -1,0 +1,32 @@
+#include "daemon/doors.h"
+
+#include <stddef.h>
+
+#include "tool/options.h"
+
+enum { DOOR_STREAM, DOOR_DATAGRAM };
+enum { DOOR_ALONE, DOOR_EACH_LOOP };
+enum { DOOR_WANTED, DOOR_NEEDED };
+
+const struct door_kind door_kinds[DOORS_N] = {
+#define DOOR(name, table, type, member, transport, sockets, taken)                                 \
+    {#name, (transport) == DOOR_DATAGRAM, (sockets) == DOOR_EACH_LOOP, (taken) == DOOR_NEEDED},
+#include "daemon/doors.tbl.h"
+#undef DOOR
+};
+
+static const struct {
+    const struct option_table *table;
+    size_t offset;
+} LISTS[DOORS_N] = {
+#define DOOR(name, table, type, member, transport, sockets, taken)                                 \
+    {&(table), offsetof(type, member)},
+#include "daemon/doors.tbl.h"
+#undef DOOR
+};
+
+const struct option_list *door_addresses(const struct conf *c, enum door door)
+{
+    const char *settings = conf_get(c, LISTS[door].table);
+    return (const struct option_list *)(const void *)(settings + LISTS[door].offset);
+}

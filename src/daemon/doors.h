@@ -1,0 +1,32 @@
+/* daemon/doors.h - the kinds of listening sockets, and which addresses a configuration gives them.
+ *
+ * Threads: constant data and pure functions.
+ */
+#ifndef DAEMON_DOORS_H
+#define DAEMON_DOORS_H
+
+#include <stdbool.h>
+
+#include "base/option.h"
+#include "conf/conf.h"
+
+enum door {
+#define DOOR(name, table, type, member, transport, sockets, taken) DOOR_##name,
+#include "daemon/doors.tbl.h"
+#undef DOOR
+    DOORS_N
+};
+
+struct door_kind {
+    const char *key; /* "server.listen", for messages */
+    bool datagram;   /* else a stream of connections */
+    bool each_loop;  /* an address gets a socket for each loop, else one alone */
+    bool needed;     /* the daemon does not start without it; else a taken address is a warning */
+};
+
+extern const struct door_kind door_kinds[DOORS_N];
+
+/* The addresses of a kind in c. */
+const struct option_list *door_addresses(const struct conf *c, enum door door);
+
+#endif

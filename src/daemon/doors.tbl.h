@@ -1,0 +1,5 @@
+/* daemon/doors.tbl.h - every kind of listening socket: DOOR(name, table of options, list of
+ * addresses in its settings struct, stream or datagram, how many sockets an address gets, what is
+ * done where an address is taken). The parent opens them, the worker gets them with their kind. */
+DOOR(http, options_server_table, struct options_server, listen, DOOR_STREAM, DOOR_EACH_LOOP,
+     DOOR_NEEDED)
