@@ -56,6 +56,11 @@ void relabel_free(struct relabel *r); /* NULL is fine */
 MUST_USE int relabel_read(const struct yaml_node *list, struct relabel **ret,
                           struct yaml_place *ret_place, struct why *why);
 
+/* The same where names of labels may have to be plain (metric_name_validation_scheme: legacy). */
+MUST_USE int relabel_read_names(const struct yaml_node *list, bool legacy_names,
+                                struct relabel **ret, struct yaml_place *ret_place,
+                                struct why *why);
+
 /* Applies all rules in order to the labels of key (model/labels.h, any order). 1: kept, *ret is the
  * canonical key (from a; __name__ may be missing, and nothing at all may be left); 0: dropped;
  * -ERR_FORMAT, -ERR_LIMIT: key is malformed, or what came out is past the limits of label sets. */

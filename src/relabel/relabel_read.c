@@ -3,6 +3,7 @@
 
 struct reading {
     struct arena arena;
+    bool legacy_names;
     struct yaml_place place; /* of what is wrong */
 };
 
@@ -64,6 +65,7 @@ static int read_rule(struct reading *r, const struct yaml_node *map, struct rela
     size_t from = 0;
     int64_t modulus = 0;
     *rule = relabel_rule_default;
+    rule->legacy_names = r->legacy_names;
     if (yaml_is_null(map)) {
         r->place = map->place;
         return why_set(why, ERR_FORMAT, "empty or null relabeling rule");
@@ -109,7 +111,13 @@ static int read_list(struct reading *r, const struct yaml_node *list, struct rel
 int relabel_read(const struct yaml_node *list, struct relabel **ret, struct yaml_place *ret_place,
                  struct why *why)
 {
-    struct reading r = {0};
+    return relabel_read_names(list, false, ret, ret_place, why);
+}
+
+int relabel_read_names(const struct yaml_node *list, bool legacy_names, struct relabel **ret,
+                       struct yaml_place *ret_place, struct why *why)
+{
+    struct reading r = {.legacy_names = legacy_names};
     struct why inner = {0};
     arena_init(&r.arena);
     int err = read_list(&r, list, ret, &inner);

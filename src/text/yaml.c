@@ -1,5 +1,6 @@
 #include "text/yaml.h"
 
+#include <string.h>
 #include <yaml.h>
 
 #include "base/map.h"
@@ -164,6 +165,43 @@ static enum yaml_style style_of(yaml_scalar_style_t style)
     }
 }
 
+/* The value of a digit of base64; -1 for anything else. */
+static int base64_digit(char c)
+{
+    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(DIGITS, c) : NULL;
+    return at ? (int)(at - DIGITS) : -1;
+}
+
+/* The bytes of a base64 text (with its padding; line ends are passed over). */
+static bool decode(struct reader *r, struct str text, struct str *ret)
+{
+    char *out = arena_new(r->arena, text.n / 4 * 3 + 4);
+    size_t digits = 0, pads = 0, n = 0;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        int digit = base64_digit(text.p[i]);
+        if (text.p[i] == '\n' || text.p[i] == '\r')
+            continue;
+        if (text.p[i] == '=')
+            pads++;
+        else if (digit < 0 || pads > 0)
+            return false;
+        bits = bits << 6 | (uint32_t)MAX(digit, 0);
+        if (++digits % 4 != 0)
+            continue;
+        out[n++] = (char)(bits >> 16);
+        out[n++] = (char)(bits >> 8);
+        out[n++] = (char)bits;
+    }
+    if (digits % 4 != 0 || pads > 2)
+        return false;
+    n -= pads;
+    out[n] = 0;
+    *ret = str_of(out, n);
+    return true;
+}
+
 static int on_scalar(struct reader *r, const yaml_event_t *e)
 {
     struct yaml_node *node = arena_new(r->arena, sizeof *node);
@@ -175,8 +213,11 @@ static int on_scalar(struct reader *r, const yaml_event_t *e)
         arena_str(r->arena, str_of((const char *)e->data.scalar.value, e->data.scalar.length));
     node->nodes = 1;
     node->kind = yaml_scalar_kind(node);
-    if (str_eq(node->tag, STR(TAG_PREFIX "binary")))
-        return FAULT(r, node->place, ERR_FORMAT, "!!binary values have no place here");
+    if (str_eq(node->tag, STR(TAG_PREFIX "binary"))) {
+        node->kind = YAML_TEXT;
+        if (!decode(r, node->text, &node->text))
+            return FAULT(r, node->place, ERR_FORMAT, "!!binary value contains invalid base64 data");
+    }
     int err = set_anchor(r, e->data.scalar.anchor, node);
     return err ? err : add_node(r, node);
 }

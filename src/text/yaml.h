@@ -52,7 +52,8 @@ struct yaml_node {
     enum yaml_kind kind;   /* of a scalar */
     struct yaml_place place;
     struct str tag;              /* "tag:yaml.org,2002:int", "!mine"; empty where none is written */
-    struct str text;             /* of a scalar, NUL-terminated; empty for all else */
+    struct str text;             /* of a scalar, NUL-terminated; empty for all else; of a !!binary
+                                    one the bytes that it stands for */
     struct yaml_member *members; /* [n] of a map, as they stand there (merged ones at its end), or
                                     of a sequence */
     size_t n;

@@ -158,6 +158,17 @@ static void typed_values_are_read_as_go_fills_fields(void **state)
     assert_int_equal(yaml_expect(parsed("~"), YAML_SEQUENCE, "[]string", &why), 0);
 }
 
+static void binary_values_are_the_bytes_that_they_stand_for(void **state)
+{
+    (void)state;
+    assert_string_equal(text_of(parsed("!!binary aGk=")), "hi");
+    assert_string_equal(text_of(parsed("!!binary \"MTIz\\nNDU2\"")), "123456");
+    assert_string_equal(text_of(parsed("!!binary /w==")), "\xff");
+    assert_int_equal(parsed("!!binary 1234")->kind, YAML_TEXT);
+    refused("!!binary /w==$1\n", "line 1, column 1: !!binary value contains invalid base64 data");
+    refused("!!binary a=Gk\n", "line 1, column 1: !!binary value contains invalid base64 data");
+}
+
 static void aliases_and_merge_keys_are_resolved(void **state)
 {
     (void)state;
@@ -183,7 +194,7 @@ static void faults_say_where_and_what(void **state)
     refused("a: {<<: 5}\n",
             "line 1, column 9: map merge requires map or sequence of maps as the value");
     refused("? [1]\n: 2\n", "line 1, column 3: the key of a map must be a scalar");
-    refused("a: !!binary aGk=\n", "line 1, column 4: !!binary values have no place here");
+    refused("a: !!binary aGk\n", "line 1, column 4: !!binary value contains invalid base64 data");
     refused("a: [1\nb: 2\n", "line 2, column 2: did not find expected ',' or ']' "
                              "(while parsing a flow sequence at line 1)");
     struct yaml_place place;
