@@ -1,6 +1,6 @@
 /* discover/discover.h - service discovery: who is there to be scraped, now and as it changes.
  *
- * One file NAME.c with one `const struct discovery_ops discovery_NAME`, and one row in
+ * One file NAME.c with one `const struct discovery_ops NAME_discovery`, and one row in
  * discoveries.tbl.h, for each kind of *_sd_configs. A discovery reads its part of the configuration
  * and, once started, tells of groups of targets whenever they change. When its source fails it
  * keeps silent, so that the last groups stay, and says why by its state.

@@ -1,0 +1,128 @@
+#include "text/json_tree.h"
+
+#include "base/mem.h"
+#include "base/vec.h"
+
+/* Children wait on a stack until their parent ends and are copied to the arena then. */
+struct building {
+    struct json_reader reader;
+    struct arena *arena;
+    struct {
+        struct json_tree *v;
+        size_t n, capacity;
+    } stack;
+    struct str key;
+    size_t nodes;
+};
+
+static void end_parent(struct building *b, size_t first)
+{
+    size_t n = b->stack.n - first;
+    struct json_tree *parent = &b->stack.v[first - 1];
+    parent->children = arena_array(b->arena, n + 1, sizeof *parent->children);
+    if (n)
+        memcpy(parent->children, b->stack.v + first, n * sizeof *parent->children);
+    parent->n = n;
+    b->stack.n = first;
+}
+
+static int build(struct building *b, struct why *why)
+{
+    size_t first[JSON_DEPTH_MAX + 1], depth = 0;
+    struct json_event e;
+    struct str key = {0};
+    int got;
+    while ((got = json_next(&b->reader, &e, why)) > 0) {
+        if (e.type == JSON_OBJECT_END || e.type == JSON_ARRAY_END) {
+            end_parent(b, first[--depth]);
+            continue;
+        }
+        if (e.type == JSON_KEY) {
+            key = arena_str(b->arena, e.text);
+            continue;
+        }
+        if (++b->nodes > JSON_TREE_NODES_MAX)
+            return why_set(why, ERR_LIMIT, "more than %d values", JSON_TREE_NODES_MAX);
+        struct json_tree node = {.type = e.type, .key = key, .number = e.number};
+        key = (struct str){0};
+        if (e.type == JSON_TEXT || e.type == JSON_NUMBER)
+            node.text = arena_str(b->arena, e.text);
+        vec_push(&b->stack, node);
+        if (e.type == JSON_OBJECT || e.type == JSON_ARRAY)
+            first[depth++] = b->stack.n;
+    }
+    return got;
+}
+
+int json_tree_parse(struct str text, struct arena *a, const struct json_tree **ret, struct why *why)
+{
+    struct building b = {.arena = a};
+    json_reader_init(&b.reader, text, a);
+    int err = build(&b, why);
+    if (!err && b.stack.n != 1)
+        err = why_set(why, ERR_FORMAT, "there is no JSON value");
+    if (!err) {
+        struct json_tree *root = arena_new(a, sizeof *root);
+        *root = b.stack.v[0];
+        *ret = root;
+    }
+    vec_free(&b.stack);
+    return err;
+}
+
+static const struct json_tree *member(const struct json_tree *node, struct str key)
+{
+    if (!node || node->type != JSON_OBJECT)
+        return NULL;
+    for (size_t i = node->n; i-- > 0;) {
+        if (str_eq(node->children[i].key, key))
+            return &node->children[i];
+    }
+    return NULL;
+}
+
+const struct json_tree *json_tree_get(const struct json_tree *node, const char *key)
+{
+    return member(node, str_c(key));
+}
+
+const struct json_tree *json_tree_path(const struct json_tree *node, const char *path)
+{
+    struct str rest = str_c(path), step;
+    while (node && rest.n > 0 && str_split(&rest, '.', &step))
+        node = member(node, step);
+    return node;
+}
+
+struct str json_tree_text(const struct json_tree *node, const char *path)
+{
+    node = json_tree_path(node, path);
+    return node && node->type == JSON_TEXT ? node->text : STR("");
+}
+
+int64_t json_tree_whole(const struct json_tree *node, const char *path)
+{
+    int64_t v;
+    node = json_tree_path(node, path);
+    if (!node || node->type != JSON_NUMBER)
+        return 0;
+    if (str_i64(node->text, &v))
+        return v;
+    return node->number > -9e18 && node->number < 9e18 ? (int64_t)node->number : 0;
+}
+
+bool json_tree_true(const struct json_tree *node, const char *path)
+{
+    node = json_tree_path(node, path);
+    return node && node->type == JSON_TRUE;
+}
+
+bool json_tree_is_null(const struct json_tree *node)
+{
+    return !node || node->type == JSON_NULL;
+}
+
+size_t json_tree_n(const struct json_tree *node)
+{
+    return node ? node->n : 0;
+}
