@@ -35,6 +35,8 @@ enum http_method {
     HTTP_DELETE = 8,
     HTTP_HEAD = 16,
     HTTP_OPTIONS = 32, /* answered by the server itself: 204 */
+    HTTP_RAW = 64,     /* of a route: a body is no form, whatever its Content-Type says, as that of
+                        * curl --data-binary does not speak of it */
 };
 
 enum {

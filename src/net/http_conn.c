@@ -427,7 +427,7 @@ void http_conn_dispatch(struct http_conn *c)
 {
     struct http_request *r = &c->request;
     c->state = HTTP_STATE_BUSY;
-    if (r->body.n > 0 && is_form(r)) {
+    if (r->body.n > 0 && !(r->route->methods & HTTP_RAW) && is_form(r)) {
         struct http_params query = r->params, form = {0};
         int err = http_target_params(&r->arena, str_of(r->body.p, r->body.n), &form);
         for (size_t i = 0; !err && i < query.n; i++) {

@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "receive/influx.h"
 #include "rules/rules.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
@@ -71,7 +72,7 @@ static const struct option_table *const TABLES[] = {
     &store_retention_options, &store_tenant_options,
     &settings_options,        &settings_intervals_options,
     &settings_group_options,  &query_settings_options,
-    &rules_options,
+    &rules_options,           &influx_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
