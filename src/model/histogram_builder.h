@@ -22,8 +22,8 @@ enum {
 
 struct histogram_builder {
     struct histogram_builder_side {
-        double *v;      /* [n], owned: counts of the buckets first, first + 1, .. */
-        int32_t first;  /* index of v[0] */
+        double *v;     /* [n], owned: counts of the buckets first, first + 1, .. */
+        int32_t first; /* index of v[0] */
         uint32_t n, capacity;
     } positive, negative;
     int32_t schema;

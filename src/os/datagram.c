@@ -22,9 +22,9 @@ struct datagram_reader {
     struct pollfd polls[DATAGRAM_SOCKETS_MAX + 1]; /* [n + 1], the last one wakes */
     uint32_t dropped_before[DATAGRAM_SOCKETS_MAX];
     size_t n;
-    size_t at;    /* the socket to read next */
-    size_t empty; /* sockets in a row that had nothing more */
-    size_t round; /* datagrams read since the last wait */
+    size_t at;     /* the socket to read next */
+    size_t empty;  /* sockets in a row that had nothing more */
+    size_t round;  /* datagrams read since the last wait */
     bool gathered; /* the last wait was for more of them */
     char *bytes;
     struct mmsghdr messages[DATAGRAM_BATCH];
@@ -59,8 +59,8 @@ int datagram_reader_new(const int *fds, size_t n, struct datagram_reader **ret, 
     r->polls[n] = (struct pollfd){.fd = wake, .events = POLLIN};
     r->bytes = mem_raw((size_t)DATAGRAM_BATCH * (DATAGRAM_BYTES_MAX + GAP));
     for (size_t i = 0; i < DATAGRAM_BATCH; i++) {
-        r->places[i] = (struct iovec){r->bytes + i * (DATAGRAM_BYTES_MAX + GAP),
-                                      DATAGRAM_BYTES_MAX};
+        r->places[i] =
+            (struct iovec){r->bytes + i * (DATAGRAM_BYTES_MAX + GAP), DATAGRAM_BYTES_MAX};
         r->messages[i].msg_hdr = (struct msghdr){.msg_iov = &r->places[i], .msg_iovlen = 1};
     }
     *ret = r;

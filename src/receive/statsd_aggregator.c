@@ -38,7 +38,7 @@ static struct stat stat_events[STATSD_ALERTS_N] = {
 static struct stat stat_bad[STATSD_BAD_N] = {
     {0},
 #define BAD(name, label, text)                                                                     \
-    STAT_COUNTER_OF("sonde_statsd_bad_lines_total", "reason=\"" label "\"",                       \
+    STAT_COUNTER_OF("sonde_statsd_bad_lines_total", "reason=\"" label "\"",                        \
                     "Lines, or values of one, that were left out."),
 #include "codec/statsd_bad.tbl.h"
 #undef BAD
@@ -50,8 +50,8 @@ static struct stat stat_samples =
     STAT_COUNTER("sonde_statsd_samples_total", "Samples written to the store.");
 static struct stat stat_refused =
     STAT_COUNTER("sonde_statsd_samples_refused_total", "Samples that the store did not take.");
-static struct stat stat_lost = STAT_COUNTER("sonde_statsd_commits_failed_total",
-                                            "Intervals that could not be made durable.");
+static struct stat stat_lost =
+    STAT_COUNTER("sonde_statsd_commits_failed_total", "Intervals that could not be made durable.");
 
 struct statsd_aggregator {
     struct statsd_plan plan;
@@ -164,10 +164,10 @@ static void put_series(struct statsd_aggregator *a, struct statsd_series *s, int
         put_native(a, s, ts_ms, moment);
     else
         put(a, s->key, ts_ms,
-            moment == MOMENT_ZERO         ? 0
-            : moment == MOMENT_END        ? sample_stale()
+            moment == MOMENT_ZERO        ? 0
+            : moment == MOMENT_END       ? sample_stale()
             : s->kind == STATSD_KIND_SET ? (double)s->set.n
-                                          : s->value,
+                                         : s->value,
             NULL);
 }
 
@@ -273,7 +273,9 @@ static bool make_classic(struct statsd_aggregator *a, struct statsd_series *s, s
     buf_init(&keys, (size_t)n * LABELS_KEY_MAX);
     bool fine = true;
     for (size_t i = 0; i < n && fine; i++) {
-        const char *suffix = i <= a->bounds_n ? "_bucket" : i == a->bounds_n + 1 ? "_sum" : "_count";
+        const char *suffix = i <= a->bounds_n       ? "_bucket"
+                             : i == a->bounds_n + 1 ? "_sum"
+                                                    : "_count";
         a->labels.v[0].value = arena_printf(&a->names, STR_FMT "%s", STR_ARG(name), suffix);
         double le = i < a->bounds_n ? a->bounds[i] : INFINITY;
         statsd_labels_set(&a->labels, STR("le"), i <= a->bounds_n ? bound(&a->names, le) : STR(""));

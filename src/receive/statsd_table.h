@@ -44,9 +44,9 @@ struct statsd_classic {
 struct statsd_series {
     struct str key; /* canonical, owned */
     enum statsd_kind kind;
-    bool begun;        /* it has been written once */
-    uint32_t seen;     /* the interval in which a line came last */
-    double value;      /* counter, gauge */
+    bool begun;    /* it has been written once */
+    uint32_t seen; /* the interval in which a line came last */
+    double value;  /* counter, gauge */
     struct statsd_set set;
     struct histogram_builder histogram;
     struct statsd_classic *classic; /* owned, or NULL */
