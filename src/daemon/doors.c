@@ -2,7 +2,6 @@
 
 #include <stddef.h>
 
-#include "receive/statsd_aggregator.h"
 #include "tool/options.h"
 
 enum { DOOR_STREAM, DOOR_DATAGRAM };

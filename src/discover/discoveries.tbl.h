@@ -1,4 +1,3 @@
 /* discover/discoveries.tbl.h - every kind of discovery: DISCOVERY(name), where name_discovery is
  * its struct discovery_ops. In this order their keys are tried. */
 DISCOVERY(static)
-DISCOVERY(file)

@@ -8,27 +8,11 @@ struct discovery {
     const struct group_list_item *item;
 };
 
-/* An address with a slash is an URL by mistake. */
-static int check_targets(const struct yaml_node *entry, const struct group_list_item *item,
-                         struct discovery_read *r, struct why *why)
-{
-    for (size_t i = 0; i < item->targets.n; i++) {
-        struct str target = item->targets.v[i];
-        if (str_find(target, '/') == target.n)
-            continue;
-        r->place = yaml_get(entry, "targets")->members[i].value->place;
-        return why_set(why, ERR_FORMAT, "\"" STR_FMT "\" is not a valid hostname", STR_ARG(target));
-    }
-    return 0;
-}
-
 static int read_static(const struct yaml_node *entry, struct discovery_read *r,
                        struct discovery_config *ret, struct why *why)
 {
     struct group_list_item *item = arena_new(r->a, sizeof *item);
     int err = group_list_read(entry, r->a, item, &r->place, why);
-    if (!err)
-        err = check_targets(entry, item, r, why);
     if (!err)
         ret->options = item;
     return err;

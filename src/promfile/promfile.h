@@ -95,12 +95,15 @@ struct promfile {
     struct str external_labels;   /* a bare key */
     const struct str *rule_files; /* [rule_files_n] globs, as paths */
     size_t rule_files_n;
+    const struct str *scrape_config_files; /* [scrape_config_files_n] globs, as paths */
+    size_t scrape_config_files_n;
     const struct promfile_scrape *scrapes; /* [scrapes_n] */
     size_t scrapes_n;
     const struct promfile_remote_write *remote_writes; /* [remote_writes_n] */
     size_t remote_writes_n;
     const struct str *ignored; /* [ignored_n] sentences: what is checked and has no effect here */
     size_t ignored_n;
+    struct str yaml; /* the file as it is in force, for /api/v1/status/config; secrets are hidden */
 };
 
 /* text is the file's, path its name; -ERR_FORMAT with the place and what is wrong in problems, a
@@ -114,7 +117,7 @@ MUST_USE int promfile_read_file(const char *path, struct promfile **ret, struct 
 void promfile_free(struct promfile *p); /* NULL is fine */
 
 /* Calls f for each file or glob that p names and that is read while it is in force: certificates,
- * credentials, targets. For the worker's confinement. */
+ * credentials, targets, rules, scrape configs. For the worker's confinement. */
 void promfile_files(const struct promfile *p, void (*f)(void *context, struct str path),
                     void *context);
 

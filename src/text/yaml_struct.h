@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/attr.h"
@@ -30,8 +31,10 @@ enum yaml_struct_type {
     YAML_STRUCT_TEXT,     /* struct str, NUL-terminated */
     YAML_STRUCT_BOOL,     /* bool */
     YAML_STRUCT_WHOLE,    /* int64_t */
+    YAML_STRUCT_UINT,     /* uint64_t */
     YAML_STRUCT_REAL,     /* double */
     YAML_STRUCT_DURATION, /* int64_t, ms */
+    YAML_STRUCT_SIZE,     /* int64_t, bytes: 10MB */
     YAML_STRUCT_TEXTS,    /* struct yaml_struct_texts */
     YAML_STRUCT_PAIRS,    /* struct yaml_struct_pairs */
 };
@@ -68,5 +71,16 @@ struct yaml_struct {
 MUST_USE int yaml_struct_read(const struct yaml_node *map, const struct yaml_struct *shape,
                               struct arena *a, void *ret, struct yaml_place *ret_place,
                               struct why *why);
+
+/* Who hears of what is wrong. */
+struct yaml_struct_faults {
+    void (*f)(void *context, struct yaml_place place, const char *text);
+    void *context;
+};
+
+/* The same for who wants all faults: reads what can be read and tells the rest. How many faults
+ * there were. */
+size_t yaml_struct_read_all(const struct yaml_node *map, const struct yaml_struct *shape,
+                            struct arena *a, void *ret, const struct yaml_struct_faults *faults);
 
 #endif

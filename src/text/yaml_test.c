@@ -284,6 +284,7 @@ int main(void)
         CASE(blocks_of_text_keep_or_fold_their_lines),
         CASE(plain_scalars_have_the_kinds_of_go),
         CASE(typed_values_are_read_as_go_fills_fields),
+        CASE(binary_values_are_the_bytes_that_they_stand_for),
         CASE(aliases_and_merge_keys_are_resolved),
         CASE(faults_say_where_and_what),
         CASE(a_small_text_cannot_become_a_huge_tree),

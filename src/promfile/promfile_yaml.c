@@ -1,0 +1,412 @@
+#include "promfile/promfile_reader.h"
+#include "text/byte_size.h"
+#include "text/duration.h"
+#include "text/json.h"
+#include "text/number.h"
+
+enum { INDENT = 2 };
+
+static const char SECRET[] = "<secret>";
+
+/* Keys whose values nobody is shown. */
+static bool is_secret(struct str key)
+{
+    static const char *const KEYS[] = {
+        "password",
+        "credentials",
+        "bearer_token",
+        "client_secret",
+        "client_certificate_key",
+        "key",
+        "token",
+        "secret",
+        "secrets",
+        "secret_key",
+        "auth_token",
+        "application_secret",
+        "application_credential_secret",
+        "consumer_key",
+        "private_key",
+        "service_account_key",
+        "key_passphrase",
+        "account_token",
+        "proxy_connect_header",
+    };
+    for (size_t i = 0; i < COUNTOF(KEYS); i++)
+        if (str_eq(key, str_c(KEYS[i])))
+            return true;
+    return false;
+}
+
+/* Below these all keys are somebody's own words. */
+static bool is_free(struct str key)
+{
+    static const char *const KEYS[] = {"labels",    "external_labels",   "params",
+                                       "node_meta", "required_matchers", "headers"};
+    for (size_t i = 0; i < COUNTOF(KEYS); i++)
+        if (str_eq(key, str_c(KEYS[i])))
+            return true;
+    return false;
+}
+
+enum hiding { HIDE_SECRETS, HIDE_NOTHING, HIDE_ALL };
+
+static enum hiding below(enum hiding now, struct str key)
+{
+    if (now != HIDE_SECRETS)
+        return now;
+    return is_secret(key) ? HIDE_ALL : is_free(key) ? HIDE_NOTHING : HIDE_SECRETS;
+}
+
+/* ---- scalars */
+
+/* Can a text stand there without quotes? */
+static bool is_plain(struct str s)
+{
+    static const char *const WORDS[] = {"y", "n", "yes", "no", "on", "off"};
+    const struct yaml_node alone = {.type = YAML_SCALAR, .style = YAML_PLAIN, .text = s};
+    if (s.n == 0 || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/_.$(^", s.p[0]))
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool good = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                    (c && strchr("_./@$(){}^|*+=,;<>~?-", c)) ||
+                    (c == ':' && i + 1 < s.n && s.p[i + 1] != ' ') ||
+                    (c == ' ' && i + 1 < s.n && s.p[i + 1] != ' ' && s.p[i + 1] != '#');
+        if (!good)
+            return false;
+    }
+    for (size_t i = 0; i < COUNTOF(WORDS); i++)
+        if (str_eq(s, str_c(WORDS[i])))
+            return false;
+    return yaml_scalar_kind(&alone) == YAML_TEXT;
+}
+
+static void put_text(struct buf *b, struct str s)
+{
+    if (is_plain(s))
+        buf_put_str(b, s);
+    else
+        json_put_text(b, s);
+}
+
+/* The end of "user:password" in a URL and where the password begins; 0 where there is none. */
+static size_t password_in(struct str s, size_t *ret_from)
+{
+    size_t from = str_search(s, STR("://"));
+    if (from == s.n)
+        return 0;
+    from += 3;
+    size_t end = from, at = 0, colon = 0;
+    for (; end < s.n && s.p[end] != '/' && s.p[end] != '?' && s.p[end] != '#'; end++) {
+        if (s.p[end] == '@')
+            at = end;
+        if (s.p[end] == ':' && colon == 0)
+            colon = end;
+    }
+    *ret_from = colon + 1;
+    return at > colon && colon > 0 ? at : 0;
+}
+
+static void put_scalar(struct buf *b, const struct yaml_node *node, enum hiding hiding)
+{
+    size_t from = 0, to = hiding == HIDE_NOTHING ? 0 : password_in(node->text, &from);
+    if (yaml_is_null(node)) {
+        buf_put_str(b, STR("null"));
+    } else if (hiding == HIDE_ALL) {
+        buf_put_str(b, str_c(SECRET));
+    } else if (to > 0) {
+        buf_put_str(b, str_sub(node->text, 0, from));
+        buf_put_str(b, STR("%3Csecret%3E"));
+        buf_put_str(b, str_sub(node->text, to, node->text.n));
+    } else if (node->kind != YAML_TEXT && node->style == YAML_PLAIN) {
+        buf_put_str(b, node->text);
+    } else {
+        put_text(b, node->text);
+    }
+}
+
+/* ---- trees */
+
+static void put_indent(struct buf *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_put_c(b, ' ');
+}
+
+static void put_list(struct buf *b, const struct yaml_node *list, size_t indent,
+                     enum hiding hiding);
+
+/* " value\n", or "\n" and what stands below. */
+static void put_value(struct buf *b, const struct yaml_node *node, size_t indent,
+                      enum hiding hiding);
+
+static void put_member(struct buf *b, const struct yaml_member *m, size_t indent,
+                       enum hiding hiding)
+{
+    put_text(b, m->key->text);
+    buf_put_c(b, ':');
+    put_value(b, m->value, indent, below(hiding, m->key->text));
+}
+
+static void put_map(struct buf *b, const struct yaml_node *map, size_t indent, enum hiding hiding,
+                    bool first_indented)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        if (i > 0 || !first_indented)
+            put_indent(b, indent);
+        put_member(b, &map->members[i], indent, hiding);
+    }
+}
+
+static void put_value(struct buf *b, const struct yaml_node *node, size_t indent,
+                      enum hiding hiding)
+{
+    if (node->type != YAML_SCALAR && node->n > 0) {
+        buf_put_c(b, '\n');
+        if (node->type == YAML_MAP)
+            put_map(b, node, indent + INDENT, hiding, false);
+        else
+            put_list(b, node, indent, hiding);
+        return;
+    }
+    buf_put_c(b, ' ');
+    if (node->type == YAML_SCALAR)
+        put_scalar(b, node, hiding);
+    else
+        buf_put_str(b, node->type == YAML_MAP ? STR("{}") : STR("[]"));
+    buf_put_c(b, '\n');
+}
+
+static void put_list(struct buf *b, const struct yaml_node *list, size_t indent, enum hiding hiding)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct yaml_node *node = list->members[i].value;
+        put_indent(b, indent);
+        buf_put_c(b, '-');
+        if (node->type == YAML_MAP && node->n > 0) {
+            buf_put_c(b, ' ');
+            put_map(b, node, indent + INDENT, hiding, true);
+        } else {
+            put_value(b, node, indent + INDENT, hiding);
+        }
+    }
+}
+
+/* ---- what is in force */
+
+struct writer {
+    struct buf *b;
+    size_t indent;
+};
+
+static void put_key(struct writer *w, const char *key)
+{
+    put_indent(w->b, w->indent);
+    buf_printf(w->b, "%s: ", key);
+}
+
+static void put_bool(struct writer *w, const char *key, bool v)
+{
+    put_key(w, key);
+    buf_put_str(w->b, v ? STR("true\n") : STR("false\n"));
+}
+
+static void put_word(struct writer *w, const char *key, struct str v)
+{
+    put_key(w, key);
+    put_text(w->b, v);
+    buf_put_c(w->b, '\n');
+}
+
+static void put_time(struct writer *w, const char *key, int64_t ms)
+{
+    put_key(w, key);
+    duration_put(w->b, ms);
+    buf_put_c(w->b, '\n');
+}
+
+/* Nothing where v is 0. */
+static void put_count(struct writer *w, const char *key, uint64_t v)
+{
+    if (v == 0)
+        return;
+    put_key(w, key);
+    buf_put_u64(w->b, v);
+    buf_put_c(w->b, '\n');
+}
+
+static void put_size(struct writer *w, const char *key, uint64_t v)
+{
+    if (v == 0)
+        return;
+    put_key(w, key);
+    byte_size_put(w->b, v);
+    buf_put_c(w->b, '\n');
+}
+
+static void put_params(struct writer *w, const struct promfile_scrape *s)
+{
+    if (s->params_n == 0)
+        return;
+    put_indent(w->b, w->indent);
+    buf_put_str(w->b, STR("params:\n"));
+    for (size_t i = 0; i < s->params_n; i++) {
+        put_indent(w->b, w->indent + INDENT);
+        put_text(w->b, s->params[i].name);
+        buf_put_str(w->b, STR(":\n"));
+        for (size_t k = 0; k < s->params[i].n; k++) {
+            put_indent(w->b, w->indent + INDENT);
+            buf_put_str(w->b, STR("- "));
+            put_text(w->b, s->params[i].values[k]);
+            buf_put_c(w->b, '\n');
+        }
+    }
+}
+
+static void put_protocols(struct writer *w, const struct promfile_scrape *s)
+{
+    put_indent(w->b, w->indent);
+    buf_put_str(w->b, STR("scrape_protocols:\n"));
+    for (size_t i = 0; i < s->protocols_n; i++) {
+        put_indent(w->b, w->indent);
+        buf_printf(w->b, "- %s\n", promfile_reader_protocol_name(s->protocols[i]));
+    }
+    if (s->fallback != PROMFILE_PROTOCOL_NONE)
+        put_word(w, "fallback_scrape_protocol", str_c(promfile_reader_protocol_name(s->fallback)));
+}
+
+static void put_limits(struct writer *w, const struct promfile_scrape *s)
+{
+    put_size(w, "body_size_limit", s->body_size_limit);
+    put_count(w, "sample_limit", s->sample_limit);
+    put_count(w, "target_limit", s->target_limit);
+    put_count(w, "label_limit", s->label_limit);
+    put_count(w, "label_name_length_limit", s->label_name_length_limit);
+    put_count(w, "label_value_length_limit", s->label_value_length_limit);
+    put_count(w, "native_histogram_bucket_limit", s->native_bucket_limit);
+    if (s->native_min_bucket_factor != 0) {
+        put_key(w, "native_histogram_min_bucket_factor");
+        number_put(w->b, s->native_min_bucket_factor);
+        buf_put_c(w->b, '\n');
+    }
+    put_count(w, "keep_dropped_targets", s->keep_dropped_targets);
+}
+
+static void put_names(struct writer *w, const struct promfile_scrape *s)
+{
+    static const char *const ESCAPING[] = {[PROMFILE_ALLOW_UTF8] = "allow-utf-8",
+                                           [PROMFILE_UNDERSCORES] = "underscores",
+                                           [PROMFILE_DOTS] = "dots",
+                                           [PROMFILE_VALUES] = "values"};
+    put_word(w, "metric_name_validation_scheme", s->legacy_names ? STR("legacy") : STR("utf8"));
+    put_word(w, "metric_name_escaping_scheme", str_c(ESCAPING[s->escaping]));
+}
+
+/* The keys of the file that somebody else than the scrape config's own table reads. */
+static void put_rest(struct writer *w, const struct yaml_node *map)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        struct str key = map->members[i].key->text;
+        bool rules =
+            str_eq(key, STR("relabel_configs")) || str_eq(key, STR("metric_relabel_configs"));
+        if (!rules && !promfile_reader_target_key(key))
+            continue;
+        put_indent(w->b, w->indent);
+        put_member(w->b, &map->members[i], w->indent, HIDE_SECRETS);
+    }
+}
+
+static void put_scrape(struct writer *w, const struct promfile_scrape *s,
+                       const struct yaml_node *map)
+{
+    put_word(w, "job_name", s->job);
+    if (s->honor_labels)
+        put_bool(w, "honor_labels", true);
+    put_bool(w, "honor_timestamps", s->honor_timestamps);
+    put_bool(w, "track_timestamps_staleness", s->track_timestamps_staleness);
+    put_params(w, s);
+    put_time(w, "scrape_interval", s->interval_ms);
+    put_time(w, "scrape_timeout", s->timeout_ms);
+    put_protocols(w, s);
+    put_bool(w, "scrape_native_histograms", s->native_histograms);
+    put_bool(w, "always_scrape_classic_histograms", s->always_classic_histograms);
+    put_bool(w, "convert_classic_histograms_to_nhcb", s->convert_to_nhcb);
+    put_word(w, "metrics_path", s->metrics_path);
+    put_word(w, "scheme", s->scheme);
+    put_bool(w, "enable_compression", s->enable_compression);
+    put_limits(w, s);
+    put_names(w, s);
+    put_bool(w, "extra_scrape_metrics", s->extra_metrics);
+    if (yaml_is_null(yaml_get(map, "follow_redirects")))
+        put_bool(w, "follow_redirects", s->http.follow_redirects);
+    if (yaml_is_null(yaml_get(map, "enable_http2")))
+        put_bool(w, "enable_http2", s->http.enable_http2);
+    put_rest(w, map);
+}
+
+struct str promfile_yaml_scrape(struct promfile_reader *r, const struct promfile_scrape *s,
+                                const struct yaml_node *map)
+{
+    struct buf b;
+    buf_init(&b, PROMFILE_YAML_MAX);
+    struct writer w = {&b, 0};
+    put_scrape(&w, s, map);
+    struct str text = arena_str(r->a, buf_str(&b));
+    buf_done(&b);
+    return text;
+}
+
+static void put_global(struct writer *w, const struct promfile_reader *r,
+                       const struct yaml_node *global)
+{
+    static const char *const TIMES[] = {"scrape_interval", "scrape_timeout", "evaluation_interval",
+                                        "rule_query_offset"};
+    const struct promfile_global *g = &r->global;
+    put_time(w, TIMES[0], g->scrape_interval_ms);
+    put_time(w, TIMES[1], g->scrape_timeout_ms);
+    put_time(w, TIMES[2], g->evaluation_interval_ms);
+    if (g->query_offset_ms)
+        put_time(w, TIMES[3], g->query_offset_ms);
+    for (size_t i = 0; !yaml_is_null(global) && i < global->n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < COUNTOF(TIMES); k++)
+            known = known || str_eq(global->members[i].key->text, str_c(TIMES[k]));
+        if (known)
+            continue;
+        put_indent(w->b, w->indent);
+        put_member(w->b, &global->members[i], w->indent, HIDE_SECRETS);
+    }
+}
+
+struct str promfile_yaml(struct promfile_reader *r, const struct yaml_node *root)
+{
+    struct buf b;
+    buf_init(&b, PROMFILE_YAML_MAX);
+    struct writer w = {&b, INDENT};
+    buf_put_str(&b, STR("global:\n"));
+    put_global(&w, r, yaml_get(root, "global"));
+    size_t own = 0; /* scrape configs of this file come before those of others */
+    for (size_t i = 0; root && i < root->n; i++) {
+        struct str key = root->members[i].key->text;
+        const struct yaml_node *value = root->members[i].value;
+        if (str_eq(key, STR("global")))
+            continue;
+        if (!str_eq(key, STR("scrape_configs")) || yaml_is_null(value)) {
+            put_member(&b, &root->members[i], 0, HIDE_SECRETS);
+            continue;
+        }
+        buf_put_str(&b, STR("scrape_configs:\n"));
+        for (; own < value->n && own < r->scrapes.n; own++) {
+            buf_put_str(&b, STR("- "));
+            size_t begin = b.n;
+            put_scrape(&w, &r->scrapes.v[own], value->members[own].value);
+            /* The first key stands behind the dash. */
+            memmove(b.p + begin, b.p + begin + INDENT, b.n - begin - INDENT);
+            b.n -= INDENT;
+        }
+    }
+    struct str text = arena_str(r->a, buf_str(&b));
+    buf_done(&b);
+    return text;
+}
