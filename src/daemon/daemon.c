@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/programs.h"
 #include "daemon/sockets.h"
 #include "daemon/work.h"
 #include "os/channel.h"
 #include "os/file.h"
+#include "os/spawn.h"
 #include "os/thread.h"
 #include "supervise/supervise.h"
 #include "tool/arguments.h"
@@ -39,6 +41,7 @@ struct parent {
     char *words[ARGUMENTS_MAX];    /* owned */
     char kinds[CHILD_FDS_MAX + 1]; /* of the sockets */
     int fds[CHILD_FDS_MAX];
+    int launcher; /* the worker's end of the channel to its launcher; -1: none */
 };
 
 static void put_problems(const struct buf *problems)
@@ -80,9 +83,26 @@ static int prepare(struct parent *p, const struct conf *c, struct why *why)
     return 0;
 }
 
+/* A process that starts programs for the next worker, where the configuration names any. */
+static void start_launcher(struct parent *p)
+{
+    struct programs programs;
+    struct why why = {0};
+    int pid, status, signum;
+    channel_close(p->launcher);
+    p->launcher = -1;
+    while (spawn_reap(&pid, &status, &signum)) /* launchers of workers before */
+        continue;
+    programs_draw(&programs, p->conf);
+    if (programs.n > 0 && launch_fork(programs.v, programs.n, &p->launcher, &why) != 0)
+        log_warn(MODULE, "no programs can be started: %s", why.text);
+    programs_done(&programs);
+}
+
 static void command(void *context, struct child_config *ret)
 {
     struct parent *p = context;
+    start_launcher(p);
     size_t n = 0;
     p->argv[n++] = "sonde";
     p->argv[n++] = "serve";
@@ -97,7 +117,12 @@ static void command(void *context, struct child_config *ret)
     p->argv[n] = NULL;
 
     p->fds[0] = p->memory;
-    size_t sockets = sockets_fds(&p->sockets, p->fds + 1, p->kinds, CHILD_FDS_MAX - 1);
+    size_t sockets = sockets_fds(&p->sockets, p->fds + 1, p->kinds, CHILD_FDS_MAX - 2);
+    if (p->launcher >= 0) {
+        p->kinds[sockets] = SOCKETS_LAUNCHER;
+        p->fds[++sockets] = p->launcher;
+        p->kinds[sockets] = '\0';
+    }
     *ret = (struct child_config){
         .path = "/proc/self/exe", .argv = p->argv, .fds = p->fds, .fds_n = sockets + 1};
 }
@@ -201,6 +226,7 @@ static void close_parent(struct parent *p)
 {
     sockets_close(&p->sockets);
     channel_close(p->memory);
+    channel_close(p->launcher);
     conf_free(p->conf);
     buf_done(&p->text);
     for (size_t i = 0; i < p->set.n; i++)
@@ -222,7 +248,7 @@ static void make_words(struct parent *p)
 static int run_parent(struct arguments *a, struct parent *p)
 {
     static const struct supervise_ops OPS = {command, settings, reload, ready};
-    p->memory = -1;
+    p->memory = p->launcher = -1;
     p->file = arguments_value(a, "config");
     if (!arguments_settings(a, &p->set) || !arguments_end(a, "serve"))
         return 2;

@@ -15,7 +15,10 @@
 #include "daemon/doors.h"
 #include "os/child.h"
 
-enum { SOCKETS_ADDRESSES_MAX = 64 };
+enum {
+    SOCKETS_ADDRESSES_MAX = 64,
+    SOCKETS_LAUNCHER = '+', /* the kind of what is no socket but the channel to the launcher */
+};
 
 struct sockets {
     struct sockets_address {

@@ -16,8 +16,10 @@
 #include "daemon/doors.h"
 #include "daemon/facts.h"
 #include "daemon/lanes.h"
+#include "daemon/sockets.h"
 #include "health/health.h"
 #include "ingest/ingest.h"
+#include "launch/launch.h"
 #include "net/address.h"
 #include "os/child.h"
 #include "os/file.h"
@@ -75,6 +77,7 @@ struct work {
     struct serve *serve;
     struct receivers *receivers;
     struct http_route *routes; /* owned */
+    struct launcher *launcher; /* NULL: the configuration names no programs */
     struct lanes *lanes;
     size_t loops;
 };
@@ -503,6 +506,7 @@ static void close_all(struct work *w)
     ingest_free(w->ingest);
     store_close(w->store);
     disk_free(w->disk);
+    launch_close(w->launcher);
     facts_done(&w->facts);
     mem_free(w->routes);
     for (size_t i = 0; i < w->confs.n; i++)
@@ -521,6 +525,14 @@ static size_t sockets_of(const char *kinds, enum door door, int *ret)
     return n;
 }
 
+static int open_launcher(struct work *w, const char *kinds, struct why *why)
+{
+    const char *at = strchr(kinds, SOCKETS_LAUNCHER);
+    if (at == NULL)
+        return 0;
+    return launch_open(CHILD_FIRST_FD + 1 + (int)(at - kinds), &w->launcher, why);
+}
+
 static int open_doors(struct work *w, const char *kinds, struct why *why)
 {
     int fds[CHILD_FDS_MAX];
@@ -532,6 +544,8 @@ static int run(struct work *w, const char *kinds)
 {
     struct why why = {0};
     int err = read_conf(w, &why);
+    if (err == 0)
+        err = open_launcher(w, kinds, &why);
     if (err == 0)
         err = open_all(w, &why);
     if (err == 0)

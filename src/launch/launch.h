@@ -1,11 +1,12 @@
 /* launch/launch.h - programs for the confined worker, started by a process of their own.
  *
  * The worker may not start programs. The parent forks a launcher beside it, which holds the table
- * of programs that the configuration gives and one end of a socket; the worker names a row, and
- * the launcher starts it in a process group of its own, with its output on a pipe whose reading
- * end it hands over. It kills the group when the time is up or when the worker asks, and tells how
- * the program ended. A worker that is taken over cannot start anything that the configuration does
- * not name. When the worker ends, the launcher ends all that it has started, and then itself.
+ * of programs that the configuration gives and one end of a channel; the worker names a row, and
+ * the launcher starts it in a process group of its own, with its standard output on a pipe whose
+ * reading end it hands over. It kills the group when the time is up or when the worker asks, and
+ * tells how the program ended. A worker that is taken over cannot start anything that the
+ * configuration does not name. When the worker ends, the launcher ends all that it has started, and
+ * then itself.
  *
  * Flow:    worker: launch_start() -> socket -> launcher: fork, exec -> pipe, exit status -> worker
  * Threads: launch_*: any; the launcher process has one thread.
@@ -18,8 +19,15 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+
+enum {
+    LAUNCH_NAME_MAX = 200,   /* bytes of a row's name */
+    LAUNCH_RUNNING_MAX = 64, /* programs at once */
+    LAUNCH_SAID_MAX = 1000,
+};
 
 /* A row of the table. */
 struct launch_program {
@@ -29,9 +37,13 @@ struct launch_program {
     bool input;              /* the worker writes to it: a pipe for its standard input too */
 };
 
-/* The launcher: serves requests on fd until the other end closes. rows [n] live as long. Ends by
- * _exit(): call it in a child of a fork. */
-void launch_serve(int fd, const struct launch_program *rows, size_t n) __attribute__((noreturn));
+/* Forks the launcher; *ret_fd is the end of the channel for the worker. rows [n] are borrowed until
+ * it returns. The parent reaps it with spawn_reap(). */
+MUST_USE int launch_fork(const struct launch_program *rows, size_t n, int *ret_fd, struct why *why);
+
+/* The launcher's life: serves requests on fd until the other end closes. Called by launch_fork() in
+ * the new process. */
+void launch_serve(int fd, const struct launch_program *rows, size_t n) NORETURN;
 
 struct launcher; /* the worker's end */
 
@@ -41,8 +53,8 @@ void launch_close(struct launcher *l); /* NULL is fine */
 
 struct launch_process {
     uint64_t id;
-    int output; /* readable end of its standard output and error, non-blocking; the caller's */
-    int input;  /* writable end, or -1 */
+    int output; /* readable end of its standard output, non-blocking; the caller's */
+    int input;  /* writable end, or -1; the caller's */
 };
 
 /* Starts the program with that name. -ERR_NOENT: no such row, or no such program (why tells);
@@ -52,9 +64,10 @@ MUST_USE int launch_start(struct launcher *l, const char *name, int64_t deadline
                           struct launch_process *ret, struct why *why);
 
 struct launch_end {
-    int status;     /* exit status, or -1 where a signal ended it */
-    int signal;     /* 0: none */
-    bool timed_out; /* its deadline was the reason */
+    int status;                 /* exit status, or -1 where a signal ended it */
+    int signal;                 /* 0: none */
+    bool timed_out;             /* its deadline was the reason */
+    char said[LAUNCH_SAID_MAX]; /* the end of what it wrote to standard error, NUL-terminated */
 };
 
 /* Waits for the end of a process, for at most timeout_ms: 0, -ERR_TIMEOUT, -ERR_CLOSED. After 0 the
@@ -62,12 +75,12 @@ struct launch_end {
 MUST_USE int launch_wait(struct launcher *l, uint64_t id, int64_t timeout_ms,
                          struct launch_end *ret);
 
-/* Ends it: SIGTERM to its group, SIGKILL two seconds later. */
+/* Ends it: SIGTERM to its group, SIGKILL two seconds later. Its id means nothing any more. */
 void launch_kill(struct launcher *l, uint64_t id);
 
-/* Starts, gathers at most output_max bytes of output into ret, waits for the end: for programs that
- * are asked and answer. -ERR_TIMEOUT after deadline_ms, -ERR_LIMIT for more output. */
-struct buf;
+/* Starts, writes input where the row takes any, gathers the output into ret (as much as its cap
+ * allows), waits for the end: for programs that are asked and answer. -ERR_TIMEOUT after
+ * deadline_ms, -ERR_LIMIT for more output; the program is ended then. */
 MUST_USE int launch_run(struct launcher *l, const char *name, struct str input, int64_t deadline_ms,
                         struct buf *ret, struct launch_end *ret_end, struct why *why);
 

@@ -18,6 +18,7 @@
 enum {
     CHANNEL_TEXT_MAX = 4000, /* bytes; more is cut off */
     CHANNEL_WAIT_MAX = 8,    /* descriptors */
+    CHANNEL_FDS_MAX = 4,     /* with one message */
 };
 
 struct channel_message {
@@ -32,8 +33,16 @@ MUST_USE int channel_pair(int ret_fds[2]);
 /* -ERR_BUSY where the other end does not read, -ERR_CLOSED where it is gone. */
 int channel_send(int fd, char type, struct str text);
 
+/* The same with at most CHANNEL_FDS_MAX descriptors, of which the other end gets copies. */
+int channel_send_fds(int fd, char type, struct str text, const int *fds, size_t fds_n);
+
 /* The next message; -ERR_BUSY where there is none, -ERR_CLOSED at the end. */
 MUST_USE int channel_receive(int fd, struct channel_message *ret);
+
+/* The same with the descriptors that came with it (the caller's, closed on exec); *ret_fds_n is how
+ * many. */
+MUST_USE int channel_receive_fds(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS_MAX],
+                                 size_t *ret_fds_n);
 
 /* Waits until one of the descriptors can be read or has ended, for at most timeout_ms (negative:
  * for ever). Returns a bit for each, 0 where the time ran out. A negative descriptor is skipped. */
