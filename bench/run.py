@@ -20,6 +20,7 @@ import traceback
 
 import faults
 import host
+import influx
 import ingest
 import load
 import mixed
@@ -32,7 +33,7 @@ ROWS = {"remote-write": ingest.remote_write, "size-15s": ingest.size_15s, "query
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
-        "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse}
+        "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx}
 
 
 def machine():

@@ -8,11 +8,11 @@
 #include "os/confine.h"
 #include "rules/rules.h"
 
-enum { PATHS_MAX = 24, RULE_FOLDERS_MAX = 256 };
+enum { PATHS_MAX = 64, RULE_FOLDERS_MAX = 256 };
 
 static const char *const MODULE = "confine";
 
-/* What the collectors and the C library read. */
+/* What the collectors, the C library (names of hosts too) and TLS read. */
 static const char *const READ_ONLY[] = {
     "/proc",
     "/sys",
@@ -28,6 +28,18 @@ static const char *const READ_ONLY[] = {
     "/etc/ld.so.cache",
     "/usr/lib",
     "/lib",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/resolv.conf",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
 };
 
 static struct stat confined_paths =

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "receive/statsd_aggregator.h"
 #include "tool/options.h"
 
 enum { DOOR_STREAM, DOOR_DATAGRAM };

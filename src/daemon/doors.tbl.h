@@ -3,3 +3,4 @@
  * done where an address is taken). The parent opens them, the worker gets them with their kind. */
 DOOR(http, options_server_table, struct options_server, listen, DOOR_STREAM, DOOR_EACH_LOOP,
      DOOR_NEEDED)
+DOOR(statsd, statsd_options, struct statsd_settings, listen, DOOR_DATAGRAM, DOOR_ALONE, DOOR_WANTED)

@@ -25,6 +25,7 @@
 #include "os/file.h"
 #include "pack/budget.h"
 #include "receive/receiver.h"
+#include "receive/statsd_receiver.h"
 #include "rules/rules.h"
 #include "serve/serve.h"
 #include "supervise/message.h"
@@ -41,7 +42,7 @@ enum {
 };
 
 /* The lanes of the sink behind those of the loops. */
-enum own_lane { LANE_COLLECT, LANE_PROBE, LANE_RULES, OWN_LANES_N };
+enum own_lane { LANE_COLLECT, LANE_PROBE, LANE_RULES, LANE_STATSD, OWN_LANES_N };
 
 static const char *const MODULE = "worker";
 static const char *const TENANT = "default"; /* whose the host's own series are */
@@ -76,6 +77,7 @@ struct work {
     struct facts facts;
     struct serve *serve;
     struct receivers *receivers;
+    struct statsd_receiver *statsd;
     struct http_route *routes; /* owned */
     struct launcher *launcher; /* NULL: the configuration names no programs */
     struct lanes *lanes;
@@ -339,6 +341,15 @@ static int open_serve(struct work *w, struct why *why)
     return serve_new(&config, &w->serve, why);
 }
 
+static int open_statsd(struct work *w, struct why *why)
+{
+    struct statsd_plan plan = {.settings = conf_get(conf_of(w), &statsd_options),
+                               .sink = ingest_sink(w->ingest),
+                               .lane = lane(w, LANE_STATSD),
+                               .start_ms = clock_wall_ms(&clock_real)};
+    return statsd_receiver_new(&plan, &clock_real, &w->statsd, why);
+}
+
 static const void *settings_of(void *context, const struct option_table *table)
 {
     return conf_get(conf_of(context), table);
@@ -422,6 +433,8 @@ static int open_all(struct work *w, struct why *why)
     if (err == 0)
         err = open_serve(w, why);
     if (err == 0)
+        err = open_statsd(w, why);
+    if (err == 0)
         err = open_lanes(w, why);
     return err;
 }
@@ -497,6 +510,7 @@ static void serve_until_stopped(struct work *w)
 static void close_all(struct work *w)
 {
     runner_free(w->runner);
+    statsd_receiver_free(w->statsd);
     pool_free(w->pool);
     rules_free(w->rules);
     lanes_free(w->lanes);
@@ -537,7 +551,9 @@ static int open_doors(struct work *w, const char *kinds, struct why *why)
 {
     int fds[CHILD_FDS_MAX];
     size_t n = sockets_of(kinds, DOOR_http, fds);
-    return lanes_start(w->lanes, fds, n, why);
+    int err = lanes_start(w->lanes, fds, n, why);
+    n = sockets_of(kinds, DOOR_statsd, fds);
+    return err != 0 ? err : statsd_receiver_start(w->statsd, fds, n, why);
 }
 
 static int run(struct work *w, const char *kinds)

@@ -1,3 +1,4 @@
 /* discover/discoveries.tbl.h - every kind of discovery: DISCOVERY(name), where name_discovery is
  * its struct discovery_ops. In this order their keys are tried. */
 DISCOVERY(static)
+DISCOVERY(file)

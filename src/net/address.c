@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "os/datagram.h"
 
 enum { BACKLOG = 1024, UNIX_MODE = 0660 };
 
@@ -184,6 +185,8 @@ static int open_one(struct address *a, int type, enum mode mode, int *ret_fd, st
         fine = bind(fd, (struct sockaddr *)&a->raw, a->raw_n) == 0;
     if (fine && family == AF_UNIX)
         fine = chmod(((struct sockaddr_un *)&a->raw)->sun_path, UNIX_MODE) == 0;
+    if (fine && type == SOCK_DGRAM)
+        datagram_queue(fd);
     if (fine && mode != PROBE && type == SOCK_STREAM)
         fine = listen(fd, BACKLOG) == 0;
     if (fine && family != AF_UNIX) {

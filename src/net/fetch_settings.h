@@ -25,7 +25,7 @@ enum fetch_tls_version {
 struct fetch_tls {
     struct str ca, cert, key; /* PEM, in the configuration itself */
     struct str ca_file, cert_file, key_file;
-    struct str server_name;   /* that the certificate is for; "": the URL's host */
+    struct str server_name; /* that the certificate is for; "": the URL's host */
     bool insecure_skip_verify;
     enum fetch_tls_version min_version, max_version;
 };
@@ -72,6 +72,8 @@ struct fetch_settings {
     size_t headers_n;
     bool follow_redirects; /* the default is true */
     bool enable_http2;     /* the default is true */
+    struct str unusable;   /* a sentence: why no client can be made of this (a secret that is kept
+                            * elsewhere); "": one can */
 };
 
 /* What is in force where nothing is said. */

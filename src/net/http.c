@@ -75,6 +75,11 @@ bool http_param_at(struct http_request *r, struct str name, size_t i, struct str
     return false;
 }
 
+bool http_is_http2(const struct http_request *r)
+{
+    return r->conn->http2 != NULL;
+}
+
 bool http_gone(const struct http_request *r)
 {
     return atomic_load_explicit(&r->gone, memory_order_relaxed);

@@ -1,13 +1,15 @@
-/* net/http.h - the HTTP/1.1 server: sockets in, requests to handlers, replies out.
+/* net/http.h - the HTTP server: sockets in, requests to handlers, replies out.
  *
  * One struct http_server per loop, all with the same routes. A handler is called on the loop's
  * thread with the whole body and must answer the request exactly once, at once or later, always
  * on that thread (work elsewhere comes back by loop_post()). Requests of one connection are
- * answered in order (no pipelining ahead of an answer). WebSockets: net/ws.h.
+ * answered in order (no pipelining ahead of an answer). WebSockets: net/ws.h. A client that begins
+ * with HTTP/2's preface (prior knowledge, as gRPC does) is served over HTTP/2, by the same
+ * handlers.
  *
  * Flow:    os/loop stream -> llhttp -> route -> handler -> http_reply() -> stream
- * Source:  RFC 9110, 9112. Refused: two lengths, length with chunked, bare CR or LF, missing Host.
- * Threads: one per server.
+ * Source:  RFC 9110, 9112, 9113. Refused: two lengths, length with chunked, bare CR or LF, missing
+ * Host. Threads: one per server.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -33,6 +35,8 @@ enum http_method {
     HTTP_DELETE = 8,
     HTTP_HEAD = 16,
     HTTP_OPTIONS = 32, /* answered by the server itself: 204 */
+    HTTP_RAW = 64,     /* of a route: a body is no form, whatever its Content-Type says, as that of
+                        * curl --data-binary does not speak of it */
 };
 
 enum {
@@ -124,6 +128,12 @@ const atomic_bool *http_gone_flag(const struct http_request *r);
 /* ---- the answer */
 /* Adds a header to the answer; before http_reply() or http_reply_begin(). */
 void http_reply_header(struct http_request *r, struct str name, struct str value);
+
+/* Adds a field that follows the body, over HTTP/2; HTTP/1 clients do not get it. */
+void http_reply_trailer(struct http_request *r, struct str name, struct str value);
+
+/* True where the request came over HTTP/2. */
+bool http_is_http2(const struct http_request *r);
 
 /* Answers with a whole body (copied). It is gzipped where the client accepts it and it is larger
  * than 1 KiB and of a text type. Content-Type "" sends none. */

@@ -37,10 +37,11 @@ static void request_init(struct http_conn *c)
     r->keep_alive = false;
     r->answer = (struct http_answer){0};
     buf_init(&r->answer.headers, SIZE_MAX / 2);
+    buf_init(&r->answer.trailers, SIZE_MAX / 2);
     buf_init(&r->answer.out, SIZE_MAX / 2);
 }
 
-static void request_done(struct http_conn *c)
+void http_conn_done(struct http_conn *c)
 {
     struct http_request *r = &c->request;
     if (c->server)
@@ -59,7 +60,7 @@ static void free_if_over(struct http_conn *c)
 {
     if (c->running || c->stream || c->state == HTTP_STATE_BUSY)
         return;
-    request_done(c);
+    http_conn_done(c);
     arena_done(&c->request.arena);
     buf_done(&c->pending);
     if (c->server)
@@ -102,7 +103,11 @@ static void refuse(struct http_conn *c, int status)
 
 void http_conn_answered(struct http_conn *c)
 {
-    request_done(c);
+    if (c->http2) {
+        http2_answered(c);
+        return;
+    }
+    http_conn_done(c);
     c->state = HTTP_STATE_HEAD;
     if (c->spill && c->stream && c->server && !c->ended && !c->server->draining) {
         c->state = HTTP_STATE_SPILL;
@@ -227,8 +232,8 @@ static int admit(struct http_conn *c)
     return 0;
 }
 
-/* Reads a whole head of n bytes at p and decides what comes next. */
-static void begin(struct http_conn *c, const char *p, size_t n)
+/* Parses a head of n bytes at p into the request: 0 or a status. */
+static int read_head(struct http_conn *c, const char *p, size_t n)
 {
     static _Thread_local struct http_field fields[HTTP_PARSE_FIELDS_MAX];
     struct http_request *r = &c->request;
@@ -247,12 +252,30 @@ static void begin(struct http_conn *c, const char *p, size_t n)
     }
     if (status) {
         http_server_refused(HTTP_REFUSAL_HEAD);
-        refuse(c, status);
-        return;
+        return status;
     }
     unsigned method = method_of(r->head.method);
     r->method = method ? method : HTTP_POST;
     r->keep_alive = r->head.keep_alive;
+    return 0;
+}
+
+int http_conn_head(struct http_conn *c, const char *p, size_t n)
+{
+    int status = read_head(c, p, n);
+    return status ? status : admit(c);
+}
+
+/* Reads a whole head and decides what comes next. */
+static void begin(struct http_conn *c, const char *p, size_t n)
+{
+    struct http_request *r = &c->request;
+    c->spoken = true;
+    int status = read_head(c, p, n);
+    if (status) {
+        refuse(c, status);
+        return;
+    }
     bool has_body = r->head.chunked || r->head.length > 0;
     status = admit(c);
     if (status) {
@@ -290,9 +313,8 @@ static int grow_body(struct http_conn *c, size_t wanted)
     return 503;
 }
 
-static int take_chunk(void *context, const char *p, size_t n)
+int http_conn_body(struct http_conn *c, const char *p, size_t n)
 {
-    struct http_conn *c = context;
     struct http_body *body = &c->request.body;
     if (n > c->request.route->body_max - body->n) {
         http_server_refused(HTTP_REFUSAL_BODY_SIZE);
@@ -304,6 +326,11 @@ static int take_chunk(void *context, const char *p, size_t n)
     memcpy(body->p + body->n, p, n);
     body->n += n;
     return 0;
+}
+
+static int take_chunk(void *context, const char *p, size_t n)
+{
+    return http_conn_body(context, p, n);
 }
 
 /* n bytes of the body have been put behind the others. */
@@ -337,10 +364,15 @@ static void greet_body(struct http_conn *c)
 
 static size_t consume_head(struct http_conn *c, const char *p, size_t n)
 {
-    int64_t length = http_parse_find(&c->find, p, n);
-    size_t max = c->server->config.limits.header_bytes_max;
     if (c->began_ms == 0)
         c->began_ms = loop_now_ms(c->server->loop);
+    if (!c->spoken && http2_begins(p, n)) {
+        if (n >= HTTP2_PREFACE)
+            c->state = HTTP_STATE_HTTP2;
+        return 0;
+    }
+    int64_t length = http_parse_find(&c->find, p, n);
+    size_t max = c->server->config.limits.header_bytes_max;
     if (length < 0 || (length == 0 && n > max) || length > (int64_t)max) {
         http_server_refused(HTTP_REFUSAL_HEAD);
         request_init(c);
@@ -391,11 +423,11 @@ static bool is_form(struct http_request *r)
            (type.n == form.n || type.p[form.n] == ';' || type.p[form.n] == ' ');
 }
 
-static void dispatch(struct http_conn *c)
+void http_conn_dispatch(struct http_conn *c)
 {
     struct http_request *r = &c->request;
     c->state = HTTP_STATE_BUSY;
-    if (r->body.n > 0 && is_form(r)) {
+    if (r->body.n > 0 && !(r->route->methods & HTTP_RAW) && is_form(r)) {
         struct http_params query = r->params, form = {0};
         int err = http_target_params(&r->arena, str_of(r->body.p, r->body.n), &form);
         for (size_t i = 0; !err && i < query.n; i++) {
@@ -432,12 +464,14 @@ void http_conn_run(struct http_conn *c)
     c->running = true;
     for (;;) {
         if (c->state == HTTP_STATE_READY) {
-            dispatch(c);
+            http_conn_dispatch(c);
         } else if (is_reading(c) && c->pending.n > 0) {
             size_t used = consume(c, c->pending.p, c->pending.n);
             buf_shift(&c->pending, MIN(used, c->pending.n));
-            if (used == 0)
+            if (used == 0 && c->state != HTTP_STATE_HTTP2)
                 break;
+        } else if (c->state == HTTP_STATE_HTTP2) {
+            http2_take(c);
         } else {
             break;
         }

@@ -27,13 +27,15 @@ enum http_state {
     HTTP_STATE_READY,  /* whole, the handler is to be called */
     HTTP_STATE_BUSY,   /* the handler has it */
     HTTP_STATE_SPILL,  /* the body of a refused request is thrown away: its answer is to be read */
+    HTTP_STATE_HTTP2,  /* the client speaks HTTP/2: the stream goes to http2.c */
     HTTP_STATE_CLOSED, /* nothing is read any more */
 };
 
 struct http_answer {
     int status;
-    struct buf headers; /* what http_reply_header() added, ready to send */
-    bool encoded;       /* it has a Content-Encoding of its own */
+    struct buf headers;  /* what http_reply_header() added, ready to send */
+    struct buf trailers; /* likewise of http_reply_trailer() */
+    bool encoded;        /* it has a Content-Encoding of its own */
     bool streaming, head_sent, chunked;
     struct str content_type;
     struct buf out; /* of a streamed answer, not sent yet */
@@ -57,13 +59,19 @@ struct http_request {
     struct http_answer answer;
 };
 
+struct http2_stream;
+
+/* A connection, or a stream of an HTTP/2 connection: then http2.c owns it, and of the members only
+ * server, stream (the whole connection's), state and request are used. */
 struct http_conn {
     struct http_server *server; /* NULL after http_server_free() */
+    struct http2_stream *http2; /* NULL: HTTP/1 */
     struct http_conn *prev, *next;
     struct stream *stream; /* NULL when it is gone but the request is not answered yet */
     enum http_state state;
     bool running;          /* http_conn_run() is on the stack */
     bool ended;            /* the client sends no more */
+    bool spoken;           /* a request has come: no HTTP/2 any more */
     struct buf pending;    /* read, but not used yet */
     struct http_find find; /* in pending */
     uint64_t spill;        /* bytes to throw away after a refusal */
@@ -140,6 +148,41 @@ void http_conn_answered(struct http_conn *c);
  * sent behind it is put into *ret_rest. The request is freed when its handler returns or at once.
  */
 void http_conn_take(struct http_request *r, struct buf *ret_rest);
+
+/* ---- for http2.c */
+/* A whole head in the form of HTTP/1.1: the request begins. 0, or the status to refuse it with. */
+MUST_USE int http_conn_head(struct http_conn *c, const char *p, size_t n);
+
+/* More of a body whose length is not known. 0, or the status to refuse the request with. */
+MUST_USE int http_conn_body(struct http_conn *c, const char *p, size_t n);
+
+/* The request is whole: calls its handler. */
+void http_conn_dispatch(struct http_conn *c);
+
+/* Frees what the request has. */
+void http_conn_done(struct http_conn *c);
+
+/* ---- http2.c */
+enum { HTTP2_PREFACE = 24 /* bytes that an HTTP/2 client begins with */ };
+
+/* Do the first n bytes of a connection begin like HTTP/2's preface (as far as they go)? */
+bool http2_begins(const char *p, size_t n);
+
+/* Takes the connection over; pending begins with the preface. */
+void http2_take(struct http_conn *c);
+
+/* Sends the head of an answer. fields: "Name: value\r\n" lines. */
+void http2_head(struct http_request *r, struct str fields);
+
+/* Adds bytes to the body of the answer, after its head; last ends it, with the trailers. Returns
+ * how many bytes wait to be sent. */
+size_t http2_data(struct http_request *r, struct str bytes, bool last);
+
+/* The request of a stream is answered. */
+void http2_answered(struct http_conn *c);
+
+/* Gives the stream up: its client does not read. */
+void http2_reset(struct http_request *r);
 
 /* ---- http_server.c */
 void http_server_joined(struct http_server *s, struct http_upgraded *u);

@@ -119,6 +119,11 @@ static void put_header(struct buf *b, struct str name, struct str value)
     buf_put(b, "\r\n", 2);
 }
 
+void http_reply_trailer(struct http_request *r, struct str name, struct str value)
+{
+    put_header(&r->answer.trailers, name, value);
+}
+
 void http_reply_header(struct http_request *r, struct str name, struct str value)
 {
     must(!r->answer.head_sent);
@@ -150,47 +155,62 @@ static bool may_have_body(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-/* The whole head in the server's scratch buffer. length < 0: not known. */
-static struct str make_head(struct http_request *r, int64_t length, bool varies, bool gzipped)
+/* The fields of a head, as far as they are the same in HTTP/1 and HTTP/2. length < 0: not known. */
+static void put_fields(struct http_request *r, int64_t length, bool varies, bool gzipped,
+                       struct buf *b)
 {
-    struct http_server *s = r->conn->server;
     struct http_answer *a = &r->answer;
-    struct buf *b = &s->head;
-    buf_clear(b);
-    buf_put_str(b, STR("HTTP/1.1 "));
-    buf_put_u64(b, (uint64_t)a->status);
-    buf_put_c(b, ' ');
-    buf_put_str(b, str_c(http_reason(a->status)));
-    buf_put_str(b, STR("\r\nDate: "));
-    buf_put_str(b, str_c(http_server_date(s)));
+    buf_put_str(b, STR("Date: "));
+    buf_put_str(b, str_c(http_server_date(r->conn->server)));
     buf_put_str(b, STR("\r\n"));
     if (a->content_type.n) {
         put_header(b, STR("Content-Type"), a->content_type);
         /* Browsers are not to guess that data is a page. */
         buf_put_str(b, STR("X-Content-Type-Options: nosniff\r\n"));
     }
-    if (length >= 0 && may_have_body(a->status)) {
+    if (length >= 0 && may_have_body(a->status) && a->trailers.n == 0) {
         buf_put_str(b, STR("Content-Length: "));
         buf_put_i64(b, length);
         buf_put_str(b, STR("\r\n"));
     }
-    if (a->chunked)
-        buf_put_str(b, STR("Transfer-Encoding: chunked\r\n"));
     if (gzipped)
         buf_put_str(b, STR("Content-Encoding: gzip\r\n"));
     if (varies)
         buf_put_str(b, STR("Vary: Accept-Encoding\r\n"));
+    put_cors(r, b);
+    buf_put_str(b, buf_str(&a->headers));
+}
+
+/* The whole head, in the server's scratch buffer; "" where HTTP/2 has sent it. */
+static struct str make_head(struct http_request *r, int64_t length, bool varies, bool gzipped)
+{
+    struct http_server *s = r->conn->server;
+    struct http_answer *a = &r->answer;
+    struct buf *b = &s->head;
+    buf_clear(b);
+    a->head_sent = true;
+    if (r->conn->http2) {
+        put_fields(r, length, varies, gzipped, b);
+        must(!buf_failed(b));
+        http2_head(r, buf_str(b));
+        return STR("");
+    }
+    buf_put_str(b, STR("HTTP/1.1 "));
+    buf_put_u64(b, (uint64_t)a->status);
+    buf_put_c(b, ' ');
+    buf_put_str(b, str_c(http_reason(a->status)));
+    buf_put_str(b, STR("\r\n"));
+    put_fields(r, length, varies, gzipped, b);
+    if (a->chunked)
+        buf_put_str(b, STR("Transfer-Encoding: chunked\r\n"));
     if (s->draining)
         r->keep_alive = false;
     if (!r->keep_alive)
         buf_put_str(b, STR("Connection: close\r\n"));
     else if (r->head.minor == 0)
         buf_put_str(b, STR("Connection: keep-alive\r\n"));
-    put_cors(r, b);
-    buf_put_str(b, buf_str(&a->headers));
     buf_put_str(b, STR("\r\n"));
     must(!buf_failed(b));
-    a->head_sent = true;
     return buf_str(b);
 }
 
@@ -214,6 +234,17 @@ static void send_parts(struct http_request *r, const struct str *parts, size_t n
         stream_free(c->stream);
         c->stream = NULL;
     }
+}
+
+/* The same over HTTP/2, which frames the bytes itself. */
+static void send_http2(struct http_request *r, struct str bytes, bool last)
+{
+    http_server_counted(NULL, bytes.n);
+    size_t waits = http2_data(r, bytes, last);
+    if (waits <= r->conn->server->config.limits.write_queue_max)
+        return;
+    http_server_refused(HTTP_REFUSAL_SLOW_READER);
+    http2_reset(r);
 }
 
 static bool is_lost(const struct http_request *r)
@@ -247,7 +278,10 @@ static void send_whole(struct http_request *r, struct str body)
     }
     struct str parts[] = {make_head(r, (int64_t)body.n, varies, gzipped), body};
     bool headless = r->method == HTTP_HEAD || !may_have_body(r->answer.status);
-    send_parts(r, parts, headless ? 1 : 2);
+    if (r->conn->http2)
+        send_http2(r, headless ? STR("") : body, true);
+    else
+        send_parts(r, parts, headless ? 1 : 2);
     if (s->packed.capacity > HTTP_BODY_KEPT_SIZE)
         buf_done(&s->packed);
 }
@@ -294,6 +328,11 @@ static void send_piece(struct http_request *r, struct str head, bool last)
 {
     struct http_answer *a = &r->answer;
     struct str bytes = buf_str(&a->out);
+    if (r->conn->http2) {
+        send_http2(r, r->method == HTTP_HEAD ? STR("") : bytes, last);
+        buf_clear(&a->out);
+        return;
+    }
     char size[24];
     int size_n = snprintf(size, sizeof size, "%zx\r\n", bytes.n);
     bool framed = a->chunked && bytes.n > 0;
@@ -309,8 +348,8 @@ static void send_piece(struct http_request *r, struct str head, bool last)
 static struct str go_chunked(struct http_request *r)
 {
     struct http_answer *a = &r->answer;
-    a->chunked = r->head.minor > 0;
-    if (!a->chunked)
+    a->chunked = r->head.minor > 0 && !r->conn->http2;
+    if (r->head.minor == 0)
         r->keep_alive = false;
     bool varies = is_text(a->content_type) && !a->encoded;
     if (varies && takes_gzip(r)) {
@@ -372,6 +411,7 @@ void http_reply_end(struct http_request *r)
 void http_reply_free(struct http_answer *a)
 {
     buf_done(&a->headers);
+    buf_done(&a->trailers);
     buf_done(&a->out);
     gzip_free(a->gzip);
     a->gzip = NULL;

@@ -62,7 +62,6 @@ VECTOR("blank in the path", "GET /he llo HTTP/1.1\r\nHost: h\r\n\r\n"),
 VECTOR("unknown method", "BREW /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
 VECTOR("lower case method", "get /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
 VECTOR("CONNECT", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n"),
-VECTOR("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
 VECTOR("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
 VECTOR("two lengths in capitals", HEAD "CONTENT-LENGTH: 3\r\ncontent-length: 4\r\n\r\nabc"),
 VECTOR("vertical tab", HEAD "Transfer-Encoding:\x0b"

@@ -373,6 +373,17 @@ static void what_two_servers_could_read_differently_is_refused(void **state)
 
 /* ---- limits */
 
+static void http2_begins_with_a_connection_or_not_at_all(void **state)
+{
+    struct str first = ASK("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_int_equal(status_of(first), 0);
+    assert_true(first.n > 9 && first.p[3] == 4); /* a frame of settings */
+    struct str second = ASK("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n"
+                            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_int_equal(count_of(second, STR("HTTP/1.1 ")), 2);
+    assert_true(has(second, "\r\nConnection: close\r\n"));
+}
+
 static void long_heads_are_refused(void **state)
 {
     struct buf b;
@@ -735,6 +746,7 @@ int main(void)
         cmocka_unit_test(paths_and_parameters_are_decoded),
         cmocka_unit_test(bad_paths_are_refused),
         cmocka_unit_test(what_two_servers_could_read_differently_is_refused),
+        cmocka_unit_test(http2_begins_with_a_connection_or_not_at_all),
         cmocka_unit_test(long_heads_are_refused),
         cmocka_unit_test(long_bodies_are_refused_before_they_are_read),
         cmocka_unit_test(chunk_extensions_cannot_be_endless),

@@ -42,5 +42,6 @@ int64_t loop_now_ms(const struct loop *l);
 #include "os/signal_watch.h"
 #include "os/stream.h"
 #include "os/timer.h"
+#include "os/watch.h"
 
 #endif

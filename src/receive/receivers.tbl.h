@@ -1,4 +1,5 @@
 /* receive/receivers.tbl.h - every way in over HTTP: RECEIVER(name), where name_receiver is its
  * struct receiver_ops. */
+RECEIVER(influx)
 RECEIVER(metrics_push)
 RECEIVER(remote_write)

@@ -5,6 +5,8 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "receive/influx.h"
+#include "receive/statsd_aggregator.h"
 #include "rules/rules.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
@@ -71,7 +73,8 @@ static const struct option_table *const TABLES[] = {
     &store_retention_options, &store_tenant_options,
     &settings_options,        &settings_intervals_options,
     &settings_group_options,  &query_settings_options,
-    &rules_options,
+    &rules_options,           &influx_options,
+    &statsd_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
@@ -101,23 +104,39 @@ void options_ingest(const struct conf *c, struct ingest_settings *ret)
     ret->relabel = *conf_rows(c, &ingest_relabel_options);
 }
 
-static int check_listen(const struct options_server *s, struct why *why)
+/* The addresses of an option: well formed, and of this machine alone where it is not said that the
+ * network is trusted. */
+static int check_addresses(const struct conf *c, const char *key, const struct option_list *list,
+                           struct why *why)
 {
-    if (s->listen.n == 0)
-        return why_set(why, ERR_FORMAT, "server.listen is empty: nobody could reach the daemon");
-    for (size_t i = 0; i < s->listen.n; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         struct address a;
-        int err = address_parse(str_c(s->listen.v[i]), &a, why);
+        int err = address_parse(str_c(list->v[i]), &a, why);
         if (err != 0)
             return err;
-        if (!address_is_loopback(&a) && !s->insecure)
+        if (!address_is_loopback(&a) && !options_server(c)->insecure)
             return why_set(why, ERR_DENIED,
-                           "server.listen has %s, which other machines can reach, but there are no "
+                           "%s has %s, which other machines can reach, but there are no "
                            "accounts and no TLS yet: listen on a loopback address (127.0.0.1:%u), "
                            "or say insecure = true in [server] where the network is trusted",
-                           s->listen.v[i], (unsigned)address_port(&a));
+                           key, list->v[i], (unsigned)address_port(&a));
     }
     return 0;
+}
+
+static int check_listen(const struct conf *c, struct why *why)
+{
+    const struct options_server *s = options_server(c);
+    if (s->listen.n == 0)
+        return why_set(why, ERR_FORMAT, "server.listen is empty: nobody could reach the daemon");
+    return check_addresses(c, "server.listen", &s->listen, why);
+}
+
+static int check_statsd(const struct conf *c, struct why *why)
+{
+    const struct statsd_settings *s = conf_get(c, &statsd_options);
+    int err = check_addresses(c, "statsd.listen", &s->listen, why);
+    return err != 0 ? err : statsd_settings_check(s, why);
 }
 
 static int check_cors(const struct options_server *s, struct why *why)
@@ -133,9 +152,11 @@ static int check_cors(const struct options_server *s, struct why *why)
 
 static int check_whole(const struct conf *c, struct why *why)
 {
-    int err = check_listen(options_server(c), why);
+    int err = check_listen(c, why);
     if (err == 0)
         err = check_cors(options_server(c), why);
+    if (err == 0)
+        err = check_statsd(c, why);
     if (err != 0)
         return err;
     struct settings collect;
