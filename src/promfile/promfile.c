@@ -216,8 +216,6 @@ void promfile_free(struct promfile *p)
 void promfile_files(const struct promfile *p, void (*f)(void *context, struct str path),
                     void *context)
 {
-    if (!http_client_files)
-        return;
     for (size_t i = 0; i < p->rule_files_n; i++)
         f(context, p->rule_files[i]);
     for (size_t i = 0; i < p->scrape_config_files_n; i++)

@@ -100,7 +100,7 @@ void promfile_reader_http(struct promfile_reader *r, const struct yaml_node *map
     struct yaml_place place = map->place;
     struct why why = {0};
     *ret = fetch_settings_default;
-    if (http_client_read && http_client_read(map, r->folder, r->a, ret, &place, &why) != 0)
+    if (http_client_read(map, r->folder, r->a, ret, &place, &why) != 0)
         promfile_reader_fault(r, place, "%s", why.text);
 }
 
@@ -111,7 +111,7 @@ static bool is_discovery(struct str key)
 
 bool promfile_reader_http_key(struct str key)
 {
-    return http_client_key && http_client_key(key);
+    return http_client_key(key);
 }
 
 bool promfile_reader_target_key(struct str key)

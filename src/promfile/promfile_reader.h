@@ -13,13 +13,6 @@
 #include "text/yaml.h"
 #include "text/yaml_struct.h"
 
-/* Until promfile/http is there: without it, its keys are unknown. */
-#include "promfile/http/http_client.h"
-#pragma weak http_client_key
-#pragma weak http_client_read
-#pragma weak http_client_tls
-#pragma weak http_client_files
-
 enum {
     PROMFILE_PROBLEMS_MAX = 100, /* that are told */
     PROMFILE_SCRAPES_MAX = 100000,
