@@ -5,7 +5,10 @@
  *   bench.collect.collect --defaults  at the default intervals
  *   bench.collect.collect --dump      collects twice and prints the text exposition format
  *   bench.collect.collect --docs      prints docs/collectors.md from the collectors' rows
+ *   --root DIR                        reads DIR/proc and DIR/sys instead of this machine
+ *   --only A,B  --sysctl "A B"  --sysctl-info "A B"   as the options of [collect]
  */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +23,7 @@
 #include "collect/collector.h"
 #include "collect/runner.h"
 
-enum { SLEEPERS = 200, SECONDS = 10 };
+enum { SLEEPERS = 200, SECONDS = 10, LIST_MAX = 32 };
 
 static int64_t cpu_ns(void)
 {
@@ -121,30 +124,77 @@ static int docs(void)
            "`src/collect/collectors.tbl.h`.\n"
            "\n| collector | every | gives |\n| --- | --- | --- |\n");
     for (int i = 0; i < COLLECTORS_N; i++)
-        printf("| %s | %lld s | %s |\n", collector_all[i].name,
-               (long long)collector_all[i].interval_ms / 1000, collector_all[i].prose);
+        if (collector_all[i].interval_ms)
+            printf("| %s | %lld s | %s |\n", collector_all[i].name,
+                   (long long)collector_all[i].interval_ms / 1000, collector_all[i].prose);
+        else
+            printf("| %s | off | %s |\n", collector_all[i].name, collector_all[i].prose);
     printf("\nOf each collector: `node_scrape_collector_duration_seconds`,\n"
            "`node_scrape_collector_success`, `sonde_collector_cpu_seconds_total`.\n");
     return 0;
 }
 
+/* What the command line asks for. */
+struct plan {
+    struct settings settings;
+    struct runner_plan runner;
+    int64_t seconds;
+    bool defaults, text, page;
+    char proc[PATH_MAX], sys[PATH_MAX];
+    const char *only[COLLECTORS_N], *sysctl[LIST_MAX], *sysctl_info[LIST_MAX];
+};
+
+/* Cuts text at its separators. */
+static void split(char *text, char separator, const char **v, size_t max, struct option_list *ret)
+{
+    *ret = (struct option_list){v, 0};
+    for (char *next = text; next && ret->n < max; ret->n++) {
+        v[ret->n] = next;
+        next = strchr(next, separator);
+        if (next)
+            *next++ = 0;
+    }
+}
+
+static void take(struct plan *p, const char *name, char *value)
+{
+    struct settings *s = &p->settings;
+    if (strcmp(name, "--seconds") == 0) {
+        p->seconds = atoll(value);
+    } else if (strcmp(name, "--root") == 0) {
+        snprintf(p->proc, sizeof p->proc, "%s/proc", value);
+        snprintf(p->sys, sizeof p->sys, "%s/sys", value);
+        p->runner.proc = p->proc;
+        p->runner.sys = p->sys;
+        p->runner.root = value;
+        s->cpu_flags = "aes|avx.?";
+        s->cpu_bugs = "cpu_meltdown|spectre_.*|mds";
+    } else if (strcmp(name, "--only") == 0) {
+        split(value, ',', p->only, COLLECTORS_N, &s->only);
+    } else if (strcmp(name, "--sysctl") == 0) {
+        split(value, ' ', p->sysctl, LIST_MAX, &s->sysctl);
+    } else if (strcmp(name, "--sysctl-info") == 0) {
+        split(value, ' ', p->sysctl_info, LIST_MAX, &s->sysctl_info);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    struct settings settings;
-    int64_t seconds = SECONDS;
-    bool defaults = false, text = false, page = false;
+    static struct plan p;
+    p.seconds = SECONDS;
+    settings_default(&p.settings);
     for (int i = 1; i < argc; i++) {
-        defaults = defaults || strcmp(argv[i], "--defaults") == 0;
-        page = page || strcmp(argv[i], "--docs") == 0;
-        text = text || strcmp(argv[i], "--dump") == 0;
-        if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
-            seconds = atoll(argv[++i]);
+        p.defaults = p.defaults || strcmp(argv[i], "--defaults") == 0;
+        p.page = p.page || strcmp(argv[i], "--docs") == 0;
+        p.text = p.text || strcmp(argv[i], "--dump") == 0;
+        if (i + 1 < argc)
+            take(&p, argv[i], argv[i + 1]);
     }
-    if (page)
+    if (p.page)
         return docs();
-    settings_default(&settings);
-    for (int i = 0; i < COLLECTORS_N && !defaults; i++)
-        settings.intervals.ms[i] = 1000;
-    struct runner_plan plan = {.settings = &settings, .clock = &clock_real};
-    return text ? dump(&plan) : measure(&plan, seconds);
+    for (int i = 0; i < COLLECTORS_N && !p.defaults; i++)
+        p.settings.intervals.ms[i] = 1000;
+    p.runner.settings = &p.settings;
+    p.runner.clock = &clock_real;
+    return p.text ? dump(&p.runner) : measure(&p.runner, p.seconds);
 }

@@ -27,7 +27,7 @@
 #include "model/batch.h"
 
 enum {
-    EMIT_LABELS_MAX = 16,
+    EMIT_LABELS_MAX = 24,
     EMIT_VALUE_MAX = 1024,    /* bytes of one label's value; more is cut off */
     EMIT_SERIES_MAX = 100000, /* of one collector; what exceeds it is counted and dropped */
 };

@@ -46,6 +46,17 @@ static const struct option ROWS[] = {
      "Regular expression of the protocol counters that are taken, as Protocol_Name."},
     {"vmstat_fields", OPTION_TEXT, AT(vmstat_fields), "(oom_kill|pgpg|pswp|pg.*fault).*", 0,
      REGEX_PATTERN_MAX, NULL, 0, "Regular expression of the rows of /proc/vmstat that are taken."},
+    {"cpu_flags", OPTION_TEXT, AT(cpu_flags), "", 0, REGEX_PATTERN_MAX, NULL, 0,
+     "Regular expression of the processor's features that the collector cpuinfo gives; empty means "
+     "none."},
+    {"cpu_bugs", OPTION_TEXT, AT(cpu_bugs), "", 0, REGEX_PATTERN_MAX, NULL, 0,
+     "Regular expression of the processor's known faults that the collector cpuinfo gives; empty "
+     "means none."},
+    {"sysctl", OPTION_LIST, AT(sysctl), "", 0, 0, NULL, 0,
+     "Kernel parameters whose numbers are given, \"kernel.threads-max\"; names for several numbers "
+     "follow a colon, \"fs.file-nr:total,current,max\"."},
+    {"sysctl_info", OPTION_LIST, AT(sysctl_info), "", 0, 0, NULL, 0,
+     "Kernel parameters whose texts are given as labels, \"kernel.seccomp.actions_avail\"."},
     {"process_top_n", OPTION_INT, AT(process_top_n), "10", 0, SETTINGS_TOP_MAX, NULL, 0,
      "How many processes are shown by CPU and how many by memory. One that was shown stays until "
      "it is no longer among twice as many, so at most twice as many are shown."},
@@ -165,6 +176,8 @@ int settings_check(const struct settings *s, struct why *why)
         {s->network_devices_ignored, "network_devices_ignored"},
         {s->netstat_fields, "netstat_fields"},
         {s->vmstat_fields, "vmstat_fields"},
+        {s->cpu_flags, "cpu_flags"},
+        {s->cpu_bugs, "cpu_bugs"},
     };
     int err = check_names(&s->only, "only", why);
     if (!err)

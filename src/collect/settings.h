@@ -51,6 +51,8 @@ struct settings {
     int64_t filesystem_timeout_ms;
     const char *disk_devices_ignored, *network_devices_ignored;
     const char *netstat_fields, *vmstat_fields;
+    const char *cpu_flags, *cpu_bugs;       /* regular expressions; "" for none */
+    struct option_list sysctl, sysctl_info; /* kernel parameters, see sysctl.c */
     int64_t process_top_n;
     int64_t cgroup_max; /* cgroups that are watched at most */
     struct settings_intervals intervals;

@@ -75,7 +75,7 @@ LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
 
 def parse(text):
     types, series = {}, {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(None, 3)
             types[name] = kind
