@@ -4,7 +4,6 @@
 
 #include "base/bits.h"
 #include "base/hash.h"
-#include "text/number.h"
 
 enum {
     GROUP_BREAK = 192, /* rows after which a batch ends with the group of its last row, so that a
@@ -105,22 +104,6 @@ static bool of_family(const struct exposition_reader *r, struct str name, struct
     return ret_suffix->n == 0 || ret_suffix->p[0] == '_';
 }
 
-/* "1" as "1.0", as Prometheus 3 has the bounds of buckets and quantiles. */
-static struct str canonical_bound(struct exposition_reader *r, struct str value)
-{
-    char text[NUMBER_MAX + 2];
-    double v;
-    if (!exposition_line_number(value, &v))
-        return value;
-    size_t n = number_format_exposition(v, text);
-    if (strspn(text, "-0123456789") == n) {
-        memcpy(text + n, ".0", 3);
-        n += 2;
-    }
-    struct str bound = str_of(text, n);
-    return str_eq(bound, value) ? value : arena_str(&r->arena, bound);
-}
-
 static char *put_label(char *to, struct str name, struct str value)
 {
     uint8_t *p = (uint8_t *)to;
@@ -153,7 +136,7 @@ static struct str line_key(struct exposition_reader *r, uint64_t *ret_group)
     size_t size = l->name.n + 64;
     for (size_t i = 0; i < l->labels_n; i++) {
         if (bound.n && str_eq(l->labels[i].name, bound))
-            l->labels[i].value = canonical_bound(r, l->labels[i].value);
+            l->labels[i].value = exposition_line_bound(l->labels[i].value, &r->arena);
         else
             group += hash_xxh3(l->labels[i].name.p, l->labels[i].name.n, 2) *
                      (hash_xxh3(l->labels[i].value.p, l->labels[i].value.n, 3) | 1);

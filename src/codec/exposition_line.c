@@ -196,6 +196,26 @@ bool exposition_line_number(struct str s, double *ret)
     return true;
 }
 
+size_t exposition_line_put_bound(double v, char out[NUMBER_MAX + 2])
+{
+    size_t n = number_format_exposition(v, out);
+    if (strspn(out, "-0123456789") == n) {
+        memcpy(out + n, ".0", 3);
+        n += 2;
+    }
+    return n;
+}
+
+struct str exposition_line_bound(struct str value, struct arena *a)
+{
+    char text[NUMBER_MAX + 2];
+    double v;
+    if (!exposition_line_number(value, &v))
+        return value;
+    struct str bound = str_of(text, exposition_line_put_bound(v, text));
+    return str_eq(bound, value) ? value : arena_str(a, bound);
+}
+
 bool exposition_line_family_type(struct str text, enum exposition_format format,
                                  enum metric_type *ret)
 {

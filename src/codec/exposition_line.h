@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "model/batch.h"
 #include "model/labels.h"
+#include "text/number.h"
 
 enum exposition_format {
     EXPOSITION_TEXT, /* 0.0.4 */
@@ -60,5 +61,10 @@ MUST_USE bool exposition_line_family_type(struct str text, enum exposition_forma
 
 /* A value as exposition formats have it: decimal, +Inf, NaN. */
 MUST_USE bool exposition_line_number(struct str s, double *ret);
+
+/* The bound of a bucket or quantile as Prometheus 3 has it, "1" as "1.0"; a text that is no number
+ * stays. Memory from a, where it is another than value. */
+MUST_USE struct str exposition_line_bound(struct str value, struct arena *a);
+size_t exposition_line_put_bound(double v, char out[NUMBER_MAX + 2]);
 
 #endif

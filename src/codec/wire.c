@@ -23,13 +23,7 @@ enum {
     SPAN_LENGTH = 2,
 };
 
-/* What is growing: capacities double inside the arena. */
-struct growing {
-    void *v;
-    size_t n, capacity;
-};
-
-static void *push(struct growing *g, struct arena *a, size_t size)
+static void *push(struct wire_growing *g, struct arena *a, size_t size)
 {
     if (g->n == g->capacity) {
         g->capacity = g->capacity ? 2 * g->capacity : 8;
@@ -41,18 +35,7 @@ static void *push(struct growing *g, struct arena *a, size_t size)
     return (char *)g->v + g->n++ * size;
 }
 
-struct side {
-    struct growing spans, deltas, counts;
-};
-
-struct parse {
-    struct arena *arena;
-    struct side positive, negative;
-    struct growing custom;
-    bool too_many;
-};
-
-static bool span(struct parse *h, struct growing *spans, const struct wire_field *f)
+bool wire_span(struct wire_buckets *h, struct wire_growing *spans, const struct wire_field *f)
 {
     struct histogram_span s = {0};
     struct wire_field inner = {0};
@@ -72,7 +55,7 @@ static bool span(struct parse *h, struct growing *spans, const struct wire_field
 }
 
 /* Adds the next bucket's count, which is told as the difference to the one before. */
-static void delta(struct parse *h, struct growing *to, uint64_t v)
+static void delta(struct wire_buckets *h, struct wire_growing *to, uint64_t v)
 {
     h->too_many |= to->n == HISTOGRAM_BUCKETS_MAX;
     if (h->too_many)
@@ -82,7 +65,7 @@ static void delta(struct parse *h, struct growing *to, uint64_t v)
     *(int64_t *)push(to, h->arena, sizeof(int64_t)) = (int64_t)(last + (uint64_t)unzigzag(v));
 }
 
-static void real(struct parse *h, struct growing *to, uint64_t bits)
+static void real(struct wire_buckets *h, struct wire_growing *to, uint64_t bits)
 {
     h->too_many |= to->n == HISTOGRAM_BUCKETS_MAX;
     if (!h->too_many)
@@ -90,7 +73,7 @@ static void real(struct parse *h, struct growing *to, uint64_t bits)
 }
 
 /* Packed or, as protobuf allows too, one by one. */
-static bool deltas(struct parse *h, struct growing *to, const struct wire_field *f)
+bool wire_deltas(struct wire_buckets *h, struct wire_growing *to, const struct wire_field *f)
 {
     uint64_t v;
     if (f->type == WIRE_VARINT)
@@ -105,7 +88,7 @@ static bool deltas(struct parse *h, struct growing *to, const struct wire_field 
     return true;
 }
 
-static bool reals(struct parse *h, struct growing *to, const struct wire_field *f)
+bool wire_reals(struct wire_buckets *h, struct wire_growing *to, const struct wire_field *f)
 {
     if (f->type == WIRE_FIXED64)
         real(h, to, f->v);
@@ -116,21 +99,21 @@ static bool reals(struct parse *h, struct growing *to, const struct wire_field *
     return f->n % 8 == 0;
 }
 
-static bool array_field(struct parse *h, const struct wire_field *f)
+static bool array_field(struct wire_buckets *h, const struct wire_field *f)
 {
-    struct side *side = f->number >= POSITIVE_SPANS ? &h->positive : &h->negative;
+    struct wire_side *side = f->number >= POSITIVE_SPANS ? &h->positive : &h->negative;
     switch (f->number) {
     case NEGATIVE_SPANS:
     case POSITIVE_SPANS:
-        return f->type != WIRE_BYTES || span(h, &side->spans, f);
+        return f->type != WIRE_BYTES || wire_span(h, &side->spans, f);
     case NEGATIVE_DELTAS:
     case POSITIVE_DELTAS:
-        return deltas(h, &side->deltas, f);
+        return wire_deltas(h, &side->deltas, f);
     case NEGATIVE_COUNTS:
     case POSITIVE_COUNTS:
-        return reals(h, &side->counts, f);
+        return wire_reals(h, &side->counts, f);
     case CUSTOM_VALUES:
-        return reals(h, &h->custom, f);
+        return wire_reals(h, &h->custom, f);
     default:
         return true;
     }
@@ -178,7 +161,7 @@ static void plain_field(const struct wire_field *f, struct histogram *to, int64_
 }
 
 /* Counts of one side as doubles, from deltas (integers) or as they are. */
-static void finish_side(const struct side *from, bool is_float, struct arena *a,
+static void finish_side(const struct wire_side *from, bool is_float, struct arena *a,
                         const struct histogram_span **spans, uint32_t *spans_n,
                         const double **counts, uint32_t *n)
 {
@@ -196,11 +179,26 @@ static void finish_side(const struct side *from, bool is_float, struct arena *a,
     *n = (uint32_t)from->deltas.n;
 }
 
+void wire_buckets_finish(const struct wire_buckets *h, struct histogram *to)
+{
+    static const struct histogram_span ENDLESS = {0, UINT32_MAX};
+    if (h->too_many) {
+        to->positive_spans = &ENDLESS;
+        to->positive_spans_n = 1;
+        return;
+    }
+    finish_side(&h->positive, to->is_float, h->arena, &to->positive_spans, &to->positive_spans_n,
+                &to->positive, &to->positive_n);
+    finish_side(&h->negative, to->is_float, h->arena, &to->negative_spans, &to->negative_spans_n,
+                &to->negative, &to->negative_n);
+    to->custom_bounds = h->custom.v;
+    to->custom_n = (uint32_t)h->custom.n;
+}
+
 bool wire_histogram(const uint8_t *p, size_t n, struct arena *a, struct histogram **ret,
                     int64_t *ret_ts_ms, int64_t *ret_start_ms)
 {
-    static const struct histogram_span ENDLESS = {0, UINT32_MAX};
-    struct parse h = {.arena = a};
+    struct wire_buckets h = {.arena = a};
     struct histogram *to = arena_new(a, sizeof *to);
     struct wire_field f = {0};
     int64_t ts_ms = 0, start_ms = 0;
@@ -213,17 +211,7 @@ bool wire_histogram(const uint8_t *p, size_t n, struct arena *a, struct histogra
         if (!h.too_many && !array_field(&h, &f))
             return false;
     }
-    if (h.too_many) {
-        to->positive_spans = &ENDLESS;
-        to->positive_spans_n = 1;
-    } else {
-        finish_side(&h.positive, to->is_float, a, &to->positive_spans, &to->positive_spans_n,
-                    &to->positive, &to->positive_n);
-        finish_side(&h.negative, to->is_float, a, &to->negative_spans, &to->negative_spans_n,
-                    &to->negative, &to->negative_n);
-        to->custom_bounds = h.custom.v;
-        to->custom_n = (uint32_t)h.custom.n;
-    }
+    wire_buckets_finish(&h, to);
     *ret = to;
     *ret_ts_ms = ts_ms;
     *ret_start_ms = start_ms;

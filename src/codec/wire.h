@@ -138,6 +138,33 @@ static inline bool wire_sample(const uint8_t *p, const uint8_t *end, double *val
     return true;
 }
 
+/* The buckets of a histogram that is being read: capacities double inside the arena. */
+struct wire_growing {
+    void *v;
+    size_t n, capacity;
+};
+
+struct wire_side {
+    struct wire_growing spans, deltas, counts;
+};
+
+struct wire_buckets {
+    struct arena *arena;
+    struct wire_side positive, negative;
+    struct wire_growing custom;
+    bool too_many;
+};
+
+/* Adds what a field has: a BucketSpan (WIRE_BYTES), differences of counts (zigzag) or doubles, both
+ * packed or one by one. False for malformed ones. */
+bool wire_span(struct wire_buckets *h, struct wire_growing *spans, const struct wire_field *f);
+bool wire_deltas(struct wire_buckets *h, struct wire_growing *to, const struct wire_field *f);
+bool wire_reals(struct wire_buckets *h, struct wire_growing *to, const struct wire_field *f);
+
+/* Puts them into to, whose is_float is known by now. Too many come out as a histogram that
+ * histogram_check() refuses for just that. */
+void wire_buckets_finish(const struct wire_buckets *h, struct histogram *to);
+
 /* A Histogram message (the same in remote write 1.0 and 2.0), with its time. All memory from a.
  * False for a malformed one. One with too many buckets comes out as one that histogram_check()
  * refuses for just that. */

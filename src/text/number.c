@@ -17,8 +17,10 @@ enum {
     G_EXPONENT_MIN = -3, /* likewise for 1e-4 */
     G_EXPONENT_MAX = 6,
     DIGITS_ROOM = 24,
-    EXACT_DIGITS_MAX = 15, /* decimal digits that a double holds exactly */
+    MANTISSA_DIGITS = 19, /* that fit into 64 bits */
 };
+
+static const uint64_t MANTISSA_MAX = 1ULL << 53; /* whole numbers that a double holds exactly */
 
 static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -244,28 +246,72 @@ static int parse_slowly(struct str s, double *ret)
     return isinf(v) ? -ERR_RANGE : 0;
 }
 
+/* The digits at p into *mantissa, as long as no digit is lost; returns the byte behind all. */
+static const char *read_digits(const char *p, const char *end, uint64_t *mantissa, unsigned *digits)
+{
+    for (; p < end; p++) {
+        unsigned digit = (unsigned char)*p - (unsigned)'0';
+        if (digit > 9)
+            break;
+        *mantissa =
+            *mantissa * 10 + digit; /* may wrap round: past MANTISSA_DIGITS it is not used */
+        *digits += *digits || digit;
+    }
+    return p;
+}
+
+/* The exponent behind 'e'; NULL where there is none. */
+static const char *read_exponent(const char *p, const char *end, int *ret)
+{
+    bool negative = p < end && *p == '-';
+    int v = 0;
+    p += p < end && (*p == '-' || *p == '+');
+    const char *from = p;
+    for (; p < end && is_digit(*p); p++)
+        v = v < 10000 ? v * 10 + (*p - '0') : v;
+    *ret = negative ? -v : v;
+    return p == from ? NULL : p;
+}
+
+const char *number_read(const char *p, const char *end, double *ret)
+{
+    bool negative = p < end && *p == '-';
+    uint64_t mantissa = 0;
+    unsigned digits = 0;
+    int exponent = 0;
+    p += p < end && (*p == '-' || *p == '+');
+    const char *from = p;
+    const char *point = p = read_digits(p, end, &mantissa, &digits);
+    size_t any = (size_t)(p - from);
+    if (p < end && *p == '.') {
+        p = read_digits(p + 1, end, &mantissa, &digits);
+        any += (size_t)(p - point - 1);
+    }
+    int decimals = p == point ? 0 : (int)(p - point - 1);
+    if (any == 0)
+        return NULL;
+    if (p < end && (*p | 0x20) == 'e') {
+        p = read_exponent(p + 1, end, &exponent);
+        if (!p)
+            return NULL;
+    }
+    exponent -= decimals;
+    double v;
+    /* Whole number and power of ten are exact: one operation rounds correctly. */
+    if (LIKELY(digits <= MANTISSA_DIGITS && mantissa <= MANTISSA_MAX && exponent >= -22 &&
+               exponent <= 22))
+        v = exponent < 0 ? (double)mantissa / TENS[-exponent] : (double)mantissa * TENS[exponent];
+    else if (!number_decimal(from, (size_t)(p - from), &v))
+        return NULL;
+    *ret = negative ? -v : v;
+    return p;
+}
+
 int number_parse(struct str s, double *ret)
 {
-    /* Up to 15 digits with a point somewhere: whole number and power of ten are exact, so that
-     * one division rounds correctly. */
-    uint64_t mantissa = 0;
-    size_t i = 0, digits = 0, decimals = 0;
-    bool point = false, negative = s.n && s.p[0] == '-';
-    for (i = negative; i < s.n && digits <= EXACT_DIGITS_MAX; i++) {
-        unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
-        if (digit <= 9) {
-            mantissa = mantissa * 10 + digit;
-            digits++;
-            decimals += point;
-        } else if (s.p[i] == '.' && !point) {
-            point = true;
-        } else {
-            break;
-        }
-    }
-    if (i < s.n || digits == 0 || digits > EXACT_DIGITS_MAX)
+    double v;
+    if (number_read(s.p, s.p + s.n, &v) != s.p + s.n || s.n == 0)
         return parse_slowly(s, ret);
-    double v = (double)mantissa / TENS[decimals];
-    *ret = negative ? -v : v;
+    *ret = v;
     return 0;
 }

@@ -48,6 +48,11 @@ void number_put_point(struct buf *b, double v);
  * +-Inf. A number too small becomes 0. NaN is SAMPLE_NAN_BITS (the bits of Go's NaN). */
 MUST_USE int number_parse(struct str s, double *ret);
 
+/* The plain decimal number ([+-]digits.digits[e[+-]digits]) at p: the byte behind it, or NULL where
+ * there is none before end or it is out of a double's range (*ret untouched). Rounds as
+ * number_parse() does, and is faster where text is read on the way. */
+MUST_USE const char *number_read(const char *p, const char *end, double *ret);
+
 /* Of number_shim.cc: the shortest digits of a finite v > 0 (at most 17 at digits, no point) and the
  * exponent e of 0.DIGITS * 10^e; returns how many digits. */
 size_t number_digits(double v, char digits[24], int *ret_exponent);

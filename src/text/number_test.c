@@ -162,6 +162,39 @@ static void short_numbers_are_rounded_like_strtod(void **state)
     }
 }
 
+static void a_number_is_read_up_to_what_is_none(void **state)
+{
+    static const struct {
+        const char *text;
+        double want;
+        size_t n; /* read; 0: none is there */
+    } CASES[] = {
+        {"1 ", 1, 1},
+        {"1.5e+06\n", 1.5e6, 7},
+        {"+2}", 2, 2},
+        {"-.5 7", -0.5, 3},
+        {"9007199254740993 ", 9007199254740992.0, 16},
+        {"18446744073709551616 ", 18446744073709551616.0, 20},
+        {"100000000000000000000000 ", 1e23, 24},
+        {"0.000000000000000000000000123 ", 1.23e-25, 29},
+        {"123456789012345678901234567890e-20x", 1234567890.1234567, 34},
+        {"1e-400 ", 0, 0},
+        {"1e400 ", 0, 0},
+        {"1e", 0, 0},
+        {".", 0, 0},
+        {"NaN", 0, 0},
+        {"", 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        const char *p = CASES[i].text;
+        double v = 0;
+        const char *behind = number_read(p, p + strlen(p), &v);
+        assert_int_equal(behind ? behind - p : 0, CASES[i].n);
+        assert_true(v == CASES[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_bad_number_is_refused),
         cmocka_unit_test(numbers_are_read_as_go_reads_them),
         cmocka_unit_test(short_numbers_are_rounded_like_strtod),
+        cmocka_unit_test(a_number_is_read_up_to_what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
