@@ -1,5 +1,7 @@
 #include "discover/discover.h"
 
+#include "promfile/http/http_client.h"
+
 #define DISCOVERY(name) extern const struct discovery_ops name##_discovery;
 #include "discover/discoveries.tbl.h"
 #undef DISCOVERY
@@ -26,6 +28,11 @@ static int read_one(const struct discovery_ops *ops, const struct yaml_node *ent
     if (yaml_is_null(entry))
         return why_set(why, ERR_FORMAT, "empty or null section in %s", ops->key);
     *ret = (struct discovery_config){.ops = ops, .http = fetch_settings_default};
+    if (ops->http && entry->type == YAML_MAP) {
+        int err = http_client_read(entry, r->folder, r->a, &ret->http, &r->place, why);
+        if (err)
+            return err;
+    }
     return ops->read(entry, r, ret, why);
 }
 

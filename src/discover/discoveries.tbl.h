@@ -2,3 +2,8 @@
  * its struct discovery_ops. In this order their keys are tried. */
 DISCOVERY(static)
 DISCOVERY(file)
+DISCOVERY(http)
+DISCOVERY(docker)
+DISCOVERY(dockerswarm)
+DISCOVERY(linode)
+DISCOVERY(ovhcloud)

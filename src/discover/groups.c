@@ -1,7 +1,8 @@
 #include "discover/groups.h"
 
+#include <inttypes.h>
+
 #include "base/vec.h"
-#include "model/labels.h"
 
 enum {
     GROUP_KEY_MAX = LABELS_KEY_MAX, /* bytes of the labels of one group or target */
@@ -20,6 +21,7 @@ void groups_done(struct groups *g)
 {
     buf_done(&g->target);
     buf_done(&g->labels);
+    vec_free(&g->names);
     vec_free(&g->targets);
     vec_free(&g->groups);
     arena_done(&g->arena);
@@ -32,12 +34,33 @@ void groups_clear(struct groups *g)
     arena_reset(&g->arena);
 }
 
+/* A copy of key, by name, each name once. */
+static struct str settle(struct groups *g, struct str key)
+{
+    const char *at = key.p;
+    struct label label;
+    struct buf out;
+    g->names.n = 0;
+    while (labels_next(key, &at, &label, NULL))
+        vec_push(&g->names, label);
+    if (g->names.n)
+        labels_sort(g->names.v, g->names.n);
+    buf_init(&out, GROUP_KEY_MAX);
+    for (size_t i = 0; i < g->names.n; i++) {
+        if (i + 1 == g->names.n || !str_eq(g->names.v[i].name, g->names.v[i + 1].name))
+            labels_put(&out, g->names.v[i].name, g->names.v[i].value);
+    }
+    struct str settled = arena_str(&g->arena, buf_str(&out));
+    buf_done(&out);
+    return settled;
+}
+
 static void end_target(struct groups *g)
 {
     if (!g->started)
         return;
     if (!buf_failed(&g->target)) /* a target with absurd labels is left out */
-        vec_push(&g->targets, arena_str(&g->arena, buf_str(&g->target)));
+        vec_push(&g->targets, settle(g, buf_str(&g->target)));
     g->started = false;
 }
 
@@ -52,7 +75,7 @@ void groups_finish(struct groups *g)
         memcpy(targets, g->targets.v, g->targets.n * sizeof *targets);
     group->targets = targets;
     group->n = g->targets.n;
-    group->labels = arena_str(&g->arena, buf_str(&g->labels));
+    group->labels = settle(g, buf_str(&g->labels));
     g->targets.n = 0;
     g->open = false;
 }
@@ -86,6 +109,13 @@ void groups_target_label(struct groups *g, struct str name, struct str value)
 {
     if (g->started)
         labels_put(&g->target, name, value);
+}
+
+struct str groups_address(struct groups *g, struct str host, int64_t port)
+{
+    bool six = str_find(host, ':') < host.n;
+    return arena_printf(&g->arena, "%s" STR_FMT "%s:%" PRId64, six ? "[" : "", STR_ARG(host),
+                        six ? "]" : "", port);
 }
 
 void groups_clean_name(const char *prefix, struct str name, struct buf *ret)

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "discover/discover.h"
+#include "model/labels.h"
 
 enum {
     GROUPS_TARGETS_MAX = 1 << 20, /* of one discovery */
@@ -29,6 +30,10 @@ struct groups {
         struct str *v; /* of the group that is being filled */
         size_t n, capacity;
     } targets;
+    struct {
+        struct label *v;
+        size_t n, capacity;
+    } names;            /* of a key that is put in order */
     struct buf labels;  /* of the group */
     struct buf target;  /* its labels so far */
     size_t total;       /* targets in all */
@@ -44,13 +49,16 @@ void groups_clear(struct groups *g);
 /* Begins a group; source is copied. What follows belongs to it. */
 void groups_begin(struct groups *g, struct str source);
 
-/* A label of the group. An empty value is kept: it hides one of the same name. */
+/* A label of the group; of two with one name the later counts. */
 void groups_label(struct groups *g, struct str name, struct str value);
 
 /* Begins a target of the group at address; what follows by groups_target_label() is its. Targets
  * past GROUPS_TARGETS_MAX are left out. */
 void groups_target(struct groups *g, struct str address);
 void groups_target_label(struct groups *g, struct str name, struct str value);
+
+/* "HOST:PORT", with brackets around a HOST of IPv6; in the groups' memory. */
+struct str groups_address(struct groups *g, struct str host, int64_t port);
 
 /* Ends what is open; then groups.v [n] are whole. */
 void groups_finish(struct groups *g);
