@@ -25,6 +25,7 @@ import ingest
 import load
 import mixed
 import query
+import statsd
 from bench import Bench
 
 # Row name, what makes it; the order in which they run.
@@ -32,6 +33,7 @@ ROWS = {"remote-write": ingest.remote_write, "size-15s": ingest.size_15s, "query
         "mixed": mixed.mixed,
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,
+        "statsd": statsd.statsd,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
         "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx}
 
