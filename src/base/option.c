@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
-
 static void fill(const struct option *o, void *at)
 {
     switch (o->type) {
@@ -22,7 +20,6 @@ static void fill(const struct option *o, void *at)
         *(const char **)at = o->fallback;
         break;
     case OPTION_LIST:
-        must(o->fallback[0] == '\0');
         *(struct option_list *)at = (struct option_list){0};
         break;
     }

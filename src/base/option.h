@@ -54,7 +54,7 @@ struct option_table {
 };
 
 /* Fills the struct of a table with the defaults of its rows, which it borrows: for who starts
- * without a configuration. The default of an OPTION_LIST must be empty. */
+ * without a configuration. Lists come out empty, whatever their default is. */
 void option_defaults(const struct option_table *t, void *ret);
 
 /* What a repeated section is read into. */

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "codec/otlp_settings.h"
 #include "receive/statsd_aggregator.h"
 #include "tool/options.h"
 

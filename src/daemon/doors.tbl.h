@@ -3,4 +3,6 @@
  * done where an address is taken). The parent opens them, the worker gets them with their kind. */
 DOOR(http, options_server_table, struct options_server, listen, DOOR_STREAM, DOOR_EACH_LOOP,
      DOOR_NEEDED)
+DOOR(otlp, otlp_settings_options, struct otlp_settings, listen, DOOR_STREAM, DOOR_EACH_LOOP,
+     DOOR_WANTED)
 DOOR(statsd, statsd_options, struct statsd_settings, listen, DOOR_DATAGRAM, DOOR_ALONE, DOOR_WANTED)

@@ -551,6 +551,7 @@ static int open_doors(struct work *w, const char *kinds, struct why *why)
 {
     int fds[CHILD_FDS_MAX];
     size_t n = sockets_of(kinds, DOOR_http, fds);
+    n += sockets_of(kinds, DOOR_otlp, fds + n);
     int err = lanes_start(w->lanes, fds, n, why);
     n = sockets_of(kinds, DOOR_statsd, fds);
     return err != 0 ? err : statsd_receiver_start(w->statsd, fds, n, why);

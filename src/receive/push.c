@@ -2,28 +2,37 @@
 
 #include <strings.h>
 
-int push_new(struct http_request *r, struct sink *s, size_t bad_max, struct push **ret,
-             struct why *why)
+int push_open(const struct push_from *from, size_t bad_max, struct push **ret, struct why *why)
 {
-    struct str name = http_header(r, STR("X-Scope-OrgID"));
+    struct str name = from->tenant;
     struct tenant *t;
-    int err = s->ops->tenant(s, name.n ? name : STR("default"), &t, why);
+    int err = from->sink->ops->tenant(from->sink, name.n ? name : STR("default"), &t, why);
     if (err)
         return err;
-    struct push *p = arena_new(http_arena(r), sizeof *p);
-    p->request = r;
-    p->loop = http_loop(r);
-    p->sink = s;
+    struct push *p = arena_new(from->arena, sizeof *p);
+    p->loop = from->loop;
+    p->sink = from->sink;
     p->tenant = t;
-    p->lane = http_lane(r);
-    p->arena = http_arena(r);
+    p->lane = from->lane;
+    p->arena = from->arena;
     p->bad_max = MIN(bad_max, (size_t)PUSH_BAD_MAX);
     *ret = p;
     return 0;
 }
 
-/* Will the same bytes be welcome later? */
-static bool curable(int err)
+int push_new(struct http_request *r, struct sink *s, size_t bad_max, struct push **ret,
+             struct why *why)
+{
+    const struct push_from from = {s, http_header(r, STR("X-Scope-OrgID")), http_loop(r),
+                                   http_lane(r), http_arena(r)};
+    int err = push_open(&from, bad_max, ret, why);
+    if (err)
+        return err;
+    (*ret)->request = r;
+    return 0;
+}
+
+bool push_curable(int err)
 {
     return err == -ERR_FULL || err == -ERR_IO || err == -ERR_BUSY || err == -ERR_CLOSED ||
            err == -ERR_TIMEOUT || err == -ERR_STATE;
@@ -42,7 +51,7 @@ static void refused_row(struct push *p, const struct batch *b, size_t i, size_t 
                         const char *reason)
 {
     struct buf text;
-    if (curable(b->err[i])) {
+    if (push_curable(b->err[i])) {
         if (!p->store_err)
             why_set(&p->why, (enum err) - b->err[i], "%s", reason);
         p->store_err = b->err[i];
@@ -128,7 +137,7 @@ void push_commit(struct push *p)
 
 int push_status(struct push *p, int err)
 {
-    if (!curable(err))
+    if (!push_curable(err))
         return 400;
     http_reply_header(p->request, STR("Retry-After"), err == -ERR_FULL ? STR("30") : STR("5"));
     return err == -ERR_FULL ? 507 : 503;

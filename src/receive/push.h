@@ -49,6 +49,22 @@ struct push {
 MUST_USE int push_new(struct http_request *r, struct sink *s, size_t bad_max, struct push **ret,
                       struct why *why);
 
+/* Who pushes, where it is no request of HTTP. */
+struct push_from {
+    struct sink *sink;
+    struct str tenant; /* empty: the default */
+    struct loop *loop;
+    size_t lane;
+    struct arena *arena; /* lives until the answer */
+};
+
+/* The same without a request: p->request is NULL. */
+MUST_USE int push_open(const struct push_from *from, size_t bad_max, struct push **ret,
+                       struct why *why);
+
+/* Will the same bytes be welcome later, where the store refused them so? */
+bool push_curable(int err);
+
 /* Appends a batch and its sides. index[i] is what row i is called in the answer (NULL: its number
  * in the request). Not 0 where the store takes nothing more: stop reading. */
 MUST_USE int push_take(struct push *p, struct batch *b, const struct sides *s, const size_t *index);

@@ -43,6 +43,14 @@ void receivers_close(struct receivers *r)
     mem_free(r);
 }
 
+void *receivers_state(const struct receivers *r, const struct receiver_ops *ops)
+{
+    for (size_t i = 0; i < RECEIVERS_N; i++)
+        if (ALL[i] == ops)
+            return r->state[i];
+    return NULL;
+}
+
 size_t receivers_routes_n(void)
 {
     size_t n = 0;

@@ -52,6 +52,9 @@ MUST_USE int receivers_open(const struct receiver_host *host, struct receivers *
                             struct why *why);
 void receivers_close(struct receivers *r); /* NULL is fine */
 
+/* The state of one of them: for who reaches it by another way than its routes. */
+void *receivers_state(const struct receivers *r, const struct receiver_ops *ops);
+
 /* How many routes there are; and writes them to ret. */
 size_t receivers_routes_n(void);
 void receivers_routes(const struct receivers *r, struct http_route *ret);

@@ -2,4 +2,5 @@
  * struct receiver_ops. */
 RECEIVER(influx)
 RECEIVER(metrics_push)
+RECEIVER(otlp)
 RECEIVER(remote_write)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "codec/otlp_settings.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
@@ -74,7 +75,7 @@ static const struct option_table *const TABLES[] = {
     &settings_options,        &settings_intervals_options,
     &settings_group_options,  &query_settings_options,
     &rules_options,           &influx_options,
-    &statsd_options,
+    &statsd_options,          &otlp_settings_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
@@ -150,6 +151,12 @@ static int check_cors(const struct options_server *s, struct why *why)
     return 0;
 }
 
+static int check_otlp(const struct conf *c, struct why *why)
+{
+    const struct otlp_settings *s = conf_get(c, &otlp_settings_options);
+    return check_addresses(c, "otlp.listen", &s->listen, why);
+}
+
 static int check_whole(const struct conf *c, struct why *why)
 {
     int err = check_listen(c, why);
@@ -157,6 +164,8 @@ static int check_whole(const struct conf *c, struct why *why)
         err = check_cors(options_server(c), why);
     if (err == 0)
         err = check_statsd(c, why);
+    if (err == 0)
+        err = check_otlp(c, why);
     if (err != 0)
         return err;
     struct settings collect;
