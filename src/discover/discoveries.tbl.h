@@ -7,3 +7,6 @@ DISCOVERY(docker)
 DISCOVERY(dockerswarm)
 DISCOVERY(linode)
 DISCOVERY(ovhcloud)
+/* Checked alone. */
+#define FOREIGN(name, http) DISCOVERY(foreign_##name)
+#include "discover/foreign.tbl.h"

@@ -281,8 +281,7 @@ static void check_tracing(struct promfile_reader *r, const struct yaml_node *map
         promfile_reader_fault(r, yaml_get(map, "compression")->place,
                               "invalid compression type " STR_FMT " provided, valid options: gzip",
                               STR_ARG(t.compression));
-    if (!yaml_is_null(tls) && http_client_tls &&
-        http_client_tls(tls, r->folder, r->a, &unused, &place, &why) != 0)
+    if (!yaml_is_null(tls) && http_client_tls(tls, r->folder, r->a, &unused, &place, &why) != 0)
         promfile_reader_fault(r, place, "%s", why.text);
     promfile_reader_ignored(r, "tracing: this daemon sends no traces of itself");
 }
