@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "codec/otlp_settings.h"
+#include "receive/graphite.h"
 #include "receive/statsd_aggregator.h"
 #include "tool/options.h"
 

@@ -6,3 +6,9 @@ DOOR(http, options_server_table, struct options_server, listen, DOOR_STREAM, DOO
 DOOR(otlp, otlp_settings_options, struct otlp_settings, listen, DOOR_STREAM, DOOR_EACH_LOOP,
      DOOR_WANTED)
 DOOR(statsd, statsd_options, struct statsd_settings, listen, DOOR_DATAGRAM, DOOR_ALONE, DOOR_WANTED)
+DOOR(graphite, graphite_options, struct graphite_settings, listen, DOOR_STREAM, DOOR_EACH_LOOP,
+     DOOR_WANTED)
+DOOR(graphite_pickle, graphite_options, struct graphite_settings, listen_pickle, DOOR_STREAM,
+     DOOR_EACH_LOOP, DOOR_WANTED)
+DOOR(graphite_udp, graphite_options, struct graphite_settings, listen_udp, DOOR_DATAGRAM,
+     DOOR_ALONE, DOOR_WANTED)

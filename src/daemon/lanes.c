@@ -81,6 +81,11 @@ int lanes_start(struct lanes *l, const int *fds, size_t fds_n, struct why *why)
     return 0;
 }
 
+struct loop *lanes_loop(const struct lanes *l, size_t i)
+{
+    return l->v[i].loop;
+}
+
 bool lanes_turned(struct lanes *l)
 {
     bool all = true;

@@ -23,6 +23,9 @@ MUST_USE int lanes_new(size_t n, const struct http_config *config, struct lanes 
 /* Shares the sockets out and starts the threads. */
 MUST_USE int lanes_start(struct lanes *l, const int *fds, size_t fds_n, struct why *why);
 
+/* The i-th loop, which does not run before lanes_start(). */
+struct loop *lanes_loop(const struct lanes *l, size_t i);
+
 /* True where every loop has turned since the last call. */
 bool lanes_turned(struct lanes *l);
 

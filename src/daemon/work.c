@@ -24,6 +24,7 @@
 #include "os/child.h"
 #include "os/file.h"
 #include "pack/budget.h"
+#include "receive/graphite.h"
 #include "receive/receiver.h"
 #include "receive/statsd_receiver.h"
 #include "rules/rules.h"
@@ -42,7 +43,7 @@ enum {
 };
 
 /* The lanes of the sink behind those of the loops. */
-enum own_lane { LANE_COLLECT, LANE_PROBE, LANE_RULES, LANE_STATSD, OWN_LANES_N };
+enum own_lane { LANE_COLLECT, LANE_PROBE, LANE_RULES, LANE_STATSD, LANE_GRAPHITE, OWN_LANES_N };
 
 static const char *const MODULE = "worker";
 static const char *const TENANT = "default"; /* whose the host's own series are */
@@ -78,6 +79,7 @@ struct work {
     struct serve *serve;
     struct receivers *receivers;
     struct statsd_receiver *statsd;
+    struct graphite *graphite;
     struct http_route *routes; /* owned */
     struct launcher *launcher; /* NULL: the configuration names no programs */
     struct lanes *lanes;
@@ -350,6 +352,16 @@ static int open_statsd(struct work *w, struct why *why)
     return statsd_receiver_new(&plan, &clock_real, &w->statsd, why);
 }
 
+static int open_graphite(struct work *w, struct why *why)
+{
+    struct graphite_config config = {.sink = ingest_sink(w->ingest),
+                                     .clock = &clock_real,
+                                     .settings = conf_get(conf_of(w), &graphite_options),
+                                     .loops = w->loops,
+                                     .lane = lane(w, LANE_GRAPHITE)};
+    return graphite_new(&config, &w->graphite, why);
+}
+
 static const void *settings_of(void *context, const struct option_table *table)
 {
     return conf_get(conf_of(context), table);
@@ -435,6 +447,8 @@ static int open_all(struct work *w, struct why *why)
     if (err == 0)
         err = open_statsd(w, why);
     if (err == 0)
+        err = open_graphite(w, why);
+    if (err == 0)
         err = open_lanes(w, why);
     return err;
 }
@@ -511,6 +525,7 @@ static void close_all(struct work *w)
 {
     runner_free(w->runner);
     statsd_receiver_free(w->statsd);
+    graphite_free(w->graphite);
     pool_free(w->pool);
     rules_free(w->rules);
     lanes_free(w->lanes);
@@ -547,12 +562,29 @@ static int open_launcher(struct work *w, const char *kinds, struct why *why)
     return launch_open(CHILD_FIRST_FD + 1 + (int)(at - kinds), &w->launcher, why);
 }
 
+/* Before the loops run. */
+static int open_graphite_doors(struct work *w, const char *kinds, struct why *why)
+{
+    static const enum door DOORS[] = {DOOR_graphite, DOOR_graphite_pickle};
+    int fds[CHILD_FDS_MAX], err = 0;
+    for (size_t k = 0; k < COUNTOF(DOORS); k++) {
+        size_t n = sockets_of(kinds, DOORS[k], fds);
+        for (size_t i = 0; i < n && err == 0; i++)
+            err = graphite_listen(w->graphite, lanes_loop(w->lanes, i % w->loops), i % w->loops,
+                                  fds[i], DOORS[k] == DOOR_graphite_pickle, why);
+    }
+    size_t n = sockets_of(kinds, DOOR_graphite_udp, fds);
+    return err != 0 ? err : graphite_receive(w->graphite, fds, n, why);
+}
+
 static int open_doors(struct work *w, const char *kinds, struct why *why)
 {
     int fds[CHILD_FDS_MAX];
     size_t n = sockets_of(kinds, DOOR_http, fds);
     n += sockets_of(kinds, DOOR_otlp, fds + n);
-    int err = lanes_start(w->lanes, fds, n, why);
+    int err = open_graphite_doors(w, kinds, why);
+    if (err == 0)
+        err = lanes_start(w->lanes, fds, n, why);
     n = sockets_of(kinds, DOOR_statsd, fds);
     return err != 0 ? err : statsd_receiver_start(w->statsd, fds, n, why);
 }
@@ -581,6 +613,7 @@ static int run(struct work *w, const char *kinds)
     serve_stop(w->serve);
     pool_free(w->pool);
     w->pool = NULL;
+    graphite_stop(w->graphite);
     lanes_end(w->lanes);
     return MESSAGE_EXIT_STOPPED;
 }

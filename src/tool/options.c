@@ -6,6 +6,7 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "receive/graphite.h"
 #include "receive/influx.h"
 #include "receive/statsd_aggregator.h"
 #include "rules/rules.h"
@@ -76,6 +77,7 @@ static const struct option_table *const TABLES[] = {
     &settings_group_options,  &query_settings_options,
     &rules_options,           &influx_options,
     &statsd_options,          &otlp_settings_options,
+    &graphite_options,
 };
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
@@ -140,6 +142,17 @@ static int check_statsd(const struct conf *c, struct why *why)
     return err != 0 ? err : statsd_settings_check(s, why);
 }
 
+static int check_graphite(const struct conf *c, struct why *why)
+{
+    const struct graphite_settings *s = conf_get(c, &graphite_options);
+    int err = check_addresses(c, "graphite.listen", &s->listen, why);
+    if (err == 0)
+        err = check_addresses(c, "graphite.listen_udp", &s->listen_udp, why);
+    if (err == 0)
+        err = check_addresses(c, "graphite.listen_pickle", &s->listen_pickle, why);
+    return err != 0 ? err : graphite_settings_check(s, why);
+}
+
 static int check_cors(const struct options_server *s, struct why *why)
 {
     struct regex *re;
@@ -166,6 +179,8 @@ static int check_whole(const struct conf *c, struct why *why)
         err = check_statsd(c, why);
     if (err == 0)
         err = check_otlp(c, why);
+    if (err == 0)
+        err = check_graphite(c, why);
     if (err != 0)
         return err;
     struct settings collect;
