@@ -403,6 +403,7 @@ void aggregate_free(struct aggregate *a)
 {
     if (a == NULL)
         return;
+    aggregate_stop(a);
     free_plan(a);
     for (size_t i = 0; i < SINK_LANES_MAX; i++) {
         if (a->lanes[i])

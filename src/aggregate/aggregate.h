@@ -52,7 +52,9 @@ void aggregate_flush(struct aggregate *a);
 
 /* Ends the thread and writes all windows. */
 void aggregate_stop(struct aggregate *a);
-void aggregate_free(struct aggregate *a); /* NULL is fine */
+
+/* The same, and frees. NULL is fine. */
+void aggregate_free(struct aggregate *a);
 
 struct sink *aggregate_sink(struct aggregate *a);
 

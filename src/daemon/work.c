@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aggregate/aggregate.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stat.h"
@@ -43,7 +44,15 @@ enum {
 };
 
 /* The lanes of the sink behind those of the loops. */
-enum own_lane { LANE_COLLECT, LANE_PROBE, LANE_RULES, LANE_STATSD, LANE_GRAPHITE, OWN_LANES_N };
+enum own_lane {
+    LANE_COLLECT,
+    LANE_PROBE,
+    LANE_RULES,
+    LANE_STATSD,
+    LANE_GRAPHITE,
+    LANE_AGGREGATE,
+    OWN_LANES_N /* the last */
+};
 
 static const char *const MODULE = "worker";
 static const char *const TENANT = "default"; /* whose the host's own series are */
@@ -67,6 +76,7 @@ struct work {
     int64_t begun_ns, begun_ms;
     struct disk *disk;
     struct store *store;
+    struct aggregate *aggregate;
     struct ingest *ingest;
     struct pool *pool;
     struct settings collect;
@@ -431,7 +441,9 @@ static int open_all(struct work *w, struct why *why)
         return err;
     struct ingest_settings ingest;
     options_ingest(conf_of(w), &ingest);
-    w->ingest = ingest_new(&ingest, store_sink(w->store), &clock_real);
+    w->aggregate = aggregate_new(conf_rows(conf_of(w), &aggregate_options), store_sink(w->store),
+                                 lane(w, LANE_AGGREGATE), &clock_real);
+    w->ingest = ingest_new(&ingest, aggregate_sink(w->aggregate), &clock_real);
     w->pool = pool_new("query", (size_t)query_settings(w).threads, QUERY_QUEUE_MAX);
     err = open_collect(w, why);
     if (err != 0)
@@ -468,6 +480,7 @@ static int take_over(struct work *w, struct why *why)
     struct ingest_settings ingest;
     options_ingest(conf_of(w), &ingest);
     ingest_reload(w->ingest, &ingest);
+    aggregate_reload(w->aggregate, conf_rows(conf_of(w), &aggregate_options));
     store_reload(w->store, &store);
     struct query_settings query = query_settings(w);
     serve_reload(w->serve, &query);
@@ -533,6 +546,7 @@ static void close_all(struct work *w)
     serve_free(w->serve);
     health_free(w->health);
     ingest_free(w->ingest);
+    aggregate_free(w->aggregate);
     store_close(w->store);
     disk_free(w->disk);
     launch_close(w->launcher);
@@ -606,6 +620,7 @@ static int run(struct work *w, const char *kinds)
     if (w->runner != NULL)
         runner_start(w->runner);
     rules_start(w->rules);
+    aggregate_start(w->aggregate);
     serve_until_stopped(w);
     log_info(MODULE, "stopping");
     serve_drain(w->serve);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "aggregate/aggregate.h"
 #include "codec/otlp_settings.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
@@ -69,16 +70,16 @@ const struct option_table options_server_table = {
     ROWS,     COUNTOF(ROWS),
 };
 
+/* clang-format off: one a line, so that each way in is one line of a change */
 static const struct option_table *const TABLES[] = {
-    &options_server_table,    &ingest_options,
-    &ingest_relabel_options,  &store_options,
-    &store_retention_options, &store_tenant_options,
-    &settings_options,        &settings_intervals_options,
-    &settings_group_options,  &query_settings_options,
-    &rules_options,           &influx_options,
-    &statsd_options,          &otlp_settings_options,
+    &options_server_table,   &ingest_options,         &ingest_relabel_options,
+    &aggregate_options,      &store_options,          &store_retention_options,
+    &store_tenant_options,   &settings_options,       &settings_intervals_options,
+    &settings_group_options, &query_settings_options, &rules_options,
+    &influx_options,         &statsd_options,         &otlp_settings_options,
     &graphite_options,
 };
+/* clang-format on */
 
 const struct conf_tables options_tables = {TABLES, COUNTOF(TABLES)};
 
@@ -191,6 +192,9 @@ static int check_whole(const struct conf *c, struct why *why)
     struct ingest_settings ingest;
     options_ingest(c, &ingest);
     err = ingest_settings_check(&ingest, why);
+    if (err != 0)
+        return err;
+    err = aggregate_check(conf_rows(c, &aggregate_options), why);
     if (err != 0)
         return err;
     err = query_settings_check(conf_get(c, &query_settings_options), why);
