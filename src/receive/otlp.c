@@ -8,6 +8,7 @@
 #include "pack/budget.h"
 #include "receive/body.h"
 #include "receive/lane_scratch.h"
+#include "receive/otlp_grpc.h"
 #include "receive/otlp_reply.h"
 #include "receive/push.h"
 
@@ -357,6 +358,13 @@ static void handle(struct http_request *r, void *context)
         unpacked(o, scratch_of(o, http_lane(r)), a, codec);
 }
 
+static void handle_grpc(struct http_request *r, void *context)
+{
+    struct otlp *o = context;
+    stat_add(&bytes, http_body(r).n);
+    otlp_grpc_call(r, o, (size_t)o->settings.body_bytes_max);
+}
+
 /* ---- the receiver */
 
 static int open(const struct receiver_host *host, void **ret, struct why *why)
@@ -391,6 +399,7 @@ static void close(void *state)
 static const struct receiver_route ROUTES[] = {
     {HTTP_POST, "/v1/metrics", OTLP_BODY_MAX, handle},
     {HTTP_POST, "/api/v1/otlp/v1/metrics", OTLP_BODY_MAX, handle},
+    {HTTP_POST, OTLP_GRPC_PATH, OTLP_BODY_MAX, handle_grpc},
 };
 
 const struct receiver_ops otlp_receiver = {"otlp", open, close, ROUTES, COUNTOF(ROUTES)};
