@@ -8,7 +8,7 @@
 #include "os/confine.h"
 #include "rules/rules.h"
 
-enum { PATHS_MAX = 64, RULE_FOLDERS_MAX = 256 };
+enum { PATHS_MAX = 64, RULE_FOLDERS_MAX = 256, FILE_FOLDERS_MAX = 1024 };
 
 static const char *const MODULE = "confine";
 
@@ -59,8 +59,22 @@ static struct str folder_of(struct arena *a, const char *pattern)
     return arena_str(a, str_of(pattern, end > 1 ? end - 1 : 1));
 }
 
-void confinement_enter(const struct conf *c)
+struct room {
+    struct confine_path *v; /* [max] */
+    size_t n, max;
+    struct arena *a;
+};
+
+static void add_folder(void *context, struct str folder)
 {
+    struct room *room = context;
+    if (room->n < room->max)
+        room->v[room->n++] = (struct confine_path){arena_str(room->a, folder).p, false};
+}
+
+void confinement_enter(const struct config *config)
+{
+    const struct conf *c = config->conf;
     stat_register(&confined_paths);
     stat_register(&confined_calls);
     const struct options_server *server = options_server(c);
@@ -71,7 +85,7 @@ void confinement_enter(const struct conf *c)
     struct store_settings store;
     options_store(c, &store);
     const struct rules_settings *rules = conf_get(c, &rules_options);
-    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX];
+    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX + FILE_FOLDERS_MAX];
     struct arena a;
     size_t n = 0;
     arena_init(&a);
@@ -82,6 +96,10 @@ void confinement_enter(const struct conf *c)
         paths[n++] = (struct confine_path){store.key_file, false};
     for (size_t i = 0; i < rules->files.n && i < RULE_FOLDERS_MAX; i++)
         paths[n++] = (struct confine_path){folder_of(&a, rules->files.v[i]).p, false};
+
+    struct room room = {paths, n, COUNTOF(paths), &a};
+    config_folders(config, add_folder, &room);
+    n = room.n;
 
     struct why why = {0};
     if (confine_paths(paths, n, &why) == 0)

@@ -5,9 +5,9 @@
 #ifndef DAEMON_CONFINEMENT_H
 #define DAEMON_CONFINEMENT_H
 
-#include "tool/options.h"
+#include "daemon/config.h"
 
 /* Confines the process as the configuration says; what the kernel lacks is logged and left out. */
-void confinement_enter(const struct conf *c);
+void confinement_enter(const struct config *config);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/config.h"
 #include "daemon/programs.h"
 #include "daemon/sockets.h"
 #include "daemon/work.h"
@@ -30,8 +31,10 @@ static const char *const MODULE = "daemon";
 struct parent {
     const char *file; /* the configuration's, or NULL */
     struct arguments_settings set;
-    struct conf *conf;
-    struct buf text; /* of the configuration in force */
+    struct config *config;   /* in force */
+    const struct conf *conf; /* its own */
+    struct config *confined; /* what the worker was started with; may be the one in force */
+    struct buf text;         /* of the configuration in force */
     struct sockets sockets;
     size_t loops;
     int memory; /* fd: text, for the worker */
@@ -47,19 +50,6 @@ struct parent {
 static void put_problems(const struct buf *problems)
 {
     fprintf(stderr, STR_FMT, STR_ARG(buf_str(problems)));
-}
-
-/* Reads the configuration anew; text becomes what stands in the file. */
-static int read_conf(struct parent *p, struct buf *text, struct conf **ret, struct buf *problems)
-{
-    struct why why = {0};
-    if (p->file == NULL)
-        return options_read(STR(""), "command line", p->set.v, p->set.n, ret, problems);
-    int err = file_read(p->file, text, &why);
-    if (err == 0)
-        return options_read(buf_str(text), p->file, p->set.v, p->set.n, ret, problems);
-    buf_printf(problems, "%s\n", why.text);
-    return err;
 }
 
 /* Makes the folders and opens the sockets that c names. */
@@ -99,9 +89,24 @@ static void start_launcher(struct parent *p)
     programs_done(&programs);
 }
 
+static void drop_config(struct parent *p, struct config *c)
+{
+    if (c != p->config && c != p->confined)
+        config_free(c);
+}
+
+/* A worker that begins now may open what the configuration in force names. */
+static void note_confined(struct parent *p)
+{
+    struct config *before = p->confined;
+    p->confined = p->config;
+    drop_config(p, before);
+}
+
 static void command(void *context, struct child_config *ret)
 {
     struct parent *p = context;
+    note_confined(p);
     start_launcher(p);
     size_t n = 0;
     p->argv[n++] = "sonde";
@@ -153,36 +158,52 @@ static void note_change(void *context, const struct conf_change *change)
     *replace = *replace || !change->reload;
 }
 
-static enum supervise_reload refuse(struct conf *c, struct buf *text)
+static enum supervise_reload refuse(struct config *c, struct buf *text)
 {
-    conf_free(c);
+    config_free(c);
     buf_done(text);
     return SUPERVISE_KEEP;
+}
+
+static bool unconfined(const struct conf *c)
+{
+    return strcmp(options_server(c)->confine, "off") == 0;
+}
+
+/* why holds as much as fits; where there are several, the log has all of them. */
+static void tell_problems(int err, const struct buf *problems, struct why *why)
+{
+    struct str all = str_trim(buf_str(problems)), rest = all, line;
+    why_set(why, (enum err) - err, STR_FMT, STR_ARG(all));
+    while (str_find(all, '\n') < all.n && str_split(&rest, '\n', &line))
+        log_warn(MODULE, STR_FMT, STR_ARG(line));
 }
 
 static enum supervise_reload reload(void *context, struct why *why)
 {
     struct parent *p = context;
     struct buf text, problems;
-    struct conf *c = NULL;
-    buf_init(&text, OPTIONS_FILE_MAX);
-    buf_init(&problems, OPTIONS_PROBLEMS_MAX);
-    int err = read_conf(p, &text, &c, &problems);
+    struct config *c = NULL;
+    buf_init(&text, CONFIG_TEXT_MAX);
+    buf_init(&problems, CONFIG_PROBLEMS_MAX);
+    int err = config_read(p->file, &p->set, &text, &c, &problems);
     if (err != 0)
-        why_set(why, (enum err) - err, STR_FMT, STR_ARG(str_trim(buf_str(&problems))));
+        tell_problems(err, &problems, why);
     buf_done(&problems);
     if (err != 0)
         return refuse(NULL, &text);
-    if (prepare(p, c, why) != 0 || file_memory_write(p->memory, buf_str(&text)) != 0)
+    if (prepare(p, c->conf, why) != 0 || file_memory_write(p->memory, buf_str(&text)) != 0)
         return refuse(c, &text);
 
-    bool replace = false;
-    conf_diff(p->conf, c, note_change, &replace);
-    conf_free(p->conf);
+    bool replace = !unconfined(c->conf) && !config_within(p->confined, c);
+    conf_diff(p->conf, c->conf, note_change, &replace);
+    struct config *before = p->config;
     buf_done(&p->text);
-    p->conf = c;
+    p->config = c;
+    p->conf = c->conf;
     p->text = text;
-    int level = log_level_of(options_server(c)->log_level);
+    drop_config(p, before);
+    int level = log_level_of(options_server(p->conf)->log_level);
     log_set_level((enum log_level)level);
     return replace ? SUPERVISE_REPLACE : SUPERVISE_TELL;
 }
@@ -191,14 +212,15 @@ static int open_parent(struct parent *p)
 {
     struct buf problems;
     struct why why = {0};
-    buf_init(&p->text, OPTIONS_FILE_MAX);
-    buf_init(&problems, OPTIONS_PROBLEMS_MAX);
-    int err = read_conf(p, &p->text, &p->conf, &problems);
+    buf_init(&p->text, CONFIG_TEXT_MAX);
+    buf_init(&problems, CONFIG_PROBLEMS_MAX);
+    int err = config_read(p->file, &p->set, &p->text, &p->config, &problems);
     if (err != 0)
         put_problems(&problems);
     buf_done(&problems);
     if (err != 0)
         return err;
+    p->conf = p->config->conf;
     log_set_level((enum log_level)log_level_of(options_server(p->conf)->log_level));
     err = prepare(p, p->conf, &why);
     if (err == 0)
@@ -227,7 +249,9 @@ static void close_parent(struct parent *p)
     sockets_close(&p->sockets);
     channel_close(p->memory);
     channel_close(p->launcher);
-    conf_free(p->conf);
+    if (p->confined != p->config)
+        config_free(p->confined);
+    config_free(p->config);
     buf_done(&p->text);
     for (size_t i = 0; i < p->set.n; i++)
         mem_free(p->words[i]);

@@ -13,7 +13,7 @@
 #include "text/json.h"
 #include "tool/options.h"
 
-enum { TEXT_MAX = 4 * 1024 * 1024, FOLDER_MAX = 4096 };
+enum { TEXT_MAX = 64 * 1024 * 1024, FOLDER_MAX = 4096 };
 
 /* What is being drawn. */
 struct drawing {
@@ -91,13 +91,14 @@ static struct str retention_of(struct arena *a, const struct store_settings *s)
 
 /* ---- drawing */
 
-static void draw_flags(struct drawing *d, const struct conf *c, const char *file)
+static void draw_flags(struct drawing *d, const struct config *config, const char *file)
 {
+    const struct conf *c = config->conf;
     const struct options_server *server = options_server(c);
     const struct query_settings *query = conf_get(c, &query_settings_options);
     struct store_settings store;
     options_store(c, &store);
-    const struct rules_settings *rules = conf_get(c, &rules_options);
+    const struct rules_settings *rules = &config->rules;
     put(d, "config.file", str_c(file));
     put_list(d, "enable-feature", &query->features);
     put(d, "log.level", str_c(server->log_level));
@@ -154,13 +155,17 @@ static void put_rules(struct buf *yaml, const struct rules_settings *rules, stru
 }
 
 /* What Prometheus would have in its file, then our own configuration as comments. */
-static struct str draw_config(struct drawing *d, const struct conf *c, struct str labels)
+static struct str draw_config(struct drawing *d, const struct config *config, struct str labels)
 {
+    const struct conf *c = config->conf;
     struct buf yaml, own;
     buf_init(&yaml, TEXT_MAX);
     buf_init(&own, TEXT_MAX);
     conf_print(c, &own);
-    put_rules(&yaml, conf_get(c, &rules_options), labels);
+    if (config->promfile != NULL)
+        buf_put_str(&yaml, config->promfile->yaml);
+    else
+        put_rules(&yaml, &config->rules, labels);
     buf_put_str(&yaml, STR("# The configuration in force:\n"));
     put_comment(&yaml, str_trim(buf_str(&own)));
     struct str text = arena_str(d->a, buf_str(&yaml));
@@ -175,19 +180,20 @@ static struct str folder(struct arena *a)
     return arena_str(a, str_c(getcwd(path, sizeof path) ? path : ""));
 }
 
-void facts_draw(struct facts *f, const struct conf *c, const char *file, int64_t now_ms)
+void facts_draw(struct facts *f, const struct config *config, const char *file, int64_t now_ms)
 {
+    const struct conf *c = config->conf;
     struct arena a;
     arena_init(&a);
     struct drawing d = {.a = &a};
     struct serve_facts picture = {.reload_problem = "", .reload_ms = now_ms};
     struct store_settings store;
     options_store(c, &store);
-    draw_flags(&d, c, file);
+    draw_flags(&d, config, file);
     struct str labels = STR("");
-    if (rules_external_labels(conf_get(c, &rules_options), &a, &labels, NULL) == 0)
+    if (rules_external_labels(&config->rules, &a, &labels, NULL) == 0)
         picture.external_labels = labels; /* the configuration was checked: they are well-formed */
-    picture.config = draw_config(&d, c, labels);
+    picture.config = draw_config(&d, config, labels);
     picture.folder = folder(&a);
     picture.retention = retention_of(&a, &store);
     picture.flags_n = d.flags.n;

@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "conf/conf.h"
+#include "daemon/config.h"
 #include "serve/serve.h"
 
 struct facts {
@@ -26,8 +26,8 @@ struct facts {
 void facts_init(struct facts *f);
 void facts_done(struct facts *f);
 
-/* The configuration c (file is its name) is in force from now on. */
-void facts_draw(struct facts *f, const struct conf *c, const char *file, int64_t now_ms);
+/* The configuration (file is its name) is in force from now on. */
+void facts_draw(struct facts *f, const struct config *config, const char *file, int64_t now_ms);
 
 /* How the last reload went: "" where it went well. */
 void facts_problem(struct facts *f, const char *problem);

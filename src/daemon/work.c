@@ -13,6 +13,7 @@
 #include "collect/runner.h"
 #include "daemon/alert_log.h"
 #include "daemon/checks.h"
+#include "daemon/config.h"
 #include "daemon/confinement.h"
 #include "daemon/doors.h"
 #include "daemon/facts.h"
@@ -68,9 +69,10 @@ static struct stat start_seconds =
 struct work {
     struct worker parent;
     struct {
-        struct conf **v; /* owned; the last is in force, modules may borrow from those before */
+        struct config **v; /* owned; the last is in force, modules may borrow from those before,
+                              but not from their Prometheus files */
         size_t n, capacity;
-    } confs;
+    } configs;
     const char *file;
     struct arguments_settings set;
     int64_t begun_ns, begun_ms;
@@ -96,9 +98,14 @@ struct work {
     size_t loops;
 };
 
+static const struct config *config_of(const struct work *w)
+{
+    return w->configs.v[w->configs.n - 1];
+}
+
 static const struct conf *conf_of(const struct work *w)
 {
-    return w->confs.v[w->confs.n - 1];
+    return config_of(w)->conf;
 }
 
 static int64_t cores(void)
@@ -116,20 +123,39 @@ size_t work_loops(const struct options_server *server)
 static int read_conf(struct work *w, struct why *why)
 {
     struct buf text, problems;
-    struct conf *c;
-    buf_init(&text, OPTIONS_FILE_MAX);
-    buf_init(&problems, OPTIONS_PROBLEMS_MAX);
+    struct config *c;
+    buf_init(&text, CONFIG_TEXT_MAX);
+    buf_init(&problems, CONFIG_PROBLEMS_MAX);
     int err = file_memory_read(CHILD_FIRST_FD, &text);
     if (err == 0)
-        err = options_read(buf_str(&text), w->file, w->set.v, w->set.n, &c, &problems);
+        err = config_parse(buf_str(&text), w->file, &w->set, &c, &problems);
     if (err == 0)
-        vec_push(&w->confs, c);
+        vec_push(&w->configs, c);
     else
         why_set(why, (enum err) - err, "the configuration: " STR_FMT,
                 STR_ARG(str_trim(buf_str(&problems))));
     buf_done(&problems);
     buf_done(&text);
     return err;
+}
+
+static bool was_told(const struct promfile *before, struct str text)
+{
+    bool told = false;
+    for (size_t i = 0; before != NULL && i < before->ignored_n; i++)
+        told = told || str_eq(before->ignored[i], text);
+    return told;
+}
+
+/* Says what the Prometheus file asks for in vain, where the one before did not. */
+static void tell_ignored(const struct work *w)
+{
+    const struct promfile *p = config_of(w)->promfile;
+    const struct promfile *before =
+        w->configs.n > 1 ? w->configs.v[w->configs.n - 2]->promfile : NULL;
+    for (size_t i = 0; p != NULL && i < p->ignored_n; i++)
+        if (!was_told(before, p->ignored[i]))
+            log_warn("prometheus", STR_FMT, STR_ARG(p->ignored[i]));
 }
 
 static void warn(void *context, const char *text)
@@ -196,7 +222,7 @@ static void warn_of_rules(void *context, const char *text)
 static int open_rules(struct work *w, struct why *why)
 {
     struct query_settings query = query_settings(w);
-    struct rules_config config = {.settings = conf_get(conf_of(w), &rules_options),
+    struct rules_config config = {.settings = &config_of(w)->rules,
                                   .store = store_face(w->store),
                                   .sink = ingest_sink(w->ingest),
                                   .lane = lane(w, LANE_RULES),
@@ -431,11 +457,12 @@ static int open_all(struct work *w, struct why *why)
     w->loops = work_loops(server);
     w->facts.picture.cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     w->facts.picture.threads = w->loops + (size_t)query_settings(w).threads + OTHER_THREADS;
-    facts_draw(&w->facts, conf_of(w), w->file, w->begun_ms);
+    facts_draw(&w->facts, config_of(w), w->file, w->begun_ms);
     int err = disk_real_open(server->data, &w->disk, why);
     if (err != 0)
         return err;
-    confinement_enter(conf_of(w));
+    tell_ignored(w);
+    confinement_enter(config_of(w));
     err = open_store(w, why);
     if (err != 0)
         return err;
@@ -484,8 +511,13 @@ static int take_over(struct work *w, struct why *why)
     store_reload(w->store, &store);
     struct query_settings query = query_settings(w);
     serve_reload(w->serve, &query);
-    facts_draw(&w->facts, conf_of(w), w->file, clock_wall_ms(&clock_real));
-    return rules_reload_with(w->rules, conf_get(conf_of(w), &rules_options), why);
+    facts_draw(&w->facts, config_of(w), w->file, clock_wall_ms(&clock_real));
+    tell_ignored(w);
+    err = rules_reload_with(w->rules, &config_of(w)->rules, why);
+    /* Whoever works with the Prometheus file has taken over the new one. */
+    for (size_t i = 0; i + 1 < w->configs.n; i++)
+        config_forget(w->configs.v[i]);
+    return err;
 }
 
 /* Tells those who asked how a reload went. */
@@ -552,9 +584,9 @@ static void close_all(struct work *w)
     launch_close(w->launcher);
     facts_done(&w->facts);
     mem_free(w->routes);
-    for (size_t i = 0; i < w->confs.n; i++)
-        conf_free(w->confs.v[i]);
-    vec_free(&w->confs);
+    for (size_t i = 0; i < w->configs.n; i++)
+        config_free(w->configs.v[i]);
+    vec_free(&w->configs);
     worker_close(&w->parent);
 }
 

@@ -36,6 +36,7 @@ int rules_plan_new(struct rules *r, const struct rules_settings *settings, struc
     p->settings = *settings;
     p->settings.files = copy_list(&p->arena, &settings->files);
     p->settings.external_labels = copy_list(&p->arena, &settings->external_labels);
+    p->settings.external_key = arena_str(&p->arena, settings->external_key);
     p->settings.tenant = arena_str(&p->arena, str_c(settings->tenant)).p;
     p->settings.external_url = arena_str(&p->arena, str_c(settings->external_url)).p;
     int err = rules_external_labels(settings, &p->arena, &external, why);

@@ -39,6 +39,7 @@ struct rules_settings {
     int64_t concurrency;             /* threads */
     int64_t timeout_ms, samples_max; /* of one rule's query */
     int64_t groups_max;
+    struct str external_key; /* no option: labels (a bare key) where external_labels is empty */
 };
 
 extern const struct option_table rules_options;

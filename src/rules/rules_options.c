@@ -51,6 +51,10 @@ int rules_external_labels(const struct rules_settings *s, struct arena *a, struc
 {
     struct label labels[LABELS_MAX];
     size_t n = 0;
+    if (s->external_labels.n == 0) {
+        *ret = arena_str(a, s->external_key);
+        return 0;
+    }
     if (s->external_labels.n > LABELS_MAX)
         return why_set(why, ERR_LIMIT, "rules.external_labels has more than %d labels", LABELS_MAX);
     for (size_t i = 0; i < s->external_labels.n; i++) {

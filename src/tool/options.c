@@ -7,6 +7,7 @@
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
+#include "promfile/promfile_options.h"
 #include "receive/graphite.h"
 #include "receive/influx.h"
 #include "receive/statsd_aggregator.h"
@@ -78,6 +79,7 @@ static const struct option_table *const TABLES[] = {
     &settings_group_options, &query_settings_options, &rules_options,
     &influx_options,         &statsd_options,         &otlp_settings_options,
     &graphite_options,
+    &promfile_options,
 };
 /* clang-format on */
 

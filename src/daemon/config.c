@@ -1,0 +1,182 @@
+#include "daemon/config.h"
+
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "os/file.h"
+#include "promfile/promfile_options.h"
+
+/* ---- rules */
+
+/* What stands in [rules] goes first; rule files are those of both. */
+static void merge_rules(struct config *c)
+{
+    const struct promfile *p = c->promfile;
+    struct rules_settings usual = {0}, *r = &c->rules;
+    *r = *(const struct rules_settings *)conf_get(c->conf, &rules_options);
+    if (p == NULL)
+        return;
+    option_defaults(&rules_options, &usual);
+    size_t n = r->files.n;
+    const char **files = arena_array(&c->arena, n + p->rule_files_n + 1, sizeof *files);
+    for (size_t i = 0; i < n; i++)
+        files[i] = r->files.v[i];
+    for (size_t i = 0; i < p->rule_files_n; i++)
+        files[n + i] = p->rule_files[i].p;
+    r->files = (struct option_list){files, n + p->rule_files_n};
+    r->external_key = p->external_labels;
+    if (r->evaluation_interval_ms == usual.evaluation_interval_ms)
+        r->evaluation_interval_ms = p->evaluation_interval_ms;
+    if (r->query_offset_ms == usual.query_offset_ms)
+        r->query_offset_ms = p->query_offset_ms;
+}
+
+/* ---- reading */
+
+static const char *file_of(const struct conf *conf)
+{
+    const struct promfile_settings *s = conf_get(conf, &promfile_options);
+    return s->config_file;
+}
+
+/* Takes over conf. */
+static int make(struct conf *conf, struct str promfile, struct config **ret, struct buf *problems)
+{
+    struct config *c = mem_new(sizeof *c);
+    const char *path = file_of(conf);
+    int err = 0;
+    arena_init(&c->arena);
+    c->conf = conf;
+    if (path[0] != '\0')
+        err = promfile_read(promfile, str_c(path), &c->promfile, problems);
+    if (err != 0) {
+        config_free(c);
+        return err;
+    }
+    merge_rules(c);
+    *ret = c;
+    return 0;
+}
+
+int config_read(const char *file, const struct arguments_settings *set, struct buf *text,
+                struct config **ret, struct buf *problems)
+{
+    struct conf *conf;
+    struct buf promfile;
+    struct why why = {0};
+    int err = file == NULL ? 0 : file_read(file, text, &why);
+    if (err == 0 && text->n > OPTIONS_FILE_MAX)
+        err =
+            why_set(&why, ERR_LIMIT, "the configuration is larger than %d bytes", OPTIONS_FILE_MAX);
+    if (err != 0) {
+        buf_printf(problems, "%s\n", why.text);
+        return err;
+    }
+    err = options_read(buf_str(text), file == NULL ? "command line" : file, set->v, set->n, &conf,
+                       problems);
+    if (err != 0)
+        return err;
+    buf_init(&promfile, YAML_SIZE_MAX);
+    if (file_of(conf)[0] != '\0')
+        err = file_read(file_of(conf), &promfile, &why);
+    if (err != 0) {
+        buf_printf(problems, "prometheus.config_file: %s\n", why.text);
+        conf_free(conf);
+    } else {
+        err = make(conf, buf_str(&promfile), ret, problems);
+        buf_put_c(text, '\0');
+        buf_put_str(text, buf_str(&promfile));
+    }
+    buf_done(&promfile);
+    return err;
+}
+
+int config_parse(struct str text, const char *file, const struct arguments_settings *set,
+                 struct config **ret, struct buf *problems)
+{
+    struct conf *conf;
+    size_t end = str_find(text, '\0');
+    int err = options_read(str_sub(text, 0, end), file, set->v, set->n, &conf, problems);
+    return err != 0 ? err : make(conf, str_sub(text, end + 1, text.n), ret, problems);
+}
+
+void config_forget(struct config *c)
+{
+    promfile_free(c->promfile);
+    c->promfile = NULL;
+    c->rules = *(const struct rules_settings *)conf_get(c->conf, &rules_options);
+}
+
+void config_free(struct config *c)
+{
+    if (c == NULL)
+        return;
+    promfile_free(c->promfile);
+    conf_free(c->conf);
+    arena_done(&c->arena);
+    mem_free(c);
+}
+
+/* ---- folders */
+
+struct folders {
+    struct map seen;
+    void (*f)(void *context, struct str folder);
+    void *context;
+};
+
+/* The folder that all files lie below that pattern names: what stands before its first wildcard, up
+ * to the last slash. A folder, so that a file that is replaced can be read too. */
+static void take_folder(void *context, struct str pattern)
+{
+    struct folders *all = context;
+    size_t end = 0;
+    bool fresh;
+    while (end < pattern.n && strchr("*?[", pattern.p[end]) == NULL)
+        end++;
+    while (end > 0 && pattern.p[end - 1] != '/')
+        end--;
+    struct str folder = end == 0 ? STR(".") : str_sub(pattern, 0, end > 1 ? end - 1 : (size_t)1);
+    map_put(&all->seen, folder, &fresh);
+    if (fresh && pattern.n > 0)
+        all->f(all->context, folder);
+}
+
+void config_folders(const struct config *c, void (*f)(void *context, struct str folder),
+                    void *context)
+{
+    struct folders all = {.f = f, .context = context};
+    if (c->promfile == NULL)
+        return;
+    map_init(&all.seen, 0);
+    promfile_files(c->promfile, take_folder, &all);
+    map_done(&all.seen);
+}
+
+static void note_folder(void *context, struct str folder)
+{
+    map_put(context, folder, NULL);
+}
+
+struct wanted {
+    const struct map *have;
+    bool missing;
+};
+
+static void look_for(void *context, struct str folder)
+{
+    struct wanted *w = context;
+    w->missing = w->missing || map_get(w->have, folder) == NULL;
+}
+
+bool config_within(const struct config *before, const struct config *next)
+{
+    struct map have;
+    struct wanted w = {.have = &have};
+    map_init(&have, 0);
+    config_folders(before, note_folder, &have);
+    config_folders(next, look_for, &w);
+    map_done(&have);
+    return !w.missing;
+}

@@ -1,0 +1,54 @@
+/* daemon/config.h - what the daemon works with: sonde.toml and the Prometheus file that it names.
+ *
+ * The parent reads both and hands their texts to the worker as one: that of sonde.toml, then, where
+ * a Prometheus file is named, a NUL and that file's.
+ *
+ * Flow:    files -> config_read() -> text -> config_parse() -> struct config
+ * Threads: read by one; afterwards any.
+ */
+#ifndef DAEMON_CONFIG_H
+#define DAEMON_CONFIG_H
+
+#include <stdbool.h>
+
+#include "promfile/promfile.h"
+#include "rules/rules.h"
+#include "text/yaml.h"
+#include "tool/arguments.h"
+#include "tool/options.h"
+
+enum {
+    CONFIG_TEXT_MAX = OPTIONS_FILE_MAX + 1 + YAML_SIZE_MAX, /* bytes */
+    CONFIG_PROBLEMS_MAX = OPTIONS_PROBLEMS_MAX,
+};
+
+struct config {
+    struct conf *conf;
+    struct promfile *promfile;   /* NULL: none is named */
+    struct rules_settings rules; /* [rules] and what the Prometheus file adds to it */
+    struct arena arena;          /* of rules */
+};
+
+/* Reads the files; file is NULL where the command line says everything. *text, which is empty,
+ * becomes what config_parse() takes. What is wrong is in problems, a line each. */
+MUST_USE int config_read(const char *file, const struct arguments_settings *set, struct buf *text,
+                         struct config **ret, struct buf *problems);
+
+/* The same from text; file is the name of sonde.toml in messages. */
+MUST_USE int config_parse(struct str text, const char *file, const struct arguments_settings *set,
+                          struct config **ret, struct buf *problems);
+
+void config_free(struct config *c); /* NULL is fine */
+
+/* Frees the Prometheus file, which nobody uses any more. */
+void config_forget(struct config *c);
+
+/* Calls f for each folder that c's files lie in beyond those of [rules].files; each once. */
+void config_folders(const struct config *c, void (*f)(void *context, struct str folder),
+                    void *context);
+
+/* Are all folders of next among those of before? Else a worker that was confined with before cannot
+ * read them. */
+bool config_within(const struct config *before, const struct config *next);
+
+#endif
