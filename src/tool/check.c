@@ -3,11 +3,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "promfile/promfile_options.h"
 #include "tool/arguments.h"
-#include "tool/check_rules.h"
+#include "tool/check_prometheus.h"
 #include "tool/options.h"
 
 enum { PRINTED_MAX = 16 << 20 /* bytes */ };
+
+/* The Prometheus file that c names; the exit status. */
+static int check_named(const struct conf *c)
+{
+    const struct promfile_settings *s = conf_get(c, &promfile_options);
+    const struct check_rules_options usual = {.lint = true};
+    return s->config_file[0] == '\0'
+               ? 0
+               : check_prometheus_file(s->config_file, &usual, stdout, stderr);
+}
 
 static int check_config(int argc, char **argv)
 {
@@ -35,15 +46,23 @@ static int check_config(int argc, char **argv)
     } else {
         printf("%s is well-formed\n", file);
     }
-    if (err == 0)
+    int status = err != 0;
+    if (err == 0) {
+        status = print ? 0 : check_named(c);
         conf_free(c);
+    }
     buf_done(&text);
-    return err != 0;
+    return status;
 }
 
 int check_run(int argc, char **argv)
 {
     if (argc > 0 && strcmp(argv[0], "rules") == 0)
         return check_rules_run(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "prometheus") == 0)
+        return check_prometheus_run(argc - 1, argv + 1);
+    for (int i = 0; i < argc; i++)
+        if (check_prometheus_named(argv[i]))
+            return check_prometheus_run(argc, argv);
     return check_config(argc, argv);
 }

@@ -111,19 +111,19 @@ int check_rules_file(const char *path, const struct check_rules_options *options
 }
 
 /* False where the words are wrong. */
-static bool read_options(struct arguments *a, struct check_rules_options *ret)
+static bool read_options(struct arguments *a, const char *command, struct check_rules_options *ret)
 {
     *ret = (struct check_rules_options){.lint = true};
     for (const char *name; (name = arguments_value(a, "enable-feature")) != NULL;)
         if (!promql_option_set(&ret->promql, str_c(name))) {
-            fprintf(stderr, "sonde check rules: there is no feature %s\n", name);
+            fprintf(stderr, "sonde check %s: there is no feature %s\n", command, name);
             return false;
         }
     const char *lint = arguments_value(a, "lint");
     if (lint && strcmp(lint, "none") == 0)
         ret->lint = false;
     else if (lint && strcmp(lint, "all") != 0 && strcmp(lint, "duplicate-rules") != 0) {
-        fprintf(stderr, "sonde check rules: --lint takes all, duplicate-rules or none\n");
+        fprintf(stderr, "sonde check %s: --lint takes all, duplicate-rules or none\n", command);
         return false;
     }
     ret->lint_fatal = arguments_flag(a, "lint-fatal");
@@ -131,15 +131,15 @@ static bool read_options(struct arguments *a, struct check_rules_options *ret)
     return true;
 }
 
-int check_rules_run(int argc, char **argv)
+int check_rules_each(const char *command, check_rules_one *one, int argc, char **argv)
 {
     struct arguments a;
     struct check_rules_options options;
     if (!arguments_init(&a, argc, argv)) {
-        fprintf(stderr, "sonde check rules: more than %d words\n", ARGUMENTS_MAX);
+        fprintf(stderr, "sonde check %s: more than %d words\n", command, ARGUMENTS_MAX);
         return 2;
     }
-    if (!read_options(&a, &options))
+    if (!read_options(&a, command, &options))
         return 2;
     const char *files[ARGUMENTS_MAX];
     size_t n = 0;
@@ -148,14 +148,20 @@ int check_rules_run(int argc, char **argv)
     if (!arguments_end(&a, "check"))
         return 2;
     if (n == 0) {
-        fprintf(stderr, "sonde check rules: name the files: sonde check rules FILE..\n");
+        fprintf(stderr, "sonde check %s: name the files: sonde check %s FILE..\n", command,
+                command);
         return 2;
     }
     bool failed = false, lint = false;
     for (size_t i = 0; i < n; i++) {
-        int status = check_rules_file(files[i], &options, stdout, stderr);
+        int status = one(files[i], &options, stdout, stderr);
         failed = failed || status == 1;
         lint = lint || status == CHECK_RULES_LINT;
     }
     return failed ? 1 : lint && options.lint_fatal ? CHECK_RULES_LINT : 0;
+}
+
+int check_rules_run(int argc, char **argv)
+{
+    return check_rules_each("rules", check_rules_file, argc, argv);
 }

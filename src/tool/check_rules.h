@@ -25,6 +25,13 @@ enum { CHECK_RULES_LINT = 3 /* exit status: nothing but duplicates, and they are
 int check_rules_file(const char *path, const struct check_rules_options *options, FILE *out,
                      FILE *faults);
 
+/* What is done with each file that `sonde check COMMAND FILE..` names; as check_rules_file(). */
+typedef int check_rules_one(const char *path, const struct check_rules_options *options, FILE *out,
+                            FILE *faults);
+
+/* Reads the words behind `sonde check COMMAND`: the options of rules and files; the exit status. */
+int check_rules_each(const char *command, check_rules_one *one, int argc, char **argv);
+
 /* The words behind `sonde check rules`; the exit status: 0 all good, 1 faults, 2 the command line
  * is wrong, 3 duplicates where they are fatal. */
 int check_rules_run(int argc, char **argv);
