@@ -6,7 +6,8 @@
  *   bench.collect.collect --dump      collects twice and prints the text exposition format
  *   bench.collect.collect --docs      prints docs/collectors.md from the collectors' rows
  *   --root DIR                        reads DIR/proc and DIR/sys instead of this machine
- *   --only A,B  --sysctl "A B"  --sysctl-info "A B"   as the options of [collect]
+ *   --only A,B  --sysctl "A B"  --sysctl-info "A B"  --textfiles "A B"  --systemd-details yes
+ *   --ntp HOST:PORT                   as the options of [collect]
  */
 #include <limits.h>
 #include <signal.h>
@@ -141,7 +142,7 @@ struct plan {
     int64_t seconds;
     bool defaults, text, page;
     char proc[PATH_MAX], sys[PATH_MAX];
-    const char *only[COLLECTORS_N], *sysctl[LIST_MAX], *sysctl_info[LIST_MAX];
+    const char *only[COLLECTORS_N], *sysctl[LIST_MAX], *sysctl_info[LIST_MAX], *textfiles[LIST_MAX];
 };
 
 /* Cuts text at its separators. */
@@ -173,6 +174,12 @@ static void take(struct plan *p, const char *name, char *value)
         split(value, ',', p->only, COLLECTORS_N, &s->only);
     } else if (strcmp(name, "--sysctl") == 0) {
         split(value, ' ', p->sysctl, LIST_MAX, &s->sysctl);
+    } else if (strcmp(name, "--textfiles") == 0) {
+        split(value, ' ', p->textfiles, LIST_MAX, &s->textfile_directory);
+    } else if (strcmp(name, "--ntp") == 0) {
+        s->ntp_server = value;
+    } else if (strcmp(name, "--systemd-details") == 0) {
+        s->systemd_details = strcmp(value, "yes") == 0;
     } else if (strcmp(name, "--sysctl-info") == 0) {
         split(value, ' ', p->sysctl_info, LIST_MAX, &s->sysctl_info);
     }

@@ -19,6 +19,25 @@ static const struct family STATS[] = {
     [STAT_TYPE_HISTOGRAM] = {"**", METRIC_HISTOGRAM, "*", {NULL}},
 };
 
+/* Stands for every series from elsewhere: its values are name, family, help, and then name and
+ * value of each label. */
+enum { FOREIGN_VALUES = 3 };
+static const struct family FOREIGN[] = {
+    [METRIC_UNKNOWN] = {"*", METRIC_UNKNOWN, "*", {NULL}},
+    [METRIC_COUNTER] = {"*", METRIC_COUNTER, "*", {NULL}},
+    [METRIC_GAUGE] = {"*", METRIC_GAUGE, "*", {NULL}},
+    [METRIC_HISTOGRAM] = {"*", METRIC_HISTOGRAM, "*", {NULL}},
+    [METRIC_GAUGEHISTOGRAM] = {"*", METRIC_GAUGEHISTOGRAM, "*", {NULL}},
+    [METRIC_SUMMARY] = {"*", METRIC_SUMMARY, "*", {NULL}},
+    [METRIC_INFO] = {"*", METRIC_INFO, "*", {NULL}},
+    [METRIC_STATESET] = {"*", METRIC_STATESET, "*", {NULL}},
+};
+
+static bool is_foreign(const struct family *f)
+{
+    return f >= FOREIGN && f < FOREIGN + COUNTOF(FOREIGN);
+}
+
 static bool is_stat(const struct family *f)
 {
     return f >= STATS && f < STATS + COUNTOF(STATS);
@@ -180,6 +199,22 @@ static struct str make_text(struct str name, const struct label *labels, size_t 
     return text;
 }
 
+/* The labels of a series from elsewhere, of which those that are ours get another name. */
+static size_t foreign_labels(const struct str *values, size_t n, struct buf *room,
+                             struct label *out)
+{
+    size_t labels = 0;
+    for (size_t i = FOREIGN_VALUES; i + 1 < n; i += 2) {
+        struct str name = values[i];
+        if (str_eq(name, STR("job")))
+            name = STR("exported_job");
+        else if (str_eq(name, STR("instance")))
+            name = STR("exported_instance");
+        out[labels++] = (struct label){name, repaired(values[i + 1], room)};
+    }
+    return labels;
+}
+
 /* The label set of a new series, name apart; *base is how much of name is its family's. */
 static size_t make_labels(const struct family *f, const struct str *values, size_t n,
                           struct buf *name, struct buf *help, size_t *base, struct buf *room,
@@ -191,6 +226,12 @@ static size_t make_labels(const struct family *f, const struct str *values, size
         buf_put_str(help, values[4]);
         *base = values[0].n;
         return stat_labels(values[2], values[3], out);
+    }
+    if (is_foreign(f)) {
+        buf_put_str(name, values[0]);
+        buf_put_str(help, values[2]);
+        *base = values[1].n;
+        return foreign_labels(values, n, room, out);
     }
     fill(f->name, values, n, &used, name);
     fill(f->help, values, n, &unused, help);
@@ -210,7 +251,7 @@ static struct emit_series *make(struct emit *e, const struct family *f, const st
     struct label labels[EMIT_LABELS_MAX + 3];
     struct buf room, name, help, key;
     buf_init(&room, KEY_MAX);
-    buf_init(&name, EMIT_VALUE_MAX);
+    buf_init(&name, KEY_MAX);
     buf_init(&help, KEY_MAX);
     buf_init(&key, KEY_MAX);
     /* Reserved first so that the labels' pointers into it stay. */
@@ -308,6 +349,19 @@ void emit_stat(struct emit *e, const struct stat_sample *s)
     const struct str values[STAT_VALUES] = {str_c(s->family), str_c(s->suffix), str_c(s->labels),
                                             str_c(s->le), str_c(s->help)};
     emit_value(e, &STATS[s->type], s->value, values, STAT_VALUES);
+}
+
+bool emit_foreign(struct emit *e, const struct emit_foreign *s, double value)
+{
+    struct str values[FOREIGN_VALUES + 2 * EMIT_LABELS_MAX] = {s->name, s->base, s->help};
+    if (s->labels_n > EMIT_LABELS_MAX)
+        return false;
+    for (size_t i = 0; i < s->labels_n; i++) {
+        values[FOREIGN_VALUES + 2 * i] = s->labels[i].name;
+        values[FOREIGN_VALUES + 2 * i + 1] = s->labels[i].value;
+    }
+    emit_value(e, &FOREIGN[s->type], value, values, FOREIGN_VALUES + 2 * s->labels_n);
+    return true;
 }
 
 /* Those of this run first, in its order. */

@@ -25,6 +25,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "model/batch.h"
+#include "model/labels.h"
 
 enum {
     EMIT_LABELS_MAX = 24,
@@ -89,6 +90,17 @@ void emit_value(struct emit *e, const struct family *f, double value, const stru
 
 /* One value of the daemon's own statistics. */
 void emit_stat(struct emit *e, const struct stat_sample *s);
+
+/* A series whose name and labels come from elsewhere (a file). base is its family: name without
+ * _bucket, _sum, _count. Labels job and instance become exported_job and exported_instance, as when
+ * Prometheus scrapes. At most EMIT_LABELS_MAX labels; false for more. */
+struct emit_foreign {
+    struct str name, base, help;
+    enum metric_type type;
+    const struct label *labels; /* [labels_n] */
+    size_t labels_n;
+};
+bool emit_foreign(struct emit *e, const struct emit_foreign *s, double value);
 
 /* Ends a run: the order is learnt for the next one. Series that were not seen have run < e->run. */
 void emit_end(struct emit *e);

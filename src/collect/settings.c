@@ -57,6 +57,20 @@ static const struct option ROWS[] = {
      "follow a colon, \"fs.file-nr:total,current,max\"."},
     {"sysctl_info", OPTION_LIST, AT(sysctl_info), "", 0, 0, NULL, 0,
      "Kernel parameters whose texts are given as labels, \"kernel.seccomp.actions_avail\"."},
+    {"textfile_directory", OPTION_LIST, AT(textfile_directory), "", 0, 0, NULL, 0,
+     "Folders whose files *.prom are read as metrics (text exposition format); a folder may be a "
+     "pattern, \"/srv/*/metrics\"."},
+    {"systemd_units", OPTION_TEXT, AT(systemd_units), ".+", 0, REGEX_PATTERN_MAX, NULL, 0,
+     "Regular expression of the systemd units that are given one by one."},
+    {"systemd_units_ignored", OPTION_TEXT, AT(systemd_units_ignored),
+     ".+\\.(automount|device|mount|scope|slice|target)", 0, REGEX_PATTERN_MAX, NULL, 0,
+     "Regular expression of the systemd units that are left out."},
+    {"systemd_details", OPTION_BOOL, AT(systemd_details), "false", 0, 0, NULL, 0,
+     "Give restarts, start time and tasks of each systemd unit, too; they are asked for one by "
+     "one."},
+    {"ntp_server", OPTION_TEXT, AT(ntp_server), "", 0, NAME_MAX_BYTES, NULL, 0,
+     "Time server that the collector ntp asks, as an address with or without port "
+     "(\"127.0.0.1\", \"[::1]:123\"); empty means none."},
     {"process_top_n", OPTION_INT, AT(process_top_n), "10", 0, SETTINGS_TOP_MAX, NULL, 0,
      "How many processes are shown by CPU and how many by memory. One that was shown stays until "
      "it is no longer among twice as many, so at most twice as many are shown."},
@@ -178,6 +192,8 @@ int settings_check(const struct settings *s, struct why *why)
         {s->vmstat_fields, "vmstat_fields"},
         {s->cpu_flags, "cpu_flags"},
         {s->cpu_bugs, "cpu_bugs"},
+        {s->systemd_units, "systemd_units"},
+        {s->systemd_units_ignored, "systemd_units_ignored"},
     };
     int err = check_names(&s->only, "only", why);
     if (!err)

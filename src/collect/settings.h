@@ -51,8 +51,12 @@ struct settings {
     int64_t filesystem_timeout_ms;
     const char *disk_devices_ignored, *network_devices_ignored;
     const char *netstat_fields, *vmstat_fields;
-    const char *cpu_flags, *cpu_bugs;       /* regular expressions; "" for none */
-    struct option_list sysctl, sysctl_info; /* kernel parameters, see sysctl.c */
+    const char *cpu_flags, *cpu_bugs;                  /* regular expressions; "" for none */
+    struct option_list sysctl, sysctl_info;            /* kernel parameters, see sysctl.c */
+    struct option_list textfile_directory;             /* folders, or patterns (glob) of folders */
+    const char *systemd_units, *systemd_units_ignored; /* regular expressions */
+    bool systemd_details;                              /* restarts, start times and tasks too */
+    const char *ntp_server; /* "HOST" or "HOST:PORT", an address; "" for none */
     int64_t process_top_n;
     int64_t cgroup_max; /* cgroups that are watched at most */
     struct settings_intervals intervals;

@@ -5,10 +5,16 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/stat.h"
+#include "collect/settings.h"
 #include "os/confine.h"
 #include "rules/rules.h"
 
-enum { PATHS_MAX = 64, RULE_FOLDERS_MAX = 256, FILE_FOLDERS_MAX = 1024 };
+enum {
+    PATHS_MAX = 64,
+    RULE_FOLDERS_MAX = 256,
+    FILE_FOLDERS_MAX = 1024,
+    TEXT_FOLDERS_MAX = 64,
+};
 
 static const char *const MODULE = "confine";
 
@@ -21,6 +27,7 @@ static const char *const READ_ONLY[] = {
     "/etc/os-release",
     "/etc/localtime",
     "/etc/hostname",
+    "/etc/selinux",
     "/usr/lib/os-release",
     "/usr/share/zoneinfo",
     "/etc/passwd",
@@ -85,7 +92,8 @@ void confinement_enter(const struct config *config)
     struct store_settings store;
     options_store(c, &store);
     const struct rules_settings *rules = conf_get(c, &rules_options);
-    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX + FILE_FOLDERS_MAX];
+    const struct settings *collect = conf_get(c, &settings_options);
+    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX + FILE_FOLDERS_MAX + TEXT_FOLDERS_MAX];
     struct arena a;
     size_t n = 0;
     arena_init(&a);
@@ -96,6 +104,10 @@ void confinement_enter(const struct config *config)
         paths[n++] = (struct confine_path){store.key_file, false};
     for (size_t i = 0; i < rules->files.n && i < RULE_FOLDERS_MAX; i++)
         paths[n++] = (struct confine_path){folder_of(&a, rules->files.v[i]).p, false};
+    const struct option_list *texts = &collect->textfile_directory;
+    for (size_t i = 0; i < texts->n && i < TEXT_FOLDERS_MAX; i++)
+        paths[n++] =
+            (struct confine_path){folder_of(&a, arena_printf(&a, "%s/", texts->v[i]).p).p, false};
 
     struct room room = {paths, n, COUNTOF(paths), &a};
     config_folders(config, add_folder, &room);
