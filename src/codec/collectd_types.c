@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
+
 static const struct {
     const char *name, *values;
 } STANDARD[] = {

@@ -7,6 +7,7 @@
 #include "base/stat.h"
 #include "collect/settings.h"
 #include "os/confine.h"
+#include "receive/collectd_receiver.h"
 #include "rules/rules.h"
 
 enum {
@@ -93,7 +94,8 @@ void confinement_enter(const struct config *config)
     options_store(c, &store);
     const struct rules_settings *rules = conf_get(c, &rules_options);
     const struct settings *collect = conf_get(c, &settings_options);
-    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX + FILE_FOLDERS_MAX + TEXT_FOLDERS_MAX];
+    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX + COLLECTD_TYPES_FILES_MAX +
+                              FILE_FOLDERS_MAX + TEXT_FOLDERS_MAX];
     struct arena a;
     size_t n = 0;
     arena_init(&a);
@@ -108,6 +110,12 @@ void confinement_enter(const struct config *config)
     for (size_t i = 0; i < texts->n && i < TEXT_FOLDERS_MAX; i++)
         paths[n++] =
             (struct confine_path){folder_of(&a, arena_printf(&a, "%s/", texts->v[i]).p).p, false};
+
+    const struct collectd_settings *collectd = conf_get(c, &collectd_options);
+    if (collectd->auth_file[0] != '\0')
+        paths[n++] = (struct confine_path){collectd->auth_file, false};
+    for (size_t i = 0; i < collectd->types_db.n; i++)
+        paths[n++] = (struct confine_path){collectd->types_db.v[i], false};
 
     struct room room = {paths, n, COUNTOF(paths), &a};
     config_folders(config, add_folder, &room);

@@ -28,6 +28,7 @@
 #include "pack/budget.h"
 #include "receive/graphite.h"
 #include "receive/receiver.h"
+#include "receive/collectd_receiver.h"
 #include "receive/statsd_receiver.h"
 #include "rules/rules.h"
 #include "serve/serve.h"
@@ -51,6 +52,7 @@ enum own_lane {
     LANE_RULES,
     LANE_STATSD,
     LANE_GRAPHITE,
+    LANE_COLLECTD,
     LANE_AGGREGATE,
     OWN_LANES_N /* the last */
 };
@@ -91,6 +93,7 @@ struct work {
     struct serve *serve;
     struct receivers *receivers;
     struct statsd_receiver *statsd;
+    struct collectd_receiver *collectd;
     struct graphite *graphite;
     struct http_route *routes; /* owned */
     struct launcher *launcher; /* NULL: the configuration names no programs */
@@ -388,6 +391,15 @@ static int open_statsd(struct work *w, struct why *why)
     return statsd_receiver_new(&plan, &clock_real, &w->statsd, why);
 }
 
+static int open_collectd(struct work *w, struct why *why)
+{
+    struct collectd_plan plan = {.settings = conf_get(conf_of(w), &collectd_options),
+                                 .sink = ingest_sink(w->ingest),
+                                 .lane = lane(w, LANE_COLLECTD),
+                                 .clock = &clock_real};
+    return collectd_receiver_new(&plan, &w->collectd, why);
+}
+
 static int open_graphite(struct work *w, struct why *why)
 {
     struct graphite_config config = {.sink = ingest_sink(w->ingest),
@@ -486,6 +498,8 @@ static int open_all(struct work *w, struct why *why)
     if (err == 0)
         err = open_statsd(w, why);
     if (err == 0)
+        err = open_collectd(w, why);
+    if (err == 0)
         err = open_graphite(w, why);
     if (err == 0)
         err = open_lanes(w, why);
@@ -570,6 +584,7 @@ static void close_all(struct work *w)
 {
     runner_free(w->runner);
     statsd_receiver_free(w->statsd);
+    collectd_receiver_free(w->collectd);
     graphite_free(w->graphite);
     pool_free(w->pool);
     rules_free(w->rules);
@@ -632,7 +647,10 @@ static int open_doors(struct work *w, const char *kinds, struct why *why)
     if (err == 0)
         err = lanes_start(w->lanes, fds, n, why);
     n = sockets_of(kinds, DOOR_statsd, fds);
-    return err != 0 ? err : statsd_receiver_start(w->statsd, fds, n, why);
+    if (err == 0)
+        err = statsd_receiver_start(w->statsd, fds, n, why);
+    n = sockets_of(kinds, DOOR_collectd, fds);
+    return err != 0 ? err : collectd_receiver_start(w->collectd, fds, n, why);
 }
 
 static int run(struct work *w, const char *kinds)

@@ -42,7 +42,8 @@ static const struct option ROWS[] = {
 };
 
 const struct option_table collectd_options = {
-    "collectd", "collectd's binary network protocol.", false, sizeof(struct collectd_settings),
+    "collectd", "collectd's binary network protocol.",
+    false,      sizeof(struct collectd_settings),
     ROWS,       COUNTOF(ROWS),
 };
 
@@ -193,13 +194,14 @@ static void take_parts(struct collectd_receiver *r, struct str packet, enum secu
             stat_add(&notifications, 1);
         } else if (what == COLLECTD_SIGNED && collectd_users_check(&r->users, &item)) {
             has = MAX(has, SECURITY_SIGN);
+            reader.now = (struct collectd_identity){0}; /* what stood before is not signed */
         } else if (what == COLLECTD_ENCRYPTED && has != SECURITY_ENCRYPT &&
                    collectd_users_open(&r->users, &item, &r->opened)) {
             take_parts(r, buf_str(&r->opened), SECURITY_ENCRYPT);
         } else {
-            stat_add(what == COLLECTD_BAD                                 ? &malformed
+            stat_add(what == COLLECTD_BAD                                    ? &malformed
                      : what == COLLECTD_SIGNED || what == COLLECTD_ENCRYPTED ? &untrusted
-                                                                          : &unprotected,
+                                                                             : &unprotected,
                      1);
             return;
         }
@@ -242,6 +244,9 @@ int collectd_settings_check(const struct collectd_settings *s, struct why *why)
                        "collectd.security is \"%s\", for which collectd.auth_file must name a file "
                        "of users",
                        s->security);
+    if (s->types_db.n > COLLECTD_TYPES_FILES_MAX)
+        return why_set(why, ERR_LIMIT, "collectd.types_db has %zu files, at most %d", s->types_db.n,
+                       COLLECTD_TYPES_FILES_MAX);
     return 0;
 }
 
@@ -265,9 +270,8 @@ static int read_files(struct collectd_receiver *r, struct why *why)
 
 static void register_stats(void)
 {
-    struct stat *const all[] = {&samples,       &refused,   &lost,
-                                &notifications, &malformed, &untrusted,
-                                &unprotected};
+    struct stat *const all[] = {&samples,   &refused,   &lost,       &notifications,
+                                &malformed, &untrusted, &unprotected};
     for (size_t i = 0; i < COUNTOF(all); i++)
         stat_register(all[i]);
 }
@@ -277,8 +281,7 @@ int collectd_receiver_new(const struct collectd_plan *plan, struct collectd_rece
 {
     const char *security = plan->settings->security;
     struct tenant *tenant;
-    int err =
-        plan->sink->ops->tenant(plan->sink, str_c(plan->settings->tenant), &tenant, why);
+    int err = plan->sink->ops->tenant(plan->sink, str_c(plan->settings->tenant), &tenant, why);
     if (err != 0)
         return err;
     register_stats();

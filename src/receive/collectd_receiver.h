@@ -19,6 +19,8 @@
 #include "base/str.h"
 #include "model/sink.h"
 
+enum { COLLECTD_TYPES_FILES_MAX = 64 };
+
 struct collectd_settings {
     struct option_list listen, types_db;
     const char *tenant, *auth_file, *security;

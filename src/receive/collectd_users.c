@@ -8,7 +8,7 @@ void collectd_users_init(struct collectd_users *u)
 {
     map_init(&u->passwords, 0);
     buf_init(&u->text, COLLECTD_USERS_FILE_MAX);
-    u->v = mem_array(COLLECTD_USERS_MAX, sizeof *u->v);
+    u->v = NULL;
 }
 
 void collectd_users_done(struct collectd_users *u)
@@ -23,6 +23,7 @@ int collectd_users_read(struct collectd_users *u, const char *path, struct why *
     int err = file_read(path, &u->text, why);
     if (err != 0)
         return err;
+    u->v = mem_array(COLLECTD_USERS_MAX, sizeof *u->v);
     struct str rest = buf_str(&u->text), line;
     size_t n = 0;
     for (size_t number = 1; str_split(&rest, '\n', &line); number++) {

@@ -25,7 +25,7 @@ struct collectd_users {
 void collectd_users_init(struct collectd_users *u);
 void collectd_users_done(struct collectd_users *u);
 
-/* Adds the users of a file. -ERR_FORMAT with the line. */
+/* Reads the users of a file; once. -ERR_FORMAT with the line. */
 MUST_USE int collectd_users_read(struct collectd_users *u, const char *path, struct why *why);
 
 /* Is the rest of the packet what the user has signed? */
