@@ -31,6 +31,7 @@
 #include "receive/collectd_receiver.h"
 #include "receive/statsd_receiver.h"
 #include "rules/rules.h"
+#include "scrape/scrape.h"
 #include "serve/serve.h"
 #include "supervise/message.h"
 #include "supervise/worker.h"
@@ -54,6 +55,8 @@ enum own_lane {
     LANE_GRAPHITE,
     LANE_COLLECTD,
     LANE_AGGREGATE,
+    LANE_SCRAPE, /* the first of several */
+    LANE_SCRAPE_LAST = LANE_SCRAPE + SCRAPE_THREADS_MAX - 1,
     OWN_LANES_N /* the last */
 };
 
@@ -87,6 +90,7 @@ struct work {
     char instance[256], host[160]; /* borrowed by serve */
     struct runner *runner;
     struct rules *rules;
+    struct scrape *scrape;
     struct health *health;
     struct checks checks;
     struct facts facts;
@@ -238,6 +242,18 @@ static int open_rules(struct work *w, struct why *why)
     return rules_new(&config, &w->rules, why);
 }
 
+static int open_scrape(struct work *w, struct why *why)
+{
+    const struct scrape_settings *settings = conf_get(conf_of(w), &scrape_options);
+    struct scrape_config config = {.settings = settings,
+                                   .file = config_of(w)->promfile,
+                                   .sink = ingest_sink(w->ingest),
+                                   .lane = lane(w, LANE_SCRAPE),
+                                   .threads = scrape_threads(settings),
+                                   .clock = &clock_real};
+    return scrape_new(&config, &w->scrape, why);
+}
+
 struct row_relay {
     void (*f)(void *context, const struct serve_row *row);
     void *context;
@@ -362,6 +378,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
+                                  .scrape = w->scrape,
                                   .rules = {w->rules, rules_view, rules->tenant},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
                                   .assets = ui_assets,
@@ -490,6 +507,9 @@ static int open_all(struct work *w, struct why *why)
     err = open_rules(w, why);
     if (err != 0)
         return err;
+    err = open_scrape(w, why);
+    if (err != 0)
+        return err;
     w->health = health_new(&clock_real);
     w->checks = (struct checks){w->store, w->runner, w->disk, &w->parent, w->rules};
     err = checks_add(&w->checks, w->health);
@@ -527,7 +547,9 @@ static int take_over(struct work *w, struct why *why)
     serve_reload(w->serve, &query);
     facts_draw(&w->facts, config_of(w), w->file, clock_wall_ms(&clock_real));
     tell_ignored(w);
-    err = rules_reload_with(w->rules, &config_of(w)->rules, why);
+    err = scrape_reload(w->scrape, config_of(w)->promfile, why);
+    if (err == 0)
+        err = rules_reload_with(w->rules, &config_of(w)->rules, why);
     /* Whoever works with the Prometheus file has taken over the new one. */
     for (size_t i = 0; i + 1 < w->configs.n; i++)
         config_forget(w->configs.v[i]);
@@ -591,6 +613,7 @@ static void close_all(struct work *w)
     lanes_free(w->lanes);
     receivers_close(w->receivers);
     serve_free(w->serve);
+    scrape_free(w->scrape);
     health_free(w->health);
     ingest_free(w->ingest);
     aggregate_free(w->aggregate);
@@ -670,6 +693,7 @@ static int run(struct work *w, const char *kinds)
     if (w->runner != NULL)
         runner_start(w->runner);
     rules_start(w->rules);
+    scrape_start(w->scrape);
     aggregate_start(w->aggregate);
     serve_until_stopped(w);
     log_info(MODULE, "stopping");

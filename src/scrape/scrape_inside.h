@@ -26,7 +26,6 @@
 #include "scrape/writing.h"
 
 enum {
-    SCRAPE_THREADS_MAX = 4,
     SCRAPE_ACCEPT_MAX = 1024, /* bytes of the header */
     SCRAPE_REPORTS_MAX = 8,   /* series that the scraper itself adds */
     SCRAPE_ERROR_MAX = WHY_MAX,

@@ -13,6 +13,7 @@
 #include "receive/collectd_receiver.h"
 #include "receive/statsd_aggregator.h"
 #include "rules/rules.h"
+#include "scrape/scrape.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
 
@@ -82,6 +83,7 @@ static const struct option_table *const TABLES[] = {
     &graphite_options,
     &collectd_options,
     &promfile_options,
+    &scrape_options,
 };
 /* clang-format on */
 
