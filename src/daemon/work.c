@@ -54,6 +54,7 @@ enum own_lane {
     LANE_STATSD,
     LANE_GRAPHITE,
     LANE_COLLECTD,
+    LANE_PUSHGATEWAY,
     LANE_AGGREGATE,
     LANE_SCRAPE, /* the first of several */
     LANE_SCRAPE_LAST = LANE_SCRAPE + SCRAPE_THREADS_MAX - 1,
@@ -439,7 +440,9 @@ static int open_routes(struct work *w, size_t *ret_n, struct why *why)
                                        .clock = &clock_real,
                                        .settings = settings_of,
                                        .context = w,
-                                       .data = options_server(conf_of(w))->data};
+                                       .data = options_server(conf_of(w))->data,
+                                       .disk = w->disk,
+                                       .writer_lane = lane(w, LANE_PUSHGATEWAY)};
     int err = receivers_open(&host, &w->receivers, why);
     if (err != 0)
         return err;

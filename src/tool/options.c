@@ -11,6 +11,7 @@
 #include "receive/graphite.h"
 #include "receive/influx.h"
 #include "receive/collectd_receiver.h"
+#include "receive/pushgateway.h"
 #include "receive/statsd_aggregator.h"
 #include "rules/rules.h"
 #include "scrape/scrape.h"
@@ -80,8 +81,7 @@ static const struct option_table *const TABLES[] = {
     &store_tenant_options,   &settings_options,       &settings_intervals_options,
     &settings_group_options, &query_settings_options, &rules_options,
     &influx_options,         &statsd_options,         &otlp_settings_options,
-    &graphite_options,
-    &collectd_options,
+    &graphite_options,       &collectd_options,       &pushgateway_options,
     &promfile_options,
     &scrape_options,
 };
