@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "discover/groups.h"
@@ -27,7 +28,10 @@ struct options {
     const char *token_header; /* NULL: none */
 };
 
-#define TEXT(name) {#name, YAML_STRUCT_TEXT, offsetof(struct options, name)}
+#define TEXT(name)                                                                                 \
+    {                                                                                              \
+#name, YAML_STRUCT_TEXT, offsetof(struct options, name)                                    \
+    }
 
 static const struct yaml_struct_field FIELDS[] = {
     TEXT(server),
@@ -68,7 +72,7 @@ struct discovery {
     const struct options *options;
     struct fetch_client *client;
     struct query catalog;
-    struct map services; /* name -> struct query * */
+    struct map services;   /* name -> struct query * */
     struct str datacenter; /* owned; "": not known yet */
     struct groups_told told;
     uint64_t round;
@@ -257,8 +261,7 @@ static bool wanted(const struct options *o, const struct json_tree *service)
         return false;
     for (size_t i = 0; i < o->tags.n; i++) {
         size_t j = 0;
-        while (j < service->n &&
-               !str_eq(json_tree_text(&service->children[j], ""), o->tags.v[i]))
+        while (j < service->n && !str_eq(json_tree_text(&service->children[j], ""), o->tags.v[i]))
             j++;
         if (j == service->n)
             return false;
@@ -384,7 +387,7 @@ static bool take_index(struct query *q, const struct fetch_answer *a)
 static int judge(const struct query *q, const struct fetch_answer *a, struct why *why)
 {
     if (a->err)
-        why_set(why, (enum err)-a->err, "%s", a->why);
+        why_set(why, (enum err) - a->err, "%s", a->why);
     else if (a->status != 200)
         why_set(why, ERR_CLOSED, "Consul answers %d: " STR_FMT, a->status,
                 STR_ARG(str_trim(str_sub(a->body, 0, 200))));

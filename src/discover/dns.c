@@ -57,8 +57,7 @@ static int read_dns(const struct yaml_node *entry, struct discovery_read *r,
     if (err)
         return err;
     if (o->names.n == 0)
-        return why_set(why, ERR_FORMAT,
-                       "DNS-SD config must contain at least one SRV record name");
+        return why_set(why, ERR_FORMAT, "DNS-SD config must contain at least one SRV record name");
     if (o->names.n > NAMES_MAX)
         return why_set(why, ERR_LIMIT, "more than %d names", NAMES_MAX);
     if (o->refresh_ms <= 0)
@@ -183,8 +182,5 @@ static void stop_dns(struct discovery *d)
     mem_free(d);
 }
 
-const struct discovery_ops dns_discovery = {.key = "dns_sd_configs",
-                                            .name = "dns",
-                                            .read = read_dns,
-                                            .start = start_dns,
-                                            .stop = stop_dns};
+const struct discovery_ops dns_discovery = {
+    .key = "dns_sd_configs", .name = "dns", .read = read_dns, .start = start_dns, .stop = stop_dns};

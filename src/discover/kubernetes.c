@@ -1,5 +1,7 @@
 #include "discover/kubernetes.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "base/vec.h"
 #include "net/url.h"
@@ -12,9 +14,9 @@ enum {
 };
 
 static const char *const ROLES[] = {
-    [KUBERNETES_NODE] = "node",           [KUBERNETES_POD] = "pod",
-    [KUBERNETES_SERVICE] = "service",     [KUBERNETES_ENDPOINTS] = "endpoints",
-    [KUBERNETES_INGRESS] = "ingress",     [KUBERNETES_ENDPOINTSLICE] = "endpointslice",
+    [KUBERNETES_NODE] = "node",       [KUBERNETES_POD] = "pod",
+    [KUBERNETES_SERVICE] = "service", [KUBERNETES_ENDPOINTS] = "endpoints",
+    [KUBERNETES_INGRESS] = "ingress", [KUBERNETES_ENDPOINTSLICE] = "endpointslice",
 };
 
 #define BIT(kind) (1u << KUBERNETES_##kind)
@@ -157,8 +159,8 @@ static int read_parts(const struct yaml_node *entry, struct discovery_read *r,
 {
     const struct yaml_node *selectors = yaml_get(entry, "selectors");
     unsigned found = 0;
-    int err = yaml_struct_read(yaml_get(entry, "namespaces"), &NAMESPACES_SHAPE, r->a, o, &r->place,
-                               why);
+    int err =
+        yaml_struct_read(yaml_get(entry, "namespaces"), &NAMESPACES_SHAPE, r->a, o, &r->place, why);
     if (!err)
         err = yaml_struct_read(yaml_get(entry, "attach_metadata"), &ATTACH_SHAPE, r->a, o,
                                &r->place, why);
@@ -184,8 +186,9 @@ static int read_kubernetes(const struct yaml_node *entry, struct discovery_read 
         err = read_role(o->role_text, &o->role, why);
     }
     if (!err && o->role_text.n == 0)
-        err = why_set(why, ERR_FORMAT,
-                      "role missing (one of: pod, service, endpoints, endpointslice, node, ingress)");
+        err =
+            why_set(why, ERR_FORMAT,
+                    "role missing (one of: pod, service, endpoints, endpointslice, node, ingress)");
     if (!err && o->api_server.n)
         err = url_split(o->api_server, &url, why);
     if (!err)
@@ -302,9 +305,9 @@ static bool touched(const struct discovery *d, const struct json_tree *object)
         }
         return false;
     case KUBERNETES_ENDPOINTSLICE:
-        name = json_tree_text(json_tree_get(json_tree_path(object, "metadata.labels"),
-                                            "kubernetes.io/service-name"),
-                              "");
+        name = json_tree_text(
+            json_tree_get(json_tree_path(object, "metadata.labels"), "kubernetes.io/service-name"),
+            "");
         return has_changed(d, KUBERNETES_SERVICE, namespace, name) ||
                list_changed(d, namespace, json_tree_get(object, "endpoints"));
     default:

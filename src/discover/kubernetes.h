@@ -44,8 +44,9 @@ struct kubernetes_access {
 
 /* Where the configuration says nothing of a server, by the kubeconfig or the service account of the
  * pod that we run in. Memory from a. */
-MUST_USE int kubernetes_access(const struct kubernetes_options *o, const struct fetch_settings *http,
-                               struct arena *a, struct kubernetes_access *ret, struct why *why);
+MUST_USE int kubernetes_access(const struct kubernetes_options *o,
+                               const struct fetch_settings *http, struct arena *a,
+                               struct kubernetes_access *ret, struct why *why);
 
 /* Calls f for each file that kubernetes_access() reads or names. */
 void kubernetes_access_files(const struct kubernetes_options *o,

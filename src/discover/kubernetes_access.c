@@ -102,8 +102,8 @@ static int read_cluster(const struct yaml_node *cluster, struct str file, struct
     tls->ca_file = path_of(cluster, "certificate-authority", file, a);
     tls->server_name = text_of(cluster, "tls-server-name");
     ret->http.proxy.url = text_of(cluster, "proxy-url");
-    int err = yaml_bool(yaml_get(cluster, "insecure-skip-tls-verify"), &tls->insecure_skip_verify,
-                        why);
+    int err =
+        yaml_bool(yaml_get(cluster, "insecure-skip-tls-verify"), &tls->insecure_skip_verify, why);
     if (!err)
         err = data_of(cluster, "certificate-authority-data", a, &tls->ca, why);
     if (tls->ca.n)

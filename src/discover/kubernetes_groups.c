@@ -25,8 +25,7 @@ static const struct json_tree *find_in(const struct kubernetes_view *v, enum kub
     if (name.n == 0)
         return NULL;
     return kubernetes_groups_find(
-        v, kind,
-        arena_printf(&g->arena, STR_FMT "/" STR_FMT, STR_ARG(namespace), STR_ARG(name)));
+        v, kind, arena_printf(&g->arena, STR_FMT "/" STR_FMT, STR_ARG(namespace), STR_ARG(name)));
 }
 
 struct str kubernetes_groups_source(enum kubernetes_kind role, struct str key, struct arena *a)
@@ -118,7 +117,7 @@ static void put_if(struct groups *g, const char *name, const struct json_tree *n
         return;
     bool flag = node->type == JSON_TRUE || node->type == JSON_FALSE;
     groups_target_label(g, str_c(name),
-                        !flag                    ? node->text
+                        !flag                     ? node->text
                         : node->type == JSON_TRUE ? STR("true")
                                                   : STR("false"));
 }
@@ -260,8 +259,8 @@ static void put_pod(const struct kubernetes_view *v, const struct json_tree *pod
         struct str id = container_id(pod, json_tree_text(c.node, "name"), c.init);
         for (size_t i = 0; i == 0 || i < json_tree_n(ports); i++) {
             const struct json_tree *port = json_tree_n(ports) ? &ports->children[i] : NULL;
-            groups_target(
-                g, port ? groups_address(g, ip, json_tree_whole(port, "containerPort")) : ip);
+            groups_target(g, port ? groups_address(g, ip, json_tree_whole(port, "containerPort"))
+                                  : ip);
             put_container(g, &c);
             groups_target_label(g, STR(META "pod_container_id"), id);
             if (port)
@@ -282,10 +281,9 @@ static void put_service(const struct kubernetes_view *v, const struct json_tree 
 {
     const struct json_tree *ports = json_tree_path(service, "spec.ports");
     struct str type = json_tree_text(service, "spec.type");
-    struct str host =
-        arena_printf(&g->arena, STR_FMT "." STR_FMT ".svc",
-                     STR_ARG(json_tree_text(service, "metadata.name")),
-                     STR_ARG(namespace_of(service)));
+    struct str host = arena_printf(&g->arena, STR_FMT "." STR_FMT ".svc",
+                                   STR_ARG(json_tree_text(service, "metadata.name")),
+                                   STR_ARG(namespace_of(service)));
     put_namespace(v, g, service);
     put_service_labels(g, service);
     for (size_t i = 0; i < json_tree_n(ports); i++) {
@@ -395,8 +393,7 @@ static void put_other_ports(struct endpoints *e)
 
 static void put_service_of(struct endpoints *e, struct str name)
 {
-    const struct json_tree *service =
-        find_in(e->v, KUBERNETES_SERVICE, e->g, e->namespace, name);
+    const struct json_tree *service = find_in(e->v, KUBERNETES_SERVICE, e->g, e->namespace, name);
     if (service)
         put_service_labels(e->g, service);
 }
@@ -554,9 +551,8 @@ static void put_ingress(const struct kubernetes_view *v, const struct json_tree 
 void kubernetes_groups_put(const struct kubernetes_view *v, const struct json_tree *object,
                            struct groups *g)
 {
-    static void (*const puts[KUBERNETES_ROLES])(const struct kubernetes_view *v,
-                                                const struct json_tree *object,
-                                                struct groups *g) = {
+    static void (*const puts[KUBERNETES_ROLES])(
+        const struct kubernetes_view *v, const struct json_tree *object, struct groups *g) = {
         [KUBERNETES_NODE] = put_node,       [KUBERNETES_POD] = put_pod,
         [KUBERNETES_SERVICE] = put_service, [KUBERNETES_ENDPOINTS] = put_endpoints,
         [KUBERNETES_INGRESS] = put_ingress, [KUBERNETES_ENDPOINTSLICE] = put_slice,

@@ -27,12 +27,12 @@ struct kubernetes_store {
     struct kubernetes_store_plan plan;
     struct fetch *fetch;
     struct timer *timer;
-    struct map objects; /* key -> struct object * */
-    uint64_t round;     /* of lists */
+    struct map objects;       /* key -> struct object * */
+    uint64_t round;           /* of lists */
     struct buf version, next; /* resourceVersion; the list's next page, "" where there is none */
-    struct buf line;    /* what has come of an event */
+    struct buf line;          /* what has come of an event */
     int64_t pause_ms, begun_ms;
-    bool listed;    /* the watch may go on from version */
+    bool listed; /* the watch may go on from version */
     bool synced, failed;
     bool relist;    /* the watch says that it is of no use */
     struct why why; /* of that */
@@ -41,11 +41,13 @@ struct kubernetes_store {
 /* Parts of objects that say nothing to a discovery and are large. */
 static bool keep(struct str key)
 {
-    static const char *const LARGE[] = {
-        "managedFields", "volumes",         "volumeMounts",   "env",           "envFrom",
-        "resources",     "livenessProbe",   "readinessProbe", "startupProbe",  "args",
-        "command",       "tolerations",     "affinity",       "securityContext", "lifecycle",
-        "images",        "volumesAttached", "volumesInUse",   "capacity",      "allocatable"};
+    static const char *const LARGE[] = {"managedFields", "volumes",         "volumeMounts",
+                                        "env",           "envFrom",         "resources",
+                                        "livenessProbe", "readinessProbe",  "startupProbe",
+                                        "args",          "command",         "tolerations",
+                                        "affinity",      "securityContext", "lifecycle",
+                                        "images",        "volumesAttached", "volumesInUse",
+                                        "capacity",      "allocatable"};
     for (size_t i = 0; i < COUNTOF(LARGE); i++) {
         if (str_eq(key, str_c(LARGE[i])))
             return false;
@@ -227,7 +229,7 @@ static void succeed(struct kubernetes_store *s)
 static int judge(const struct kubernetes_store *s, const struct fetch_answer *a, struct why *why)
 {
     if (a->err)
-        why_set(why, (enum err)-a->err, "%s", a->why);
+        why_set(why, (enum err) - a->err, "%s", a->why);
     else if (a->status != 200)
         why_set(why, ERR_CLOSED, "the API server answers %d %s", a->status, http_reason(a->status));
     else
@@ -279,8 +281,9 @@ static void listed(void *context, const struct fetch_answer *a)
 static void give_up(struct kubernetes_store *s, const struct json_tree *status)
 {
     struct str message = json_tree_text(status, "message");
-    why_set(&s->why, json_tree_whole(status, "code") == 410 ? ERR_OLD : ERR_CLOSED, STR_FMT ": the watch ended with %" PRId64 " " STR_FMT,
-            STR_ARG(s->plan.url), json_tree_whole(status, "code"), STR_ARG(message));
+    why_set(&s->why, json_tree_whole(status, "code") == 410 ? ERR_OLD : ERR_CLOSED,
+            STR_FMT ": the watch ended with %" PRId64 " " STR_FMT, STR_ARG(s->plan.url),
+            json_tree_whole(status, "code"), STR_ARG(message));
     s->relist = true;
 }
 

@@ -1,5 +1,5 @@
-/* discover/kubernetes_store.h - the objects of one kind in one namespace (or all), as the API server
- * has them: listed once, then kept up to date by a watch.
+/* discover/kubernetes_store.h - the objects of one kind in one namespace (or all), as the API
+ * server has them: listed once, then kept up to date by a watch.
  *
  * A list is read in pages; the watch that follows tells of each change from the list's version on.
  * A watch that ends is begun again where it ended; where the server has forgotten that version
@@ -25,8 +25,8 @@ struct kubernetes_store;
 struct kubernetes_store_plan {
     struct loop *loop;
     struct fetch_client *client;
-    struct str url;                  /* of the list, without a query */
-    struct str label, field;         /* selectors; "": all */
+    struct str url;          /* of the list, without a query */
+    struct str label, field; /* selectors; "": all */
     /* The object of that key ("NAMESPACE/NAME", or "NAME") is new, other or gone. */
     void (*changed)(void *context, struct kubernetes_store *s, struct str key);
     /* How it goes: synced, or why it fails ("" where all is well). */

@@ -27,9 +27,8 @@ static void use_test_server(res_state state)
     if (port == 0)
         return;
     state->nscount = 1;
-    state->nsaddr_list[0] = (struct sockaddr_in){.sin_family = AF_INET,
-                                                 .sin_port = htons(port),
-                                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    state->nsaddr_list[0] = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     state->retrans = 1;
 }
 
@@ -59,8 +58,8 @@ static bool take(const ns_msg *m, const ns_rr *rr, enum dns_type type, struct ar
     if (type == DNS_AAAA)
         return take_address(rr, AF_INET6, 16, a, ret);
     int offset = name_offset(type, rr);
-    if (offset < 0 || ns_name_uncompress(ns_msg_base(*m), ns_msg_end(*m),
-                                         ns_rr_rdata(*rr) + offset, name, sizeof name) < 0)
+    if (offset < 0 || ns_name_uncompress(ns_msg_base(*m), ns_msg_end(*m), ns_rr_rdata(*rr) + offset,
+                                         name, sizeof name) < 0)
         return false;
     if (type == DNS_SRV)
         ret->port = (uint16_t)ns_get16(ns_rr_rdata(*rr) + 4);

@@ -36,8 +36,8 @@ MUST_USE int json_tree_parse(struct str text, struct arena *a, const struct json
 
 /* A copy of node and of what is below it, but for members that keep() refuses (NULL: none), in one
  * block that mem_free() frees; *ret_bytes (may be NULL) is its size. */
-MUST_USE struct json_tree *json_tree_copy(const struct json_tree *node, bool (*keep)(struct str key),
-                                          size_t *ret_bytes);
+MUST_USE struct json_tree *json_tree_copy(const struct json_tree *node,
+                                          bool (*keep)(struct str key), size_t *ret_bytes);
 
 /* ---- all of them take NULL for a node that is not there */
 
