@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "collect/emit.h"
 #include "collect/settings.h"
+#include "launch/launch.h"
 
 struct process_table;
 
@@ -29,6 +30,7 @@ struct collector_host {
     const struct clock *clock;
     const struct settings *settings;
     struct process_table *processes; /* shared by the collectors of processes */
+    struct launcher *launcher;       /* for helper programs; NULL: none are started */
 };
 
 struct collector_ops {

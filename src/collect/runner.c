@@ -456,7 +456,8 @@ int runner_new(const struct runner_plan *plan, struct runner **ret, struct why *
                                       .cgroup = plan->cgroup ? plan->cgroup : "/sys/fs/cgroup",
                                       .root = plan->root ? plan->root : "",
                                       .clock = plan->clock,
-                                      .settings = plan->settings};
+                                      .settings = plan->settings,
+                                      .launcher = plan->launcher};
     r->host.processes = process_table_new(&r->host);
     const struct collector *all = plan->collectors ? plan->collectors : collector_all;
     size_t n = plan->collectors ? plan->collectors_n : COLLECTORS_N;

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "collect/settings.h"
+#include "launch/launch.h"
 #include "model/batch.h"
 #include "model/sink.h"
 
@@ -31,6 +32,7 @@ struct runner_plan {
     const struct settings *settings;
     const struct clock *clock;
     const char *proc, *sys, *cgroup, *root; /* NULL: those of this host */
+    struct launcher *launcher;              /* NULL: no helper programs */
     struct sink *sink;                      /* NULL: nothing is written */
     size_t lane;
     struct str tenant;

@@ -74,6 +74,9 @@ static const struct option ROWS[] = {
     {"process_top_n", OPTION_INT, AT(process_top_n), "10", 0, SETTINGS_TOP_MAX, NULL, 0,
      "How many processes are shown by CPU and how many by memory. One that was shown stays until "
      "it is no longer among twice as many, so at most twice as many are shown."},
+    {"gpu_nvml_library", OPTION_TEXT, AT(gpu_nvml_library), "libnvidia-ml.so.1", 0, 4000, NULL, 0,
+     "NVIDIA's management library, a name or a path, which a helper program loads where there are "
+     "NVIDIA cards or where another than the default is named; empty: none."},
     {"cgroup_max", OPTION_INT, AT(cgroup_max), "500", 1, 100000, NULL, 0,
      "Control groups that are watched at most, those nearest to the root first."},
 };

@@ -59,6 +59,7 @@ struct settings {
     const char *ntp_server; /* "HOST" or "HOST:PORT", an address; "" for none */
     int64_t process_top_n;
     int64_t cgroup_max; /* cgroups that are watched at most */
+    const char *gpu_nvml_library;
     struct settings_intervals intervals;
     struct option_rows groups; /* of struct settings_group */
 };

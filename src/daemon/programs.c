@@ -4,8 +4,12 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "collect/gpu_helper.h"
+#include "tool/options.h"
 
 enum { PATH_BYTES = 4096 };
+
+static const char NVML[] = "libnvidia-ml.so.1"; /* the default of collect.gpu_nvml_library */
 
 /* Where `ninja install` puts what people do not start themselves. */
 static const char LIBEXEC[] = "/usr/libexec/sonde";
@@ -28,11 +32,40 @@ const char *programs_helper(struct programs *p, const char *name)
     return arena_printf(&p->arena, "%s/sonde-helper-%s", LIBEXEC, name).p;
 }
 
+static bool any_is_there(const char *const *paths)
+{
+    for (; *paths != NULL; paths++)
+        if (access(*paths, F_OK) == 0)
+            return true;
+    return false;
+}
+
+/* sonde-helper-gpu, where it may find something. */
+static void add_gpu(struct programs *p, const struct conf *c)
+{
+    static const char *const SIGNS[] = {"/dev/nvidiactl", "/dev/dxg", "/sys/module/nvidia",
+                                        "/sys/bus/event_source/devices/i915", NULL};
+    struct settings collect;
+    options_collect(c, &collect);
+    const char *library = collect.gpu_nvml_library;
+    int64_t interval_ms = collect.intervals.ms[COLLECTOR_INDEX_gpu];
+    bool named = strcmp(library, NVML) != 0;
+    if (!collect.enabled || interval_ms == 0 || library[0] == '\0' ||
+        (!named && !any_is_there(SIGNS)))
+        return;
+    const char **argv = arena_array(&p->arena, 4, sizeof *argv);
+    argv[0] = programs_helper(p, "gpu");
+    argv[1] = arena_printf(&p->arena, "%lld", (long long)interval_ms).p;
+    argv[2] = arena_str(&p->arena, str_c(library)).p;
+    argv[3] = NULL;
+    programs_add(p, (struct launch_program){.name = GPU_HELPER_PROGRAM, .argv = argv});
+}
+
 void programs_draw(struct programs *p, const struct conf *c)
 {
-    (void)c;
     *p = (struct programs){0};
     arena_init(&p->arena);
+    add_gpu(p, c);
 }
 
 void programs_done(struct programs *p)

@@ -3,5 +3,4 @@
 RECEIVER(influx)
 RECEIVER(metrics_push)
 RECEIVER(otlp)
-RECEIVER(pushgateway)
 RECEIVER(remote_write)
