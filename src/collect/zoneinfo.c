@@ -19,7 +19,7 @@
         }                                                                                          \
     }
 
-/* Rows of /proc/zoneinfo that are given; nr_free_pages is the row "pages free". */
+/* Rows of /proc/zoneinfo that are given. */
 static const struct {
     struct str key;
     struct family family;
@@ -86,10 +86,6 @@ static void give_row(struct emit *e, struct str line, struct str node, struct st
         give_protection(e, line, node, zone);
         return;
     }
-    if (str_eq(key, STR("nr_free_pages")))
-        return; /* said by "pages free" */
-    if (str_eq(key, STR("pages")) && str_word(&line, &key) && str_eq(key, STR("free")))
-        key = STR("nr_free_pages");
     for (size_t i = 0; i < COUNTOF(ROWS); i++)
         if (str_eq(key, ROWS[i].key) && pseudo_u64(&line, &v))
             emit(e, &ROWS[i].family, (double)v, node, zone);
