@@ -78,7 +78,8 @@ static int address_of(const char *text, struct sockaddr_storage *ret, socklen_t 
         rest = str_sub(s, colon, s.n);
         s = str_sub(s, 0, colon);
     }
-    bool good = s.n < sizeof host &&
+    bool open = text[0] == '[' && !strchr(text, ']');
+    bool good = !open && s.n < sizeof host &&
                 (rest.n == 0 || (rest.p[0] == ':' && str_u64(str_sub(rest, 1, rest.n), &port) &&
                                  port <= UINT16_MAX));
     snprintf(host, sizeof host, STR_FMT, STR_ARG(s));
