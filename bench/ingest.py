@@ -207,3 +207,31 @@ def million(b):
           ready <= 1, ready <= 0.3, sonde=ours, peers=found[1:])
     b.add("the first count of all series after that", f"{ours['counted_s'][1]:.2f} s",
           f"VictoriaMetrics {theirs['counted_s'][1]:.2f} s" if theirs else "")
+
+
+def otlp(b):
+    """The same samples through both ways in, in batches of 10,000: numbers, then histograms."""
+    def row(what, made, gate=None, aim=None):
+        found = []
+        for load in (made, b.load.as_otlp(made, 10000)):
+            server = b.sonde("--set", "otlp.listen=")
+            server.start()
+            found.append(fill(b, server, load))
+            count = server.value(f'count({{job="{made["job"]}",__name__!="target_info"}})',
+                                 made["end_s"] - 1)
+            if count != made["series"]:
+                raise RuntimeError(f"{count} of {made['series']} series are there")
+            server.remove()
+            b.load.drop(load)
+        remote, ours = found
+        ratio = per_cpu(ours) / per_cpu(remote)
+        b.add(what, millions(per_cpu(ours)), f"our remote write {millions(per_cpu(remote))}",
+              f"{ratio:.2f} x", f"{gate} x" if gate else "", f"{aim} x" if aim else "",
+              ratio >= gate if gate else None, ratio >= aim if aim else None, sonde=ours,
+              peers=[remote])
+
+    numbers = b.load.make("otlp", b.size(200, 50), b.size(240, 120), batch=10000)
+    row("OTLP metrics (protobuf), samples per CPU-second", {**numbers, "job": "node_exporter"}, 0.5,
+        0.8)
+    buckets = b.load.make("otlp-histograms", b.size(40, 10), b.size(120, 60), batch=10000, routes=100)
+    row("the same, histograms of classic buckets", {**buckets, "job": "api"})

@@ -22,6 +22,7 @@ class Load:
         self.trace = cases("bench", "trace.txt.gz")
         self.compile("generate", ["generate.c", "node.c"], ["-lsnappy", "-lz", "-lm"])
         self.compile("send", ["send.c"], ["-lpthread"])
+        self.compile("otlp", ["otlp.c"], ["-lsnappy"])
 
     def compile(self, name, sources, libraries):
         subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", os.path.join(self.folder, name),
@@ -47,9 +48,19 @@ class Load:
                     end_s=(start_ms + steps * interval_ms) / 1000, batch=batch)
         return made
 
+    def as_otlp(self, made, batch):
+        """The same samples as OpenTelemetry's metrics in protobuf, not packed."""
+        files = []
+        for path in made["files"]:
+            subprocess.run([os.path.join(self.folder, "otlp"), "--batch", str(batch), path,
+                            path + ".otlp"], check=True, capture_output=True)
+            files.append(path + ".otlp")
+        return {**made, "files": files, "path": "/v1/metrics", "encoding": "identity"}
+
     def send(self, server, made, rate=0, seconds=0, files=None):
         done = subprocess.run([os.path.join(self.folder, "send"), "--rate", str(rate), "--seconds",
-                               str(seconds), "--path", server.write_path, str(server.port),
+                               str(seconds), "--path", made.get("path", server.write_path),
+                               "--encoding", made.get("encoding", "snappy"), str(server.port),
                                *(files or made["files"])], check=True, capture_output=True)
         sent = json.loads(done.stdout)
         if sent["refused"] or sent["unknown"]:

@@ -29,7 +29,7 @@ import statsd
 from bench import Bench
 
 # Row name, what makes it; the order in which they run.
-ROWS = {"remote-write": ingest.remote_write, "size-15s": ingest.size_15s, "query": query.queries,
+ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": ingest.size_15s, "query": query.queries,
         "mixed": mixed.mixed,
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,

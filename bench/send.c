@@ -1,6 +1,6 @@
 /* bench/send.c - posts what bench/generate.c wrote over keep-alive connections, one per file.
  *
- * usage: send [--rate SAMPLES_PER_S] [--seconds N] [--path P] PORT FILE..
+ * usage: send [--rate SAMPLES_PER_S] [--seconds N] [--path P] [--encoding E] PORT FILE..
  *
  * Flat out, or paced over all connections. A connection that breaks ends its file: how much of its
  * last request was taken is not known. Prints one line of JSON: samples accepted, refused and
@@ -28,9 +28,9 @@ enum { CONNECTIONS_MAX = 64, REPLY_MAX = 65536, HEAD_MAX = 512 };
 
 static struct {
     int port;
-    const char *path;
+    const char *path, *encoding;
     double rate, seconds, begin;
-} plan = {.path = "/api/v1/write"};
+} plan = {.path = "/api/v1/write", .encoding = "snappy"};
 
 struct connection {
     pthread_t thread;
@@ -125,9 +125,9 @@ static bool post(struct connection *c, const char *body, uint32_t n, uint32_t sa
     char head[HEAD_MAX];
     int head_n = snprintf(head, sizeof head,
                           "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                          "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
+                          "Content-Type: application/x-protobuf\r\nContent-Encoding: %s\r\n"
                           "X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %u\r\n\r\n",
-                          plan.path, plan.port, n);
+                          plan.path, plan.port, plan.encoding, n);
     double begin = now();
     int status = write_all(c->fd, head, (size_t)head_n, body, n) == 0 ? read_reply(c) : -1;
     note_latency(c, now() - begin);
@@ -216,6 +216,7 @@ int main(int argc, char **argv)
     static const struct option OPTIONS[] = {{"rate", required_argument, NULL, 'r'},
                                             {"seconds", required_argument, NULL, 's'},
                                             {"path", required_argument, NULL, 'p'},
+                                            {"encoding", required_argument, NULL, 'e'},
                                             {0}};
     static struct connection connections[CONNECTIONS_MAX];
     int c;
@@ -226,12 +227,16 @@ int main(int argc, char **argv)
             plan.seconds = strtod(optarg, NULL);
         else if (c == 'p')
             plan.path = optarg;
+        else if (c == 'e')
+            plan.encoding = optarg;
         else
             return 2;
     }
     int n = argc - optind - 1;
     if (n < 1 || n > CONNECTIONS_MAX) {
-        fputs("usage: send [--rate SAMPLES_PER_S] [--seconds N] [--path P] PORT FILE..\n", stderr);
+        fputs("usage: send [--rate SAMPLES_PER_S] [--seconds N] [--path P] [--encoding E] PORT "
+              "FILE..\n",
+              stderr);
         return 2;
     }
     plan.port = (int)strtol(argv[optind], NULL, 10);

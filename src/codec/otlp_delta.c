@@ -143,38 +143,38 @@ static void hold(char **to, size_t *to_n, struct str from)
 static void begin_histogram(struct sum *s, const struct otlp_point *p)
 {
     s->start_ns = p->start_ns;
-    s->count = p->count;
-    s->total = p->sum;
-    s->has_total = p->has_sum;
-    hold(&s->bounds, &s->bounds_n, p->bounds);
-    hold(&s->counts, &s->counts_n, p->bucket_counts);
+    s->count = p->d.count;
+    s->total = p->d.sum;
+    s->has_total = p->d.has_sum;
+    hold(&s->bounds, &s->bounds_n, p->d.bounds);
+    hold(&s->counts, &s->counts_n, p->d.bucket_counts);
 }
 
 static void add_totals(struct sum *s, const struct otlp_point *p)
 {
-    s->count += p->count;
-    s->has_total = s->has_total && p->has_sum;
-    s->total = s->has_total ? s->total + p->sum : 0;
+    s->count += p->d.count;
+    s->has_total = s->has_total && p->d.has_sum;
+    s->total = s->has_total ? s->total + p->d.sum : 0;
 }
 
 static void add_histogram(struct sum *s, const struct otlp_point *p, bool first)
 {
-    if (first || !str_eq(str_of(s->bounds, s->bounds_n), p->bounds) ||
-        s->counts_n != p->bucket_counts.n) {
+    if (first || !str_eq(str_of(s->bounds, s->bounds_n), p->d.bounds) ||
+        s->counts_n != p->d.bucket_counts.n) {
         begin_histogram(s, p);
         return;
     }
     add_totals(s, p);
     for (size_t i = 0; i + 8 <= s->counts_n; i += 8)
-        store64(s->counts + i, load64(s->counts + i) + load64(p->bucket_counts.p + i));
+        store64(s->counts + i, load64(s->counts + i) + load64(p->d.bucket_counts.p + i));
 }
 
 static void add_exponential(struct sum *s, const struct otlp_point *p, bool first)
 {
     if (first) {
         s->has_total = true;
-        s->exponential.scale = p->scale;
-        s->exponential.zero_threshold = p->zero_threshold;
+        s->exponential.scale = p->d.scale;
+        s->exponential.zero_threshold = p->d.zero_threshold;
     }
     add_totals(s, p);
     otlp_exponential_add(&s->exponential, p);
@@ -210,18 +210,18 @@ static void tell(const struct sum *s, enum otlp_kind kind, struct arena *a, stru
         p->value = s->value;
         return;
     }
-    p->count = s->count;
-    p->sum = s->total;
-    p->has_sum = s->has_total;
+    p->d.count = s->count;
+    p->d.sum = s->total;
+    p->d.has_sum = s->has_total;
     if (kind == OTLP_HISTOGRAM) {
-        p->bucket_counts = arena_str(a, str_of(s->counts, s->counts_n));
+        p->d.bucket_counts = arena_str(a, str_of(s->counts, s->counts_n));
         return;
     }
-    p->scale = s->exponential.scale;
-    p->zero_count = s->exponential.zero_count;
-    p->zero_threshold = s->exponential.zero_threshold;
-    p->positive = copy_side(&s->exponential, 0, a);
-    p->negative = copy_side(&s->exponential, 1, a);
+    p->d.scale = s->exponential.scale;
+    p->d.zero_count = s->exponential.zero_count;
+    p->d.zero_threshold = s->exponential.zero_threshold;
+    p->d.positive = copy_side(&s->exponential, 0, a);
+    p->d.negative = copy_side(&s->exponential, 1, a);
 }
 
 static int fits(const struct sum *s, const struct otlp_point *p, struct why *why)

@@ -124,11 +124,11 @@ static int histogram(struct fixture *f, uint64_t time, double bound, uint64_t lo
     uint64_t bits = double_bits(bound);
     *ret = (struct otlp_point){.start_ns = time - 10,
                                .time_ns = time,
-                               .count = low + high,
-                               .has_sum = true,
-                               .sum = 2,
-                               .bounds = words(f, &bits, 1),
-                               .bucket_counts = words(f, (uint64_t[]){low, high}, 2)};
+                               .d.count = low + high,
+                               .d.has_sum = true,
+                               .d.sum = 2,
+                               .d.bounds = words(f, &bits, 1),
+                               .d.bucket_counts = words(f, (uint64_t[]){low, high}, 2)};
     return otlp_delta_add(f->d, STR("h"), OTLP_HISTOGRAM, f->now_ms, &f->a, ret, &f->why);
 }
 
@@ -138,11 +138,11 @@ static void histograms_are_added_up_until_their_bounds_change(void **state)
     struct otlp_point p;
     assert_int_equal(histogram(f, 100, 1, 1, 2, &p), 0);
     assert_int_equal(histogram(f, 110, 1, 3, 4, &p), 0);
-    assert_true(p.count == 10 && p.sum == 4 && p.start_ns == 90);
-    assert_int_equal(load64(p.bucket_counts.p), 4);
-    assert_int_equal(load64(p.bucket_counts.p + 8), 6);
+    assert_true(p.d.count == 10 && p.d.sum == 4 && p.start_ns == 90);
+    assert_int_equal(load64(p.d.bucket_counts.p), 4);
+    assert_int_equal(load64(p.d.bucket_counts.p + 8), 6);
     assert_int_equal(histogram(f, 120, 2, 5, 5, &p), 0);
-    assert_true(p.count == 10 && p.sum == 2 && p.start_ns == 110);
+    assert_true(p.d.count == 10 && p.d.sum == 2 && p.start_ns == 110);
 }
 
 static uint64_t total(const struct otlp_buckets *b)
@@ -157,12 +157,12 @@ static int exponential(struct fixture *f, uint64_t time, int32_t scale, int32_t 
                        const uint64_t *counts, double zero_threshold, struct otlp_point *ret)
 {
     *ret = (struct otlp_point){.time_ns = time,
-                               .scale = scale,
-                               .has_sum = true,
-                               .zero_count = 1,
-                               .zero_threshold = zero_threshold,
-                               .positive = {offset, n, counts}};
-    ret->count = 1 + total(&ret->positive);
+                               .d.scale = scale,
+                               .d.has_sum = true,
+                               .d.zero_count = 1,
+                               .d.zero_threshold = zero_threshold,
+                               .d.positive = {offset, n, counts}};
+    ret->d.count = 1 + total(&ret->d.positive);
     return otlp_delta_add(f->d, STR("e"), OTLP_EXPONENTIAL, f->now_ms, &f->a, ret, &f->why);
 }
 
@@ -172,22 +172,22 @@ static void exponential_histograms_meet_at_the_lower_scale(void **state)
     struct otlp_point p;
     static const uint64_t FOUR[] = {1, 2, 3, 4};
     assert_int_equal(exponential(f, 1, 1, -2, 4, FOUR, 0, &p), 0);
-    assert_true(p.scale == 1 && p.positive.offset == -2 && p.count == 11);
+    assert_true(p.d.scale == 1 && p.d.positive.offset == -2 && p.d.count == 11);
     assert_int_equal(exponential(f, 2, 0, 0, 4, FOUR, 0, &p), 0);
-    assert_true(p.scale == 0 && p.count == 22 && p.zero_count == 2);
-    assert_int_equal(p.positive.offset, -1);
-    assert_int_equal(p.positive.n, 5);
-    assert_int_equal(p.positive.counts[0], 3);
-    assert_int_equal(p.positive.counts[1], 7 + 1);
-    assert_int_equal(p.positive.counts[4], 4);
+    assert_true(p.d.scale == 0 && p.d.count == 22 && p.d.zero_count == 2);
+    assert_int_equal(p.d.positive.offset, -1);
+    assert_int_equal(p.d.positive.n, 5);
+    assert_int_equal(p.d.positive.counts[0], 3);
+    assert_int_equal(p.d.positive.counts[1], 7 + 1);
+    assert_int_equal(p.d.positive.counts[4], 4);
     /* Buckets far away from each other: the scale falls until 160 hold them. */
     assert_int_equal(exponential(f, 3, 0, 1000, 1, FOUR, 0, &p), 0);
-    assert_int_equal(p.scale, -3);
-    assert_true(p.positive.n <= OTLP_EXPONENTIAL_SUM_MAX && total(&p.positive) == 21);
+    assert_int_equal(p.d.scale, -3);
+    assert_true(p.d.positive.n <= OTLP_EXPONENTIAL_SUM_MAX && total(&p.d.positive) == 21);
     /* A wider zero takes in the buckets that it reaches. */
     assert_int_equal(exponential(f, 4, -3, 2, 1, FOUR, 0.9, &p), 0);
-    assert_true(p.zero_count == 4 + 3 && p.zero_threshold >= 0.9);
-    assert_true(p.count == p.zero_count + total(&p.positive));
+    assert_true(p.d.zero_count == 4 + 3 && p.d.zero_threshold >= 0.9);
+    assert_true(p.d.count == p.d.zero_count + total(&p.d.positive));
 }
 
 static void no_count_is_lost_whatever_is_added(void **state)
@@ -206,8 +206,8 @@ static void no_count_is_lost_whatever_is_added(void **state)
                                      i % 7 ? 0 : 1e-9, &p),
                          0);
         sum++;
-        assert_int_equal(p.count, sum);
-        assert_int_equal(p.zero_count + total(&p.positive), sum);
+        assert_int_equal(p.d.count, sum);
+        assert_int_equal(p.d.zero_count + total(&p.d.positive), sum);
         arena_reset(&f->a);
     }
 }

@@ -72,8 +72,8 @@ static bool lay_out(const struct otlp_buckets *b, int shift, int64_t first, stru
 static void set_totals(struct histogram *h, const struct otlp_point *p)
 {
     h->reset = HISTOGRAM_RESET_UNKNOWN;
-    h->count = (double)p->count;
-    h->sum = p->has_sum ? p->sum : 0;
+    h->count = (double)p->d.count;
+    h->sum = p->d.has_sum ? p->d.sum : 0;
     h->is_float = h->count > INTEGER_MAX;
     if (p->no_value) {
         *h = (struct histogram){.schema = h->schema,
@@ -88,20 +88,20 @@ int otlp_exponential_native(const struct otlp_point *p, struct arena *a, struct 
                             struct why *why)
 {
     struct layout positive, negative;
-    if (p->scale < HISTOGRAM_SCHEMA_MIN)
+    if (p->d.scale < HISTOGRAM_SCHEMA_MIN)
         return why_set(why, ERR_RANGE,
                        "the exponential histogram has the scale %d, native ones begin at %d",
-                       (int)p->scale, HISTOGRAM_SCHEMA_MIN);
-    int shift = shift_of((int64_t)p->scale - HISTOGRAM_SCHEMA_MAX);
-    if (!lay_out(&p->positive, shift, 1, a, &positive) ||
-        !lay_out(&p->negative, shift, 1, a, &negative))
+                       (int)p->d.scale, HISTOGRAM_SCHEMA_MIN);
+    int shift = shift_of((int64_t)p->d.scale - HISTOGRAM_SCHEMA_MAX);
+    if (!lay_out(&p->d.positive, shift, 1, a, &positive) ||
+        !lay_out(&p->d.negative, shift, 1, a, &negative))
         return why_set(why, ERR_RANGE,
                        "the exponential histogram has buckets that are too far out");
     struct histogram *h = arena_new(a, sizeof *h);
     *h = (struct histogram){
-        .schema = MIN(p->scale, HISTOGRAM_SCHEMA_MAX),
-        .zero_threshold = p->zero_threshold > 0 ? p->zero_threshold : ZERO_THRESHOLD,
-        .zero_count = (double)p->zero_count,
+        .schema = MIN(p->d.scale, HISTOGRAM_SCHEMA_MAX),
+        .zero_threshold = p->d.zero_threshold > 0 ? p->d.zero_threshold : ZERO_THRESHOLD,
+        .zero_count = (double)p->d.zero_count,
         .positive_spans = positive.spans,
         .positive_spans_n = positive.spans_n,
         .positive = positive.counts,
@@ -119,7 +119,7 @@ int otlp_exponential_native(const struct otlp_point *p, struct arena *a, struct 
 int otlp_exponential_custom(const struct otlp_point *p, struct arena *a, struct histogram **ret,
                             struct why *why)
 {
-    size_t n = p->bucket_counts.n / 8, bounds_n = p->bounds.n / 8;
+    size_t n = p->d.bucket_counts.n / 8, bounds_n = p->d.bounds.n / 8;
     uint64_t *counts = arena_raw(a, (n + 1) * sizeof *counts);
     double *bounds = arena_raw(a, (bounds_n + 1) * sizeof *bounds);
     struct layout layout;
@@ -127,11 +127,11 @@ int otlp_exponential_custom(const struct otlp_point *p, struct arena *a, struct 
         return why_set(why, ERR_FORMAT, "the histogram has %zu buckets for %zu bounds", n,
                        bounds_n);
     for (size_t i = 0; i < n; i++)
-        counts[i] = load64(p->bucket_counts.p + i * 8);
+        counts[i] = load64(p->d.bucket_counts.p + i * 8);
     for (size_t i = 0; i < bounds_n; i++)
-        bounds[i] = bits_double(load64(p->bounds.p + i * 8));
+        bounds[i] = bits_double(load64(p->d.bounds.p + i * 8));
     if (n == 0) { /* only count and sum are known: all lies in one bucket */
-        counts[0] = p->count;
+        counts[0] = p->d.count;
         n = 1;
         bounds_n = 0;
     }
@@ -239,11 +239,11 @@ static void widen_zero(struct otlp_exponential *e, double threshold)
 
 void otlp_exponential_add(struct otlp_exponential *to, const struct otlp_point *p)
 {
-    const struct otlp_buckets theirs[SIDES] = {p->positive, p->negative};
-    bool same = to->zero_threshold == p->zero_threshold;
-    double threshold = MAX(to->zero_threshold, p->zero_threshold);
-    add_sides(to, theirs, p->scale);
-    to->zero_count += p->zero_count;
+    const struct otlp_buckets theirs[SIDES] = {p->d.positive, p->d.negative};
+    bool same = to->zero_threshold == p->d.zero_threshold;
+    double threshold = MAX(to->zero_threshold, p->d.zero_threshold);
+    add_sides(to, theirs, p->d.scale);
+    to->zero_count += p->d.zero_count;
     if (!same)
         widen_zero(to, threshold);
 }

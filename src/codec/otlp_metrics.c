@@ -189,10 +189,10 @@ static bool histogram_point(struct str message, struct arena *a, struct otlp_poi
         } else if (wire_tag(&f) == TIME) {
             ret->time_ns = f.v;
         } else if (wire_tag(&f) == DOUBLE) {
-            ret->count = f.v;
+            ret->d.count = f.v;
         } else if (wire_tag(&f) == SUM) {
-            ret->sum = bits_double(f.v);
-            ret->has_sum = true;
+            ret->d.sum = bits_double(f.v);
+            ret->d.has_sum = true;
         } else if (f.number == COUNTS && (f.type == WIRE_BYTES || f.type == WIRE_FIXED64)) {
             fixed_meet(&counts, &f);
         } else if (f.number == BOUNDS && (f.type == WIRE_BYTES || f.type == WIRE_FIXED64)) {
@@ -208,9 +208,9 @@ static bool histogram_point(struct str message, struct arena *a, struct otlp_poi
     if (counts.odd || bounds.odd)
         return false;
     ret->attributes = run_take(&attributes, message, ATTRIBUTES, a);
-    ret->bucket_counts = fixed_take(&counts, message, COUNTS, a);
-    ret->bounds = fixed_take(&bounds, message, BOUNDS, a);
-    if (ret->bounds.n / 8 > OTLP_BOUNDS_MAX)
+    ret->d.bucket_counts = fixed_take(&counts, message, COUNTS, a);
+    ret->d.bounds = fixed_take(&bounds, message, BOUNDS, a);
+    if (ret->d.bounds.n / 8 > OTLP_BOUNDS_MAX)
         ret->bad = "the histogram has more than 1024 bounds";
     return true;
 }
@@ -284,20 +284,20 @@ static bool exponential_point(struct str message, struct arena *a, struct otlp_p
         } else if (tag == TIME) {
             ret->time_ns = f.v;
         } else if (tag == DOUBLE) {
-            ret->count = f.v;
+            ret->d.count = f.v;
         } else if (tag == SUM) {
-            ret->sum = bits_double(f.v);
-            ret->has_sum = true;
+            ret->d.sum = bits_double(f.v);
+            ret->d.has_sum = true;
         } else if (tag == SCALE) {
-            ret->scale = (int32_t)unzigzag((uint32_t)f.v);
+            ret->d.scale = (int32_t)unzigzag((uint32_t)f.v);
         } else if (tag == ZEROS) {
-            ret->zero_count = f.v;
+            ret->d.zero_count = f.v;
         } else if (tag == FLAGS) {
             ret->no_value = f.v & NO_VALUE;
         } else if (tag == THRESHOLD) {
-            ret->zero_threshold = bits_double(f.v);
+            ret->d.zero_threshold = bits_double(f.v);
         } else if (tag == POSITIVE || tag == NEGATIVE) {
-            if (!buckets(&f, a, tag == POSITIVE ? &ret->positive : &ret->negative, &ret->bad))
+            if (!buckets(&f, a, tag == POSITIVE ? &ret->d.positive : &ret->d.negative, &ret->bad))
                 return false;
         } else if (f.number == EXEMPLARS && f.type == WIRE_BYTES) {
             ret->exemplar_number = EXEMPLARS;
@@ -330,10 +330,10 @@ static bool quantiles(const struct run *run, struct str message, struct arena *a
     const uint8_t *p = (const uint8_t *)all.p, *end = all.n ? p + all.n : p;
     struct otlp_quantile *v = arena_raw(a, OTLP_BOUNDS_MAX * sizeof *v);
     struct wire_field f;
-    ret->quantiles = v;
-    while (p < end && ret->quantiles_n < OTLP_BOUNDS_MAX) {
+    ret->d.quantiles = v;
+    while (p < end && ret->d.quantiles_n < OTLP_BOUNDS_MAX) {
         p = wire_next(p, end, &f);
-        if (p == NULL || !quantile(&f, &v[ret->quantiles_n++]))
+        if (p == NULL || !quantile(&f, &v[ret->d.quantiles_n++]))
             return false;
     }
     if (p < end)
@@ -356,9 +356,9 @@ static bool summary_point(struct str message, struct arena *a, struct otlp_point
         else if (wire_tag(&f) == TIME)
             ret->time_ns = f.v;
         else if (wire_tag(&f) == DOUBLE)
-            ret->count = f.v;
+            ret->d.count = f.v;
         else if (wire_tag(&f) == SUM)
-            ret->sum = bits_double(f.v);
+            ret->d.sum = bits_double(f.v);
         else if (wire_tag(&f) == FLAGS)
             ret->no_value = f.v & NO_VALUE;
         else if (f.number == QUANTILES && f.type == WIRE_BYTES)
@@ -366,7 +366,7 @@ static bool summary_point(struct str message, struct arena *a, struct otlp_point
         else if (f.number == ATTRIBUTES && f.type == WIRE_BYTES)
             run_meet(&attributes, from, p);
     }
-    ret->has_sum = true;
+    ret->d.has_sum = true;
     ret->attributes = run_take(&attributes, message, ATTRIBUTES, a);
     return values.p == NULL || quantiles(&values, message, a, ret);
 }
@@ -374,15 +374,18 @@ static bool summary_point(struct str message, struct arena *a, struct otlp_point
 static bool read_point(enum otlp_kind kind, struct str message, struct arena *a,
                        struct otlp_point *ret)
 {
-    switch (kind) {
-    case OTLP_GAUGE:
-    case OTLP_SUM:
+    /* Most points are numbers: they pay for no more than they have. */
+    memset(ret, 0, offsetof(struct otlp_point, d));
+    ret->message = message;
+    if (kind == OTLP_GAUGE || kind == OTLP_SUM)
         return number_point(message, a, ret);
+    ret->d = (struct otlp_distribution){0};
+    switch (kind) {
     case OTLP_HISTOGRAM:
         return histogram_point(message, a, ret);
     case OTLP_EXPONENTIAL:
         return exponential_point(message, a, ret);
-    case OTLP_SUMMARY:
+    default:
         break;
     }
     return summary_point(message, a, ret);
@@ -406,8 +409,8 @@ static int points(const struct reading *r, enum otlp_kind kind, const struct wir
         if (UNLIKELY(at == NULL || at > end || n > (size_t)(end - at)))
             return fail(r, from, "data point");
         p = at + n;
-        struct otlp_point point = {.message = str_of((const char *)at, (size_t)n)};
-        if (UNLIKELY(!read_point(kind, point.message, r->passing, &point)))
+        struct otlp_point point;
+        if (UNLIKELY(!read_point(kind, str_of((const char *)at, (size_t)n), r->passing, &point)))
             return fail(r, from, "data point");
         err = r->visitor->point(r->visitor->context, &point);
     }

@@ -57,22 +57,24 @@ struct otlp_quantile {
 struct otlp_point {
     struct str attributes;      /* a run of KeyValue fields */
     uint64_t start_ns, time_ns; /* since 1970; start 0: not known */
+    double value;               /* of gauges and sums */
+    struct str message;         /* the point as sent, for its exemplars */
+    uint32_t exemplar_number;   /* of their field; 0: there are none */
     bool no_value;              /* the flag "no recorded value": the series has ended */
-    bool has_sum;
-    double value;   /* of gauges and sums */
-    uint64_t count; /* of histograms and summaries */
-    double sum;
-    struct str bucket_counts; /* of histograms: 8 bytes each, little-endian */
-    struct str bounds;        /* likewise, doubles */
-    int32_t scale;            /* from here: of exponential histograms */
-    uint64_t zero_count;
-    double zero_threshold;
-    struct otlp_buckets positive, negative;
-    const struct otlp_quantile *quantiles; /* [quantiles_n], of summaries */
-    size_t quantiles_n;
-    struct str message;       /* the point as sent, for its exemplars */
-    uint32_t exemplar_number; /* of their field; 0: there are none */
-    const char *bad;          /* why it cannot be taken, else NULL */
+    const char *bad;            /* why it cannot be taken, else NULL */
+    struct otlp_distribution {
+        uint64_t count;
+        double sum;
+        bool has_sum;
+        struct str bucket_counts; /* of histograms: 8 bytes each, little-endian */
+        struct str bounds;        /* likewise, doubles */
+        int32_t scale;            /* from here: of exponential histograms */
+        uint64_t zero_count;
+        double zero_threshold;
+        struct otlp_buckets positive, negative;
+        const struct otlp_quantile *quantiles; /* [quantiles_n], of summaries */
+        size_t quantiles_n;
+    } d; /* of histograms and summaries; of gauges and sums it is not set */
 };
 
 struct otlp_exemplar {

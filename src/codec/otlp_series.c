@@ -169,7 +169,10 @@ static const char *find_scope(struct otlp_translate *t)
             s->fault = keep_why(t, &why);
         t->scope->payload = s;
     }
-    return ((struct otlp_series_scope *)t->scope->payload)->fault;
+    const char *fault = ((struct otlp_series_scope *)t->scope->payload)->fault;
+    if (fault)
+        t->scope = NULL; /* to be asked for again by the next metric */
+    return fault;
 }
 
 /* ---- metrics */
@@ -212,8 +215,8 @@ static const char *find_metric(struct otlp_translate *t)
 
 const char *otlp_series_above(struct otlp_translate *t)
 {
-    const char *fault = find_resource(t);
-    if (fault == NULL)
+    const char *fault = t->resource && t->scope ? NULL : find_resource(t);
+    if (fault == NULL && t->scope == NULL)
         fault = find_scope(t);
     if (fault == NULL)
         fault = find_metric(t);
@@ -294,9 +297,10 @@ static int add_keys(struct making *m, struct str bounds)
 {
     enum otlp_kind kind = m->t->metric.kind;
     bool classic = kind == OTLP_HISTOGRAM && !m->t->settings->convert_histograms_to_nhcb;
-    m->e->keys =
-        arena_array(&m->t->cache.arena, bounds.n / 8 + OTLP_SERIES_BOUNDS, sizeof *m->e->keys);
-    if (!classic && kind != OTLP_SUMMARY)
+    bool single = !classic && kind != OTLP_SUMMARY;
+    size_t n = single ? 1 : bounds.n / 8 + OTLP_SERIES_BOUNDS;
+    m->e->keys = arena_array(&m->t->cache.arena, n, sizeof *m->e->keys);
+    if (single)
         return add_key(m, STR(""), STR(""), STR(""));
     int err = add_key(m, STR("_count"), STR(""), STR(""));
     if (err == 0)

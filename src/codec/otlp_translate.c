@@ -159,7 +159,7 @@ static struct str exemplar_series(const struct otlp_translate *t, const struct o
     if (t->metric.kind != OTLP_HISTOGRAM || e->keys_n == 1)
         return e->keys[0];
     for (size_t i = 0; i + OTLP_SERIES_BOUNDS < e->keys_n; i++)
-        if (value <= bits_double(load64(p->bounds.p + i * 8)))
+        if (value <= bits_double(load64(p->d.bounds.p + i * 8)))
             return e->keys[OTLP_SERIES_BOUNDS + i];
     return e->keys[OTLP_SERIES_INFINITE];
 }
@@ -204,17 +204,17 @@ static int classic(struct otlp_translate *t, const struct otlp_point *p,
     int64_t ts = (int64_t)(p->time_ns / NS_PER_MS), start = start_of(t, p);
     uint64_t sum = 0;
     int err =
-        row(t, t->points, e->keys[OTLP_SERIES_COUNT], ts, told(p, (double)p->count), NULL, start);
-    if (err == 0 && p->has_sum)
-        err = row(t, t->points, e->keys[OTLP_SERIES_SUM], ts, told(p, p->sum), NULL, start);
+        row(t, t->points, e->keys[OTLP_SERIES_COUNT], ts, told(p, (double)p->d.count), NULL, start);
+    if (err == 0 && p->d.has_sum)
+        err = row(t, t->points, e->keys[OTLP_SERIES_SUM], ts, told(p, p->d.sum), NULL, start);
     if (err == 0)
-        err = row(t, t->points, e->keys[OTLP_SERIES_INFINITE], ts, told(p, (double)p->count), NULL,
-                  start);
-    bool counted = p->bucket_counts.n > 0;
+        err = row(t, t->points, e->keys[OTLP_SERIES_INFINITE], ts, told(p, (double)p->d.count),
+                  NULL, start);
+    bool counted = p->d.bucket_counts.n > 0;
     size_t n = counted || p->no_value ? e->keys_n - OTLP_SERIES_BOUNDS : 0;
     for (size_t i = 0; err == 0 && i < n; i++) {
-        sum += counted ? load64(p->bucket_counts.p + i * 8) : 0;
-        if (bits_double(load64(p->bounds.p + i * 8)) != INFINITY) /* that one is there already */
+        sum += counted ? load64(p->d.bucket_counts.p + i * 8) : 0;
+        if (bits_double(load64(p->d.bounds.p + i * 8)) != INFINITY) /* that one is there already */
             err = row(t, t->points, e->keys[OTLP_SERIES_BOUNDS + i], ts, told(p, (double)sum), NULL,
                       start);
     }
@@ -226,12 +226,12 @@ static int summary(struct otlp_translate *t, const struct otlp_point *p,
 {
     int64_t ts = (int64_t)(p->time_ns / NS_PER_MS), start = start_of(t, p);
     int err =
-        row(t, t->points, e->keys[OTLP_SERIES_COUNT], ts, told(p, (double)p->count), NULL, start);
+        row(t, t->points, e->keys[OTLP_SERIES_COUNT], ts, told(p, (double)p->d.count), NULL, start);
     if (err == 0)
-        err = row(t, t->points, e->keys[OTLP_SERIES_SUM], ts, told(p, p->sum), NULL, start);
-    for (size_t i = 0; err == 0 && i < p->quantiles_n; i++)
+        err = row(t, t->points, e->keys[OTLP_SERIES_SUM], ts, told(p, p->d.sum), NULL, start);
+    for (size_t i = 0; err == 0 && i < p->d.quantiles_n; i++)
         err = row(t, t->points, e->keys[OTLP_SERIES_INFINITE + i], ts,
-                  told(p, p->quantiles[i].value), NULL, start);
+                  told(p, p->d.quantiles[i].value), NULL, start);
     return err;
 }
 
@@ -288,7 +288,6 @@ static bool add_up(struct otlp_translate *t, const struct otlp_point *p,
 static const char *fault_of(const struct otlp_translate *t, const struct otlp_point *p)
 {
     enum otlp_kind kind = t->metric.kind;
-    size_t buckets = p->bucket_counts.n / 8, bounds = p->bounds.n / 8;
     if (p->bad)
         return p->bad;
     if (p->time_ns == 0 || p->time_ns > INT64_MAX)
@@ -299,7 +298,10 @@ static const char *fault_of(const struct otlp_translate *t, const struct otlp_po
         return "the metric has no aggregation temporality";
     if (t->metric.temporality == OTLP_DELTA && t->delta == NULL)
         return "delta temporality is not taken here (otlp.delta_to_cumulative)";
-    if (kind == OTLP_HISTOGRAM && buckets != 0 && buckets != bounds + 1)
+    if (kind != OTLP_HISTOGRAM)
+        return NULL;
+    size_t buckets = p->d.bucket_counts.n / 8, bounds = p->d.bounds.n / 8;
+    if (buckets != 0 && buckets != bounds + 1)
         return "the histogram has not one bucket more than it has bounds";
     return NULL;
 }
@@ -307,13 +309,13 @@ static const char *fault_of(const struct otlp_translate *t, const struct otlp_po
 static struct str bounds_of(struct otlp_translate *t, const struct otlp_point *p)
 {
     if (t->metric.kind == OTLP_HISTOGRAM && !t->settings->convert_histograms_to_nhcb)
-        return p->bounds;
+        return p->d.bounds;
     if (t->metric.kind != OTLP_SUMMARY)
         return (struct str){0};
-    char *to = arena_raw(&t->passing, p->quantiles_n * 8 + 1);
-    for (size_t i = 0; i < p->quantiles_n; i++)
-        store64(to + i * 8, double_bits(p->quantiles[i].quantile));
-    return str_of(to, p->quantiles_n * 8);
+    char *to = arena_raw(&t->passing, p->d.quantiles_n * 8 + 1);
+    for (size_t i = 0; i < p->d.quantiles_n; i++)
+        store64(to + i * 8, double_bits(p->d.quantiles[i].quantile));
+    return str_of(to, p->d.quantiles_n * 8);
 }
 
 static void note_metadata(struct otlp_translate *t)
@@ -340,7 +342,7 @@ static void note_metadata(struct otlp_translate *t)
 static int take_point(struct otlp_translate *t, const struct otlp_point *p)
 {
     const char *fault = fault_of(t, p);
-    struct why why = {0};
+    struct why why; /* read where it was set only */
     if (UNLIKELY(otlp_cache_spent(&t->cache))) {
         int err = flush(t);
         otlp_cache_forget(&t->cache);
