@@ -301,6 +301,49 @@ static void what_a_retry_cures_is_said_so(void **state)
     budget_set(1 << 30);
 }
 
+#define OTLP_JSON  "Content-Type: application/json\r\n"
+#define OTLP_PROTO "Content-Type: application/x-protobuf\r\n"
+
+static const char GAUGE[] =
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"g\",\"gauge\":"
+    "{\"dataPoints\":[{\"timeUnixNano\":\"1600000000000000000\",\"asInt\":7},"
+    "{\"timeUnixNano\":\"5000000\",\"asInt\":8}]}}]}]}]}";
+
+static void opentelemetry_is_answered_in_its_own_encoding(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(post("/v1/metrics", OTLP_JSON, STR("{}"), &f->answer), 200);
+    assert_true(has(&f->answer, "\r\nContent-Type: application/json\r\n"));
+    assert_int_equal(post("/v1/metrics", OTLP_JSON, str_c(GAUGE), &f->answer), 200);
+    assert_true(has(&f->answer,
+                    "{\"partialSuccess\":{\"rejectedDataPoints\":\"1\",\"errorMessage\":"
+                    "\"1 data points were refused: g at 5: older than"));
+    assert_true(has(&store.seen, "default g 7 @1600000000000\n"));
+    assert_int_equal(post("/v1/metrics", OTLP_PROTO, STR("\x0a\x7f"), &f->answer), 400);
+    assert_true(has(&f->answer, "\r\nContent-Type: application/x-protobuf\r\n"));
+    assert_true(has(&f->answer, "\r\n\r\n\x08\x03\x12"));
+    assert_int_equal(post("/v1/metrics", OTLP_JSON "X-Scope-OrgID: a/b\r\n", STR("{}"), &f->answer),
+                     400);
+    assert_true(has(&f->answer, "\"code\":3,\"message\":\"tenant name"));
+}
+
+static void opentelemetry_is_told_when_to_send_again(void **state)
+{
+    struct fixture *f = *state;
+    store.append_err = -ERR_FULL;
+    assert_int_equal(post("/v1/metrics", OTLP_JSON, str_c(GAUGE), &f->answer), 503);
+    assert_true(has(&f->answer, "Retry-After: 30\r\n"));
+    store.append_err = 0;
+    store.commit_err = -ERR_IO;
+    assert_int_equal(post("/v1/metrics", OTLP_PROTO, STR(""), &f->answer), 503);
+    assert_true(has(&f->answer, "Retry-After: 5\r\n"));
+    store.commit_err = 0;
+    budget_set(0);
+    assert_int_equal(post("/v1/metrics", OTLP_JSON, str_c(GAUGE), &f->answer), 429);
+    assert_true(has(&f->answer, "Retry-After: "));
+    budget_set(1 << 30);
+}
+
 static void version_2_is_answered_with_what_was_written(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +450,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_what_is_known_is_accepted, begin, end),
         cmocka_unit_test_setup_teardown(a_bomb_is_refused_before_it_is_unpacked, begin, end),
         cmocka_unit_test_setup_teardown(what_a_retry_cures_is_said_so, begin, end),
+        cmocka_unit_test_setup_teardown(opentelemetry_is_answered_in_its_own_encoding, begin, end),
+        cmocka_unit_test_setup_teardown(opentelemetry_is_told_when_to_send_again, begin, end),
         cmocka_unit_test_setup_teardown(version_2_is_answered_with_what_was_written, begin, end),
         cmocka_unit_test_setup_teardown(json_is_stored_item_by_item, begin, end),
         cmocka_unit_test_setup_teardown(expositions_are_stored_line_by_line, begin, end),

@@ -40,7 +40,7 @@ def send(d, body, kind, path="/v1/metrics", **headers):
 
 
 def recorded(name):
-    path = cases("../payloads/" + name)
+    path = cases("payloads/" + name)
     with open(path, "rb") as f:
         return f.read()
 
