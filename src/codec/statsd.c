@@ -306,38 +306,6 @@ bool statsd_value(struct str *rest, double *ret, bool *ret_signed, int *ret_err)
 
 /* ---- names */
 
-static void plain(struct str s, bool colon, struct buf *out)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (letter || (c == ':' && colon))
-            buf_put_c(out, (char)c);
-        else if ((c & 0xc0) != 0x80) /* one for each character, not for each byte of it */
-            buf_put_c(out, '_');
-    }
-}
-
-static bool begins_with_digit(struct str s)
-{
-    return s.n > 0 && s.p[0] >= '0' && s.p[0] <= '9';
-}
-
-void statsd_metric_name(struct str prefix, struct str name, struct buf *out)
-{
-    if (begins_with_digit(prefix.n ? prefix : name))
-        buf_put_c(out, '_');
-    plain(prefix, true, out);
-    plain(name, true, out);
-}
-
-void statsd_label_name(struct str name, struct buf *out)
-{
-    if (begins_with_digit(name))
-        buf_put_c(out, '_');
-    plain(name, false, out);
-}
-
 void statsd_split_name(struct str name, struct str *ret_name, struct str *ret_tags)
 {
     size_t at = 0;

@@ -19,7 +19,6 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -104,13 +103,6 @@ HOT bool statsd_value(struct str *values, double *ret, bool *ret_signed, int *re
 
 /* "name", "value", ...: a label's value. */
 const char *statsd_bad_label(enum statsd_bad bad);
-
-/* Appends prefix and name as a plain name of a metric: '_' for each character that is not one of
- * [a-zA-Z0-9_:], and one in front of a digit at the beginning. */
-void statsd_metric_name(struct str prefix, struct str name, struct buf *out);
-
-/* The same for a label: ':' is none of its characters. */
-void statsd_label_name(struct str name, struct buf *out);
 
 /* Splits a name of Librato's ("name#tag=v,tag=v") or of InfluxDB's and Telegraf's manner
  * ("name,tag=v,tag=v") into the name alone and the tags; else *ret_tags is empty. */

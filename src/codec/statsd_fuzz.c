@@ -1,5 +1,6 @@
 /* Any bytes as a datagram of StatsD's. */
 #include "base/must.h"
+#include "codec/plain_name.h"
 #include "codec/statsd.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,7 +26,7 @@ static void walk_metric(const struct statsd_metric *m, const uint8_t *data, size
     statsd_split_name(m->name, &bare, &more);
     struct buf plain;
     buf_init(&plain, 2 * STATSD_NAME_MAX);
-    statsd_metric_name(STR("p_"), bare, &plain);
+    plain_name_metric(STR("p_"), bare, &plain);
     must(!buf_failed(&plain));
     buf_done(&plain);
     struct str tags = m->tags;

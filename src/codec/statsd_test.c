@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "codec/plain_name.h"
 #include "codec/statsd.h"
 
 /* What a datagram says, one line an item. */
@@ -211,10 +213,10 @@ static void names_become_plain_as_prometheus_wants(void **state)
     for (size_t i = 0; i < COUNTOF(CASES); i++) {
         struct buf out;
         buf_init(&out, 100);
-        statsd_metric_name(str_c(CASES[i].prefix), str_c(CASES[i].name), &out);
+        plain_name_metric(str_c(CASES[i].prefix), str_c(CASES[i].name), &out);
         assert_true(str_eq(buf_str(&out), str_c(CASES[i].metric)));
         buf_clear(&out);
-        statsd_label_name(str_c(CASES[i].name), &out);
+        plain_name_label(str_c(CASES[i].name), &out);
         assert_true(str_eq(buf_str(&out), str_c(CASES[i].label)));
         buf_done(&out);
     }

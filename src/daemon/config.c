@@ -126,20 +126,26 @@ struct folders {
     void *context;
 };
 
-/* The folder that all files lie below that pattern names: what stands before its first wildcard, up
- * to the last slash. A folder, so that a file that is replaced can be read too. */
-static void take_folder(void *context, struct str pattern)
+struct str config_folder(struct str pattern)
 {
-    struct folders *all = context;
     size_t end = 0;
-    bool fresh;
     while (end < pattern.n && strchr("*?[", pattern.p[end]) == NULL)
         end++;
     while (end > 0 && pattern.p[end - 1] != '/')
         end--;
-    struct str folder = end == 0 ? STR(".") : str_sub(pattern, 0, end > 1 ? end - 1 : (size_t)1);
+    return end == 0 ? STR(".") : str_sub(pattern, 0, end > 1 ? end - 1 : (size_t)1);
+}
+
+/* A folder and not the file alone, so that one that takes its place can be read too. */
+static void take_folder(void *context, struct str pattern)
+{
+    struct folders *all = context;
+    struct str folder = config_folder(pattern);
+    bool fresh;
+    if (pattern.n == 0)
+        return;
     map_put(&all->seen, folder, &fresh);
-    if (fresh && pattern.n > 0)
+    if (fresh)
         all->f(all->context, folder);
 }
 
@@ -147,10 +153,11 @@ void config_folders(const struct config *c, void (*f)(void *context, struct str 
                     void *context)
 {
     struct folders all = {.f = f, .context = context};
-    if (c->promfile == NULL)
-        return;
     map_init(&all.seen, 0);
-    promfile_files(c->promfile, take_folder, &all);
+    for (size_t i = 0; i < c->rules.files.n; i++)
+        take_folder(&all, str_c(c->rules.files.v[i]));
+    if (c->promfile != NULL)
+        promfile_files(c->promfile, take_folder, &all);
     map_done(&all.seen);
 }
 

@@ -43,7 +43,12 @@ void config_free(struct config *c); /* NULL is fine */
 /* Frees the Prometheus file, which nobody uses any more. */
 void config_forget(struct config *c);
 
-/* Calls f for each folder that c's files lie in beyond those of [rules].files; each once. */
+/* The folder that all files lie below that pattern names: what stands before its first wildcard, up
+ * to the last slash. */
+struct str config_folder(struct str pattern);
+
+/* Calls f for each folder that files lie in which c names: rules, credentials, targets; each once.
+ */
 void config_folders(const struct config *c, void (*f)(void *context, struct str folder),
                     void *context);
 

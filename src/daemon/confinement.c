@@ -7,14 +7,9 @@
 #include "base/stat.h"
 #include "collect/settings.h"
 #include "os/confine.h"
-#include "rules/rules.h"
+#include "receive/collectd_receiver.h"
 
-enum {
-    PATHS_MAX = 64,
-    RULE_FOLDERS_MAX = 256,
-    FILE_FOLDERS_MAX = 1024,
-    TEXT_FOLDERS_MAX = 64,
-};
+enum { PATHS_MAX = 64, TEXT_FOLDERS_MAX = 64, FOLDERS_MAX = 1024 };
 
 static const char *const MODULE = "confine";
 
@@ -54,18 +49,6 @@ static struct stat confined_paths =
 static struct stat confined_calls =
     STAT_GAUGE_OF("sonde_confined", "by=\"seccomp\"", "1 where the worker is confined that way.");
 
-/* The folder that all files lie below that pattern names: what stands before its first wildcard, up
- * to the last slash. */
-static struct str folder_of(struct arena *a, const char *pattern)
-{
-    size_t plain = strcspn(pattern, "*?["), end = plain;
-    while (end > 0 && pattern[end - 1] != '/')
-        end--;
-    if (end == 0)
-        return STR(".");
-    return arena_str(a, str_of(pattern, end > 1 ? end - 1 : 1));
-}
-
 struct room {
     struct confine_path *v; /* [max] */
     size_t n, max;
@@ -91,9 +74,9 @@ void confinement_enter(const struct config *config)
     }
     struct store_settings store;
     options_store(c, &store);
-    const struct rules_settings *rules = conf_get(c, &rules_options);
     const struct settings *collect = conf_get(c, &settings_options);
-    struct confine_path paths[PATHS_MAX + RULE_FOLDERS_MAX + FILE_FOLDERS_MAX + TEXT_FOLDERS_MAX];
+    struct confine_path
+        paths[PATHS_MAX + COLLECTD_TYPES_FILES_MAX + TEXT_FOLDERS_MAX + FOLDERS_MAX];
     struct arena a;
     size_t n = 0;
     arena_init(&a);
@@ -102,12 +85,17 @@ void confinement_enter(const struct config *config)
         paths[n++] = (struct confine_path){READ_ONLY[i], false};
     if (store.key_file[0] != '\0')
         paths[n++] = (struct confine_path){store.key_file, false};
-    for (size_t i = 0; i < rules->files.n && i < RULE_FOLDERS_MAX; i++)
-        paths[n++] = (struct confine_path){folder_of(&a, rules->files.v[i]).p, false};
     const struct option_list *texts = &collect->textfile_directory;
-    for (size_t i = 0; i < texts->n && i < TEXT_FOLDERS_MAX; i++)
-        paths[n++] =
-            (struct confine_path){folder_of(&a, arena_printf(&a, "%s/", texts->v[i]).p).p, false};
+    for (size_t i = 0; i < texts->n && i < TEXT_FOLDERS_MAX; i++) {
+        struct str inside = arena_printf(&a, "%s/", texts->v[i]);
+        paths[n++] = (struct confine_path){arena_str(&a, config_folder(inside)).p, false};
+    }
+
+    const struct collectd_settings *collectd = conf_get(c, &collectd_options);
+    if (collectd->auth_file[0] != '\0')
+        paths[n++] = (struct confine_path){collectd->auth_file, false};
+    for (size_t i = 0; i < collectd->types_db.n; i++)
+        paths[n++] = (struct confine_path){collectd->types_db.v[i], false};
 
     struct room room = {paths, n, COUNTOF(paths), &a};
     config_folders(config, add_folder, &room);

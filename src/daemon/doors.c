@@ -4,6 +4,7 @@
 
 #include "codec/otlp_settings.h"
 #include "receive/graphite.h"
+#include "receive/collectd_receiver.h"
 #include "receive/statsd_aggregator.h"
 #include "tool/options.h"
 

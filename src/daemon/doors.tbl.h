@@ -12,3 +12,5 @@ DOOR(graphite_pickle, graphite_options, struct graphite_settings, listen_pickle,
      DOOR_EACH_LOOP, DOOR_WANTED)
 DOOR(graphite_udp, graphite_options, struct graphite_settings, listen_udp, DOOR_DATAGRAM,
      DOOR_ALONE, DOOR_WANTED)
+DOOR(collectd, collectd_options, struct collectd_settings, listen, DOOR_DATAGRAM, DOOR_ALONE,
+     DOOR_WANTED)

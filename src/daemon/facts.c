@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/stat.h"
 #include "base/vec.h"
 #include "model/labels.h"
 #include "os/thread.h"
@@ -24,8 +25,17 @@ struct drawing {
     } flags;
 };
 
+static struct stat reload_fine = STAT_GAUGE("sonde_config_last_reload_successful",
+                                            "1 where the last reload of the configuration went "
+                                            "well, 0 where the one before stays.");
+static struct stat reload_seconds = STAT_GAUGE("sonde_config_last_reload_success_timestamp_seconds",
+                                               "When the configuration in force was taken over.");
+
 void facts_init(struct facts *f)
 {
+    stat_register(&reload_fine);
+    stat_register(&reload_seconds);
+    stat_set(&reload_fine, 1);
     *f = (struct facts){.picture = {.reload_problem = ""}};
     thread_lock_init(&f->lock);
     arena_init(&f->arena);
@@ -209,10 +219,12 @@ void facts_draw(struct facts *f, const struct config *config, const char *file, 
     f->picture = picture;
     thread_unlock(&f->lock);
     arena_done(&before);
+    stat_set(&reload_seconds, (double)now_ms / 1000);
 }
 
 void facts_problem(struct facts *f, const char *problem)
 {
+    stat_set(&reload_fine, problem[0] == '\0');
     thread_lock(&f->lock);
     snprintf(f->problem, sizeof f->problem, "%s", problem);
     thread_unlock(&f->lock);

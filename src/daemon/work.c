@@ -28,8 +28,10 @@
 #include "pack/budget.h"
 #include "receive/graphite.h"
 #include "receive/receiver.h"
+#include "receive/collectd_receiver.h"
 #include "receive/statsd_receiver.h"
 #include "rules/rules.h"
+#include "scrape/scrape.h"
 #include "serve/serve.h"
 #include "supervise/message.h"
 #include "supervise/worker.h"
@@ -51,7 +53,11 @@ enum own_lane {
     LANE_RULES,
     LANE_STATSD,
     LANE_GRAPHITE,
+    LANE_COLLECTD,
+    LANE_PUSHGATEWAY,
     LANE_AGGREGATE,
+    LANE_SCRAPE, /* the first of several */
+    LANE_SCRAPE_LAST = LANE_SCRAPE + SCRAPE_THREADS_MAX - 1,
     OWN_LANES_N /* the last */
 };
 
@@ -85,12 +91,14 @@ struct work {
     char instance[256], host[160]; /* borrowed by serve */
     struct runner *runner;
     struct rules *rules;
+    struct scrape *scrape;
     struct health *health;
     struct checks checks;
     struct facts facts;
     struct serve *serve;
     struct receivers *receivers;
     struct statsd_receiver *statsd;
+    struct collectd_receiver *collectd;
     struct graphite *graphite;
     struct http_route *routes; /* owned */
     struct launcher *launcher; /* NULL: the configuration names no programs */
@@ -236,6 +244,18 @@ static int open_rules(struct work *w, struct why *why)
     return rules_new(&config, &w->rules, why);
 }
 
+static int open_scrape(struct work *w, struct why *why)
+{
+    const struct scrape_settings *settings = conf_get(conf_of(w), &scrape_options);
+    struct scrape_config config = {.settings = settings,
+                                   .file = config_of(w)->promfile,
+                                   .sink = ingest_sink(w->ingest),
+                                   .lane = lane(w, LANE_SCRAPE),
+                                   .threads = scrape_threads(settings),
+                                   .clock = &clock_real};
+    return scrape_new(&config, &w->scrape, why);
+}
+
 struct row_relay {
     void (*f)(void *context, const struct serve_row *row);
     void *context;
@@ -360,6 +380,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .pool = w->pool,
                                   .clock = &clock_real,
                                   .health = w->health,
+                                  .scrape = w->scrape,
                                   .rules = {w->rules, rules_view, rules->tenant},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
                                   .assets = ui_assets,
@@ -389,6 +410,15 @@ static int open_statsd(struct work *w, struct why *why)
     return statsd_receiver_new(&plan, &clock_real, &w->statsd, why);
 }
 
+static int open_collectd(struct work *w, struct why *why)
+{
+    struct collectd_plan plan = {.settings = conf_get(conf_of(w), &collectd_options),
+                                 .sink = ingest_sink(w->ingest),
+                                 .lane = lane(w, LANE_COLLECTD),
+                                 .clock = &clock_real};
+    return collectd_receiver_new(&plan, &w->collectd, why);
+}
+
 static int open_graphite(struct work *w, struct why *why)
 {
     struct graphite_config config = {.sink = ingest_sink(w->ingest),
@@ -411,7 +441,9 @@ static int open_routes(struct work *w, size_t *ret_n, struct why *why)
                                        .clock = &clock_real,
                                        .settings = settings_of,
                                        .context = w,
-                                       .data = options_server(conf_of(w))->data};
+                                       .data = options_server(conf_of(w))->data,
+                                       .disk = w->disk,
+                                       .writer_lane = lane(w, LANE_PUSHGATEWAY)};
     int err = receivers_open(&host, &w->receivers, why);
     if (err != 0)
         return err;
@@ -479,6 +511,9 @@ static int open_all(struct work *w, struct why *why)
     err = open_rules(w, why);
     if (err != 0)
         return err;
+    err = open_scrape(w, why);
+    if (err != 0)
+        return err;
     w->health = health_new(&clock_real);
     w->checks = (struct checks){w->store, w->runner, w->disk, &w->parent, w->rules};
     err = checks_add(&w->checks, w->health);
@@ -486,6 +521,8 @@ static int open_all(struct work *w, struct why *why)
         err = open_serve(w, why);
     if (err == 0)
         err = open_statsd(w, why);
+    if (err == 0)
+        err = open_collectd(w, why);
     if (err == 0)
         err = open_graphite(w, why);
     if (err == 0)
@@ -514,7 +551,9 @@ static int take_over(struct work *w, struct why *why)
     serve_reload(w->serve, &query);
     facts_draw(&w->facts, config_of(w), w->file, clock_wall_ms(&clock_real));
     tell_ignored(w);
-    err = rules_reload_with(w->rules, &config_of(w)->rules, why);
+    err = scrape_reload(w->scrape, config_of(w)->promfile, why);
+    if (err == 0)
+        err = rules_reload_with(w->rules, &config_of(w)->rules, why);
     /* Whoever works with the Prometheus file has taken over the new one. */
     for (size_t i = 0; i + 1 < w->configs.n; i++)
         config_forget(w->configs.v[i]);
@@ -571,12 +610,14 @@ static void close_all(struct work *w)
 {
     runner_free(w->runner);
     statsd_receiver_free(w->statsd);
+    collectd_receiver_free(w->collectd);
     graphite_free(w->graphite);
     pool_free(w->pool);
     rules_free(w->rules);
     lanes_free(w->lanes);
     receivers_close(w->receivers);
     serve_free(w->serve);
+    scrape_free(w->scrape);
     health_free(w->health);
     ingest_free(w->ingest);
     aggregate_free(w->aggregate);
@@ -633,7 +674,10 @@ static int open_doors(struct work *w, const char *kinds, struct why *why)
     if (err == 0)
         err = lanes_start(w->lanes, fds, n, why);
     n = sockets_of(kinds, DOOR_statsd, fds);
-    return err != 0 ? err : statsd_receiver_start(w->statsd, fds, n, why);
+    if (err == 0)
+        err = statsd_receiver_start(w->statsd, fds, n, why);
+    n = sockets_of(kinds, DOOR_collectd, fds);
+    return err != 0 ? err : collectd_receiver_start(w->collectd, fds, n, why);
 }
 
 static int run(struct work *w, const char *kinds)
@@ -653,6 +697,7 @@ static int run(struct work *w, const char *kinds)
     if (w->runner != NULL)
         runner_start(w->runner);
     rules_start(w->rules);
+    scrape_start(w->scrape);
     aggregate_start(w->aggregate);
     serve_until_stopped(w);
     log_info(MODULE, "stopping");

@@ -3,8 +3,11 @@
 DISCOVERY(static)
 DISCOVERY(file)
 DISCOVERY(http)
+DISCOVERY(dns)
+DISCOVERY(consul)
 DISCOVERY(docker)
 DISCOVERY(dockerswarm)
+DISCOVERY(kubernetes)
 DISCOVERY(linode)
 DISCOVERY(ovhcloud)
 /* Checked alone. */

@@ -6,8 +6,8 @@
  * What: NEEDED (key has a text), NOT_EMPTY (nor is it empty where it stands there), ONE_OF (its
  * text is one of those in `with`, split by |, or is missing), NOT_BOTH (not together with the key
  * `with`), EITHER (key or `with`), LISTED (a list with an element), ROOTED (paths that begin with
- * /), FILLED (elements are not empty), HTTP_URL, URL. WHEN(kind, key, value) holds for the checks of
- * a kind that follow: they are made where key has that text ("" is the end of it; a value that
+ * /), FILLED (elements are not empty), HTTP_URL, URL. WHEN(kind, key, value) holds for the checks
+ * of a kind that follow: they are made where key has that text ("" is the end of it; a value that
  * begins with = also where the key is missing). */
 #ifndef FOREIGN
 #define FOREIGN(name, http)
@@ -183,13 +183,17 @@ CHECK(oci, NEEDED, "key_file", "", "oci_sd: api_key auth requires key_file")
 CHECK(oci, NOT_BOTH, "key_passphrase", "key_passphrase_file",
       "oci_sd: at most one of key_passphrase and key_passphrase_file must be configured")
 CHECK(oci, WHEN, "auth", "instance_principal", "")
-CHECK(oci, NOT_BOTH, "auth", "tenancy", "oci_sd: instance_principal auth must not have tenancy, "
+CHECK(oci, NOT_BOTH, "auth", "tenancy",
+      "oci_sd: instance_principal auth must not have tenancy, "
       "user, fingerprint, key_file, key_passphrase, or key_passphrase_file set")
-CHECK(oci, NOT_BOTH, "auth", "user", "oci_sd: instance_principal auth must not have tenancy, "
+CHECK(oci, NOT_BOTH, "auth", "user",
+      "oci_sd: instance_principal auth must not have tenancy, "
       "user, fingerprint, key_file, key_passphrase, or key_passphrase_file set")
-CHECK(oci, NOT_BOTH, "auth", "fingerprint", "oci_sd: instance_principal auth must not have "
+CHECK(oci, NOT_BOTH, "auth", "fingerprint",
+      "oci_sd: instance_principal auth must not have "
       "tenancy, user, fingerprint, key_file, key_passphrase, or key_passphrase_file set")
-CHECK(oci, NOT_BOTH, "auth", "key_file", "oci_sd: instance_principal auth must not have tenancy, "
+CHECK(oci, NOT_BOTH, "auth", "key_file",
+      "oci_sd: instance_principal auth must not have tenancy, "
       "user, fingerprint, key_file, key_passphrase, or key_passphrase_file set")
 CHECK(oci, WHEN, "", "", "")
 CHECK(oci, FILLED, "compartments", "", "oci_sd: compartments must not be empty")
@@ -299,7 +303,8 @@ KEY(triton, "port", WHOLE)
 KEY(triton, "refresh_interval", DURATION)
 KEY(triton, "tls_config", TLS)
 KEY(triton, "version", WHOLE)
-CHECK(triton, ONE_OF, "role", "container|cn", "triton SD configuration requires role to be "
+CHECK(triton, ONE_OF, "role", "container|cn",
+      "triton SD configuration requires role to be "
       "'container' or 'cn'")
 CHECK(triton, NEEDED, "account", "", "triton SD configuration requires an account")
 CHECK(triton, NEEDED, "dns_suffix", "", "triton SD configuration requires a dns_suffix")

@@ -224,14 +224,13 @@ static inline void testbed_wait_gone(struct testbed *t, const char *text)
     testbed_await(t, text, true);
 }
 
-/* Runs the loop until the next state() that has a reason (or, "", none) in it. */
+/* Runs the loop until the last state() has that reason in it (or, "", none). */
 static inline void testbed_wait_state(struct testbed *t, const char *why)
 {
     int64_t begun = clock_monotonic_ns(&clock_real);
     struct timer *timer = timer_new(t->loop, TESTBED_ROUND_MS, TESTBED_ROUND_MS, testbed_tick, t);
-    size_t seen = t->states;
     t->wanted = NULL;
-    while (t->states == seen || (why[0] ? !strstr(t->why, why) : t->why[0] != '\0')) {
+    while (t->states == 0 || (why[0] ? !strstr(t->why, why) : t->why[0] != '\0')) {
         loop_run(t->loop);
         if (clock_monotonic_ns(&clock_real) - begun > TESTBED_PATIENCE_MS * 1000000LL)
             fail_msg("no state with \"%s\", but \"%s\"", why, t->why);

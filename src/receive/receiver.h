@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "model/sink.h"
 #include "net/http.h"
+#include "os/disk.h"
 
 /* What receivers are made from. All outlives them. */
 struct receiver_host {
@@ -27,7 +28,9 @@ struct receiver_host {
      * receivers were opened with. */
     const void *(*settings)(void *context, const struct option_table *table);
     void *context;
-    const char *data; /* folder of the daemon's data, for what outlives a restart */
+    const char *data;   /* folder of the daemon's data, for what outlives a restart */
+    struct disk *disk;  /* the same folder; NULL: nothing is to outlive it */
+    size_t writer_lane; /* of the sink, for the one receiver that writes on a thread of its own */
 };
 
 struct receiver_route {

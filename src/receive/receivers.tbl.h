@@ -3,4 +3,5 @@
 RECEIVER(influx)
 RECEIVER(metrics_push)
 RECEIVER(otlp)
+RECEIVER(pushgateway)
 RECEIVER(remote_write)

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "base/rand.h"
 #include "base/stat.h"
+#include "codec/plain_name.h"
 #include "model/sample.h"
 #include "receive/statsd_labels.h"
 #include "receive/statsd_table.h"
@@ -299,7 +300,7 @@ static void make_labels(struct statsd_aggregator *a, const struct statsd_id *id)
         buf_put_str(&a->name, CHECK_NAME);
     else {
         statsd_split_name(id->name, &bare, &more);
-        statsd_metric_name(str_c(a->plan.settings->prefix), bare, &a->name);
+        plain_name_metric(str_c(a->plan.settings->prefix), bare, &a->name);
     }
     statsd_labels_begin(&a->labels, &a->names, buf_str(&a->name));
     statsd_labels_tags(&a->labels, more, '=');

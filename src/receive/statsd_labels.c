@@ -1,5 +1,6 @@
 #include "receive/statsd_labels.h"
 
+#include "codec/plain_name.h"
 #include "codec/statsd.h"
 
 void statsd_labels_begin(struct statsd_labels *l, struct arena *a, struct str name)
@@ -30,7 +31,7 @@ void statsd_labels_tags(struct statsd_labels *l, struct str tags, char separator
     while (!l->failed && statsd_tag(&tags, separator, &name, &value)) {
         struct buf plain;
         buf_init(&plain, LABEL_NAME_MAX);
-        statsd_label_name(name, &plain);
+        plain_name_label(name, &plain);
         l->failed |= buf_failed(&plain) || plain.n == 0;
         statsd_labels_set(l, arena_str(l->arena, buf_str(&plain)), value);
         buf_done(&plain);

@@ -31,12 +31,12 @@ struct paths {
     size_t n, capacity;
 };
 
-/* A confined worker may open the folders that were named when it started. */
+/* A confined worker may open the folders that were named and there when it started. */
 static void put_fault(struct buf *problems, int err, const struct why *why)
 {
     const char *hint =
         err == -ERR_DENIED
-            ? " (a folder that rules.files did not name at the start needs a restart)"
+            ? " (a folder that was not there when the worker started needs a restart)"
             : "";
     buf_printf(problems, "%s%s\n", why->text, hint);
 }

@@ -26,6 +26,8 @@
 #include "model/sink.h"
 #include "promfile/promfile.h"
 
+enum { SCRAPE_THREADS_MAX = 4 };
+
 /* [scrape] of the configuration. */
 struct scrape_settings {
     int64_t threads; /* 0: as many as cores, 4 at most */

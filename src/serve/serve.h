@@ -26,6 +26,7 @@
 #include "net/http.h"
 #include "os/pool.h"
 #include "rules/rules.h"
+#include "scrape/scrape.h"
 #include "serve/asset.h"
 #include "serve/query_settings.h"
 #include "store/face/series.h"
@@ -131,6 +132,7 @@ struct serve_config {
     const char *cors_origin; /* expression for the origins of other sites that may read answers;
                               * "" or NULL: none */
     struct serve_rules rules;
+    struct scrape *scrape; /* the targets; NULL: there are none */
     struct serve_daemon daemon;
 };
 

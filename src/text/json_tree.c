@@ -70,6 +70,71 @@ int json_tree_parse(struct str text, struct arena *a, const struct json_tree **r
     return err;
 }
 
+/* ---- copies */
+static bool kept(const struct json_tree *node, bool (*keep)(struct str key))
+{
+    return keep == NULL || node->key.n == 0 || keep(node->key);
+}
+
+/* Counts the nodes below node, and the bytes of their texts and its own. */
+static void measure(const struct json_tree *node, bool (*keep)(struct str key), size_t *nodes,
+                    size_t *bytes)
+{
+    *bytes += node->key.n + node->text.n + 2;
+    for (size_t i = 0; i < node->n; i++) {
+        if (!kept(&node->children[i], keep))
+            continue;
+        ++*nodes;
+        measure(&node->children[i], keep, nodes, bytes);
+    }
+}
+
+struct copying {
+    bool (*keep)(struct str key);
+    struct json_tree *nodes; /* where the next go */
+    char *text;              /* likewise */
+};
+
+static struct str copy_text(struct copying *c, struct str s)
+{
+    struct str copied = str_of(c->text, s.n);
+    if (s.n)
+        memcpy(c->text, s.p, s.n);
+    c->text[s.n] = '\0';
+    c->text += s.n + 1;
+    return copied;
+}
+
+static void copy_to(struct copying *c, const struct json_tree *node, struct json_tree *to)
+{
+    *to = *node;
+    to->key = copy_text(c, node->key);
+    to->text = copy_text(c, node->text);
+    to->children = c->nodes;
+    to->n = 0;
+    for (size_t i = 0; i < node->n; i++)
+        to->n += kept(&node->children[i], c->keep);
+    c->nodes += to->n;
+    struct json_tree *next = to->children;
+    for (size_t i = 0; i < node->n; i++) {
+        if (kept(&node->children[i], c->keep))
+            copy_to(c, &node->children[i], next++);
+    }
+}
+
+struct json_tree *json_tree_copy(const struct json_tree *node, bool (*keep)(struct str key),
+                                 size_t *ret_bytes)
+{
+    size_t nodes = 1, bytes = 0;
+    measure(node, keep, &nodes, &bytes);
+    struct json_tree *block = mem_raw(nodes * sizeof *block + bytes);
+    struct copying c = {keep, block + 1, (char *)(block + nodes)};
+    copy_to(&c, node, block);
+    if (ret_bytes)
+        *ret_bytes = nodes * sizeof *block + bytes;
+    return block;
+}
+
 static const struct json_tree *member(const struct json_tree *node, struct str key)
 {
     if (!node || node->type != JSON_OBJECT)

@@ -34,6 +34,11 @@ struct json_tree {
 MUST_USE int json_tree_parse(struct str text, struct arena *a, const struct json_tree **ret,
                              struct why *why);
 
+/* A copy of node and of what is below it, but for members that keep() refuses (NULL: none), in one
+ * block that mem_free() frees; *ret_bytes (may be NULL) is its size. */
+MUST_USE struct json_tree *json_tree_copy(const struct json_tree *node,
+                                          bool (*keep)(struct str key), size_t *ret_bytes);
+
 /* ---- all of them take NULL for a node that is not there */
 
 /* The last member of that name, as JSON readers take it; NULL where there is none. */

@@ -10,8 +10,11 @@
 #include "promfile/promfile_options.h"
 #include "receive/graphite.h"
 #include "receive/influx.h"
+#include "receive/collectd_receiver.h"
+#include "receive/pushgateway.h"
 #include "receive/statsd_aggregator.h"
 #include "rules/rules.h"
+#include "scrape/scrape.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
 
@@ -78,8 +81,9 @@ static const struct option_table *const TABLES[] = {
     &store_tenant_options,   &settings_options,       &settings_intervals_options,
     &settings_group_options, &query_settings_options, &rules_options,
     &influx_options,         &statsd_options,         &otlp_settings_options,
-    &graphite_options,
+    &graphite_options,       &collectd_options,       &pushgateway_options,
     &promfile_options,
+    &scrape_options,
 };
 /* clang-format on */
 
@@ -145,6 +149,13 @@ static int check_statsd(const struct conf *c, struct why *why)
     return err != 0 ? err : statsd_settings_check(s, why);
 }
 
+static int check_collectd(const struct conf *c, struct why *why)
+{
+    const struct collectd_settings *s = conf_get(c, &collectd_options);
+    int err = check_addresses(c, "collectd.listen", &s->listen, why);
+    return err != 0 ? err : collectd_settings_check(s, why);
+}
+
 static int check_graphite(const struct conf *c, struct why *why)
 {
     const struct graphite_settings *s = conf_get(c, &graphite_options);
@@ -180,6 +191,8 @@ static int check_whole(const struct conf *c, struct why *why)
         err = check_cors(options_server(c), why);
     if (err == 0)
         err = check_statsd(c, why);
+    if (err == 0)
+        err = check_collectd(c, why);
     if (err == 0)
         err = check_otlp(c, why);
     if (err == 0)
