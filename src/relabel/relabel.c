@@ -223,14 +223,14 @@ static bool take(const struct step *step, struct set *s)
     return true;
 }
 
-int relabel_apply(const struct relabel *r, struct str key, struct arena *a, struct str *ret,
-                  struct why *why)
+int relabel_apply_first(const struct relabel *r, size_t n, struct str key, struct arena *a,
+                        struct str *ret, struct why *why)
 {
     struct set s = {.arena = a};
     int err = read_key(&s, key, why);
     if (err)
         return err;
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < n; i++)
         if (!take(&r->steps[i], &s))
             return 0;
     if (s.full)
@@ -245,6 +245,22 @@ int relabel_apply(const struct relabel *r, struct str key, struct arena *a, stru
 }
 
 /* ---- rules */
+
+size_t relabel_count(const struct relabel *r)
+{
+    return r->n;
+}
+
+const struct relabel_rule *relabel_at(const struct relabel *r, size_t i)
+{
+    return &r->steps[i].rule;
+}
+
+int relabel_apply(const struct relabel *r, struct str key, struct arena *a, struct str *ret,
+                  struct why *why)
+{
+    return relabel_apply_first(r, r->n, key, a, ret, why);
+}
 
 static void compile(struct relabel *r, struct step *step, const struct relabel_rule *from)
 {

@@ -67,4 +67,10 @@ MUST_USE int relabel_read_names(const struct yaml_node *list, bool legacy_names,
 MUST_USE int relabel_apply(const struct relabel *r, struct str key, struct arena *a,
                            struct str *ret, struct why *why);
 
+/* The rules, for who shows them; and what the first n of them make of key. */
+size_t relabel_count(const struct relabel *r);
+const struct relabel_rule *relabel_at(const struct relabel *r, size_t i);
+MUST_USE int relabel_apply_first(const struct relabel *r, size_t n, struct str key, struct arena *a,
+                                 struct str *ret, struct why *why);
+
 #endif

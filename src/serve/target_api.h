@@ -1,12 +1,11 @@
 /* serve/target_api.h - what Prometheus tells of its scraping and of its Alertmanagers: targets,
  * their metadata and relabelling, scrape pools.
  *
- * This daemon scrapes nobody (its collectors read this host without HTTP, and what others push has
- * no target here), so there are no pools and no targets; the parameters are checked as Prometheus
- * checks them, and the answers have its form.
+ * Targets and pools are those of scrape/scrape.h; where the daemon has no Prometheus file there are
+ * none. The Alertmanagers are always none.
  *
  * Source:  Prometheus's HTTP API, version 1.
- * Threads: the request's loop.
+ * Threads: the request's loop; the answers are made on the pool.
  */
 #ifndef SERVE_TARGET_API_H
 #define SERVE_TARGET_API_H
