@@ -150,6 +150,29 @@ def a_file_that_names_new_folders_gets_a_worker_that_may_open_them():
         wait("the old rule", lambda: has(d, "one", 1))
 
 
+SCRAPE = """\
+global: {scrape_interval: 1s}
+scrape_configs:
+- job_name: self
+  static_configs: [{targets: ['127.0.0.1:%d'], labels: {team: ours}}]
+"""
+
+
+def targets_are_scraped_as_the_file_says_and_end_with_it():
+    with Setup() as s:
+        d = s.daemon
+        assert d.query("up") == []
+        s.put("conf/prometheus.yml", SCRAPE % d.port)
+        s.hup()
+        wait("the daemon's own metrics", lambda: d.query('sonde_build_info{job="self"}'))
+        labels, value = d.query("up")[0]
+        assert value == 1 and labels["team"] == "ours", (labels, value)
+        assert labels["instance"] == f"127.0.0.1:{d.port}", labels
+        s.put("conf/prometheus.yml", s.text())
+        s.hup()
+        wait("its series end", lambda: d.query("up") == [])
+
+
 def check(*words):
     p = subprocess.run([SONDE, "check", *words], capture_output=True, text=True, timeout=60)
     return p.returncode, p.stdout, p.stderr
