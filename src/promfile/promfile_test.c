@@ -6,8 +6,10 @@
 
 #include <stdlib.h>
 
+#include "base/vec.h"
 #include "model/labels.h"
 #include "promfile/promfile.h"
+#include "text/cases_json_test.h"
 
 enum { PROBLEMS = 1 << 20 };
 
@@ -308,6 +310,99 @@ static void what_is_in_force_reads_back_as_itself(void **state)
     promfile_free(p);
 }
 
+/* ---- Prometheus's own files, read in place */
+
+struct expected {
+    struct str file, text;
+};
+
+struct tally {
+    struct {
+        struct expected *v;
+        size_t n, capacity;
+    } expected;
+    struct arena arena;
+    size_t files, good, refused, told, wrong;
+};
+
+static bool has_kind(const char *name, const char *kind)
+{
+    return strstr(name, kind) != NULL;
+}
+
+/* Those that name no kind load. */
+static bool is_bad(const char *name)
+{
+    return has_kind(name, ".bad.") || has_kind(name, ".incompatible.");
+}
+
+/* What the vectors say of the file, without the name that it had there; "" where nothing. */
+static struct str expected_of(const struct tally *t, const char *name)
+{
+    for (size_t i = 0; i < t->expected.n; i++) {
+        struct str text = t->expected.v[i].text, name_end = STR(".yml: ");
+        if (!str_eq(t->expected.v[i].file, str_c(name)))
+            continue;
+        return str_starts(text, STR("parsing YAML file "))
+                   ? str_sub(text, str_search(text, name_end) + name_end.n, text.n)
+                   : text;
+    }
+    return STR("");
+}
+
+static void read_one(const char *path, const char *name, void *context)
+{
+    struct tally *t = context;
+    struct promfile *p = NULL;
+    struct buf problems;
+    if (!strstr(name, ".yml"))
+        return;
+    buf_init(&problems, PROBLEMS);
+    int err = promfile_read_file(path, &p, &problems);
+    struct str text = expected_of(t, name);
+    bool said = text.n == 0 || str_search(buf_str(&problems), text) < problems.n;
+    bool holds = (err != 0) == is_bad(name) && said;
+    if (!holds)
+        print_message("%s: %s" STR_FMT "\n", name, err ? "" : "loads", STR_ARG(buf_str(&problems)));
+    t->files++;
+    t->good += holds && !err;
+    t->refused += holds && err;
+    t->told += holds && err && text.n > 0;
+    t->wrong += !holds;
+    promfile_free(p);
+    buf_done(&problems);
+}
+
+static void read_expected(struct tally *t)
+{
+    struct cases c;
+    cases_begin(&c, "vectors/config_errors.jsonl");
+    while (cases_next(&c)) {
+        struct expected e = {arena_str(&t->arena, cases_json_text(&c, "file")),
+                             arena_str(&t->arena, cases_json_text(&c, "error_contains"))};
+        vec_push(&t->expected, e);
+        cases_count(&c, true); /* it is looked at with its file */
+    }
+    cases_end(&c, 60);
+}
+
+static void files_of_prometheus_load_or_are_refused_in_its_words(void **state)
+{
+    (void)state;
+    struct tally t = {0};
+    char path[CASES_PATH_MAX];
+    cases_path("config/prometheus", path);
+    read_expected(&t);
+    if (!cases_each_file(path, read_one, &t))
+        cases_skip(path);
+    print_message("%zu files: %zu load, %zu are refused, %zu of them in the words of the vectors\n",
+                  t.files, t.good, t.refused, t.told);
+    vec_free(&t.expected);
+    arena_done(&t.arena);
+    assert_int_equal(t.wrong, 0);
+    assert_true(t.files > 100 && t.told > 25);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +415,7 @@ int main(void)
         cmocka_unit_test(addresses_may_be_urls_where_rules_change_them),
         cmocka_unit_test(the_text_in_force_hides_secrets_and_shows_defaults),
         cmocka_unit_test(what_is_in_force_reads_back_as_itself),
+        cmocka_unit_test(files_of_prometheus_load_or_are_refused_in_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
