@@ -159,14 +159,13 @@ def main():
         return 0
     port = free_port()
     exporter_url = "http://127.0.0.1:%d/metrics" % port
-    # A running daemon has what it is configured to have: compared are the exporter's defaults.
-    turned_on = ["processes"] if bench.startswith("http://") else TURNED_ON
-    flags = ["--collector." + name for name in turned_on]
+    # A running daemon has to have these on; parameters of the kernel are not asked of it.
+    turned_on = [x for x in TURNED_ON if x != "sysctl" or not bench.startswith("http://")]
+    flags = ["--collector." + name for name in turned_on + ["stat.softirq", "cpu.info"]]
     flags += ["--collector.sysctl.include=" + name for name in SYSCTL]
     process = subprocess.Popen(
-        [exporter, "--web.listen-address=127.0.0.1:%d" % port, "--collector.stat.softirq",
-         "--collector.cpu.info", "--no-collector.systemd", "--log.level=error",
-         "--collector.textfile.directory=", *flags],
+        [exporter, "--web.listen-address=127.0.0.1:%d" % port, "--no-collector.systemd",
+         "--log.level=error", "--collector.textfile.directory=", *flags],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         types, before = parse(fetch(exporter_url))
