@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Line protocols that are pushed: InfluxDB's over HTTP; Graphite's lines and pickles over sockets."""
+"""Line protocols that are pushed: InfluxDB's and collectd's over HTTP; Graphite's over sockets."""
 # timeout: 180
 # suites: plain asan
 import gzip
 import json
+import os
 import pickle
+import shutil
 import signal
 import socket
 import struct
+import subprocess
+import tempfile
 import time
 import urllib.parse
 
@@ -259,6 +263,64 @@ def many_lines_are_all_there_after_a_stop():
         assert found == n / 1000, found
         found = c.daemon.query("count(last_over_time({__name__!=''}[1h]))")[0][1]
         assert found == 1000, found
+
+
+# ---- collectd
+
+COLLECTD = """
+Hostname "web1"
+BaseDir "{folder}"
+PIDFile "{folder}/pid"
+PluginDir "/usr/lib/collectd"
+TypesDB "/usr/share/collectd/types.db"
+Interval 1
+LoadPlugin load
+LoadPlugin memory
+LoadPlugin interface
+LoadPlugin write_http
+<Plugin write_http>
+  <Node "sonde">
+    URL "{url}/api/collectd"
+    Format "{format}"
+    BufferSize 4096
+    Timeout 2000
+  </Node>
+</Plugin>
+"""
+
+
+def collectd_writes_in_both_of_its_formats():
+    needs("collectd")
+    for form in ("JSON", "Command"):
+        folder = tempfile.mkdtemp(prefix="sonde-e2e-collectd-")
+        with daemon() as d:
+            d.start()
+            config = os.path.join(folder, "collectd.conf")
+            with open(config, "w", encoding="ascii") as f:
+                f.write(COLLECTD.format(folder=folder, url=d.url, format=form))
+            collectd = subprocess.Popen(["collectd", "-f", "-C", config], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+            try:
+                wait(f"load as {form}", lambda: d.query('collectd_load_shortterm{instance="web1"}'))
+                wait(f"memory as {form}", lambda: d.query('collectd_memory{memory="used"} > 1e6'))
+                wait(f"traffic as {form}",
+                     lambda: d.query('collectd_interface_if_octets_rx_total{interface="lo"} > 0'))
+            finally:
+                collectd.send_signal(signal.SIGTERM)
+                collectd.wait(20)
+                shutil.rmtree(folder)
+            page = d.get("/metrics")[1].decode()
+            assert "sonde_collectd_http_rejected_total 0\n" in page, page
+
+
+def bad_collectd_items_are_named():
+    with daemon() as d:
+        d.start()
+        status, text = d.get("/api/collectd", b"PUTVAL a/b/c N:1\nPUTVAL a/b/c x:1\n")
+        assert status == 400 and b"1 values were refused, 1 are stored" in text, text
+        assert b"line 2: the time is not a number" in text, text
+        assert d.get("/api/collectd", b"[{")[0] == 400
+        assert d.query('collectd_b_c{instance="a"}')[0][1] == 1
 
 
 run(globals())
