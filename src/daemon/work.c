@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -590,8 +591,9 @@ static bool obey(struct work *w, enum worker_order order)
     return order != WORKER_STOP;
 }
 
-/* The main thread's life: heartbeats, health, orders. */
-static void serve_until_stopped(struct work *w)
+/* The main thread's life: heartbeats, health, orders. Serves until it is told to stop; the exit
+ * status. */
+static int serve_until_stopped(struct work *w)
 {
     worker_ready(&w->parent);
     int64_t ready_ns = clock_monotonic_ns(&clock_real) - w->begun_ns;
@@ -602,7 +604,11 @@ static void serve_until_stopped(struct work *w)
             worker_beat(&w->parent);
         health_run(w->health);
         if (!obey(w, worker_wait(&w->parent, TICK_MS)))
-            return;
+            return MESSAGE_EXIT_STOPPED;
+        if (launch_gone(w->launcher)) {
+            log_error(MODULE, "the process that starts programs has died; both are started again");
+            return EXIT_FAILURE;
+        }
     }
 }
 
@@ -699,7 +705,7 @@ static int run(struct work *w, const char *kinds)
     rules_start(w->rules);
     scrape_start(w->scrape);
     aggregate_start(w->aggregate);
-    serve_until_stopped(w);
+    int status = serve_until_stopped(w);
     log_info(MODULE, "stopping");
     serve_drain(w->serve);
     lanes_drain(w->lanes, DRAIN_MS);
@@ -708,7 +714,7 @@ static int run(struct work *w, const char *kinds)
     w->pool = NULL;
     graphite_stop(w->graphite);
     lanes_end(w->lanes);
-    return MESSAGE_EXIT_STOPPED;
+    return status;
 }
 
 int work_run(const char *kinds, struct arguments *a)

@@ -147,6 +147,16 @@ void launch_close(struct launcher *l)
     mem_free(l);
 }
 
+bool launch_gone(struct launcher *l)
+{
+    if (l == NULL)
+        return false;
+    thread_lock(&l->lock);
+    bool gone = l->gone;
+    thread_unlock(&l->lock);
+    return gone;
+}
+
 /* ---- what the worker asks */
 
 /* Waits under the lock until the launcher has told, at most timeout_ms; false where it has not. */

@@ -51,6 +51,9 @@ struct launcher; /* the worker's end */
 MUST_USE int launch_open(int fd, struct launcher **ret, struct why *why);
 void launch_close(struct launcher *l); /* NULL is fine */
 
+/* Has the launcher gone? NULL is no. */
+bool launch_gone(struct launcher *l);
+
 struct launch_process {
     uint64_t id;
     int output; /* readable end of its standard output, non-blocking; the caller's */

@@ -248,7 +248,7 @@ int launch_fork(const struct launch_program *rows, size_t n, int *ret_fd, struct
     if (err != 0)
         return why_set(why, (enum err) - err, "no process that starts programs: %s", err_text(err));
     if (pid == 0) {
-        spawn_alone(ends[1]);
+        spawn_alone("sonde-launcher", ends[1]);
         launch_serve(ends[1], rows, n);
     }
     channel_close(ends[1]);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,6 +61,7 @@ static void NORETURN become(const struct spawn_config *config, const struct pipe
     for (int i = 1; i < NSIG; i++)
         sigaction(i, &plain, NULL);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who started it is to end it, and cannot any more */
     bool fine = setpgid(0, 0) == 0 && dup2(p->input[0], STDIN_FILENO) >= 0 &&
                 dup2(p->output[1], STDOUT_FILENO) >= 0 && dup2(p->error[1], STDERR_FILENO) >= 0 &&
                 chdir(config->folder == NULL ? "/" : config->folder) == 0;
@@ -132,8 +134,9 @@ int spawn_copy(int *ret_pid)
     return 0;
 }
 
-void spawn_alone(int keep)
+void spawn_alone(const char *name, int keep)
 {
+    prctl(PR_SET_NAME, name);
     struct sigaction plain = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
     int low = STDERR_FILENO + 1;
     for (int i = 1; i < NSIG; i++)

@@ -1,7 +1,7 @@
 /* os/spawn.h - starts a foreign program in a process group of its own.
  *
- * Unlike os/child.h there is no channel to it and no tie to this process's life: who starts it
- * reaps it (spawn_reap) and ends it by its group.
+ * Unlike os/child.h there is no channel to it: who starts it reaps it (spawn_reap) and ends it by
+ * its group. It is killed when this process dies.
  *
  * Threads: one, the only one of its process.
  */
@@ -39,9 +39,9 @@ bool spawn_reap(int *ret_pid, int *ret_status, int *ret_signal);
 /* A copy of this process, for a part that goes its own way: 0 in the copy, its number here. */
 MUST_USE int spawn_copy(int *ret_pid);
 
-/* In a copy: lets go of every descriptor but keep and the standard ones, and of the signal handling
- * that came along. */
-void spawn_alone(int keep);
+/* In a copy: takes a name (at most 15 bytes, shown by top), lets go of every descriptor but keep
+ * and the standard ones, and of the signal handling that came along. */
+void spawn_alone(const char *name, int keep);
 
 /* A descriptor that becomes readable when a process of this one ends, until spawn_watched(). */
 MUST_USE int spawn_watch(int *ret_fd);

@@ -9,6 +9,7 @@
 #include "serve/health_api.h"
 #include "serve/lifecycle.h"
 #include "serve/live.h"
+#include "serve/gpu_api.h"
 #include "serve/metric_api.h"
 #include "serve/notification.h"
 #include "serve/page.h"
@@ -76,6 +77,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_POST, "/api/admin/merge", 0, admin_api_merge, NULL},
     {HTTP_GET, "/api/queries", 0, query_list_api_list, NULL},
     {HTTP_DELETE, "/api/queries/(*)", 0, query_list_api_cancel, NULL},
+    {HTTP_GET, "/api/metrics/gpu", 0, gpu_api_state, NULL},
     {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},
     {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},

@@ -115,7 +115,11 @@ class Daemon:
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(path, encoding="ascii") as f:
             pids = f.read().split()
-        return int(pids[0]) if pids else 0
+        for pid in pids:  # another child may start programs for it
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+                if "--worker" in f.read().split("\0"):
+                    return int(pid)
+        return 0
 
     def crash_reports(self):
         folder = os.path.join(self.data, "crash")
