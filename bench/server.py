@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.parse
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
 from _port import free_port, port_free  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
