@@ -19,6 +19,7 @@
 #include "daemon/doors.h"
 #include "daemon/facts.h"
 #include "daemon/lanes.h"
+#include "daemon/registration.h"
 #include "daemon/sockets.h"
 #include "health/health.h"
 #include "ingest/ingest.h"
@@ -92,6 +93,7 @@ struct work {
     char instance[256], host[160]; /* borrowed by serve */
     struct runner *runner;
     struct rules *rules;
+    struct registration registration;
     struct scrape *scrape;
     struct health *health;
     struct checks checks;
@@ -250,6 +252,7 @@ static int open_scrape(struct work *w, struct why *why)
     const struct scrape_settings *settings = conf_get(conf_of(w), &scrape_options);
     struct scrape_config config = {.settings = settings,
                                    .file = config_of(w)->promfile,
+                                   .own = &w->registration.pool,
                                    .sink = ingest_sink(w->ingest),
                                    .lane = lane(w, LANE_SCRAPE),
                                    .threads = scrape_threads(settings),
@@ -382,6 +385,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .clock = &clock_real,
                                   .health = w->health,
                                   .scrape = w->scrape,
+                                  .registry = w->registration.registry,
                                   .rules = {w->rules, rules_view, rules->tenant},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
                                   .assets = ui_assets,
@@ -512,7 +516,9 @@ static int open_all(struct work *w, struct why *why)
     err = open_rules(w, why);
     if (err != 0)
         return err;
-    err = open_scrape(w, why);
+    err = registration_open(&w->registration, conf_of(w), w->disk, why);
+    if (err == 0)
+        err = open_scrape(w, why);
     if (err != 0)
         return err;
     w->health = health_new(&clock_real);
@@ -624,6 +630,7 @@ static void close_all(struct work *w)
     receivers_close(w->receivers);
     serve_free(w->serve);
     scrape_free(w->scrape);
+    registration_close(&w->registration);
     health_free(w->health);
     ingest_free(w->ingest);
     aggregate_free(w->aggregate);

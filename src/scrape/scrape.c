@@ -81,8 +81,11 @@ static void run(void *context)
     loop_run(s->loop);
 }
 
-static const struct promfile_scrape *find(const struct promfile *file, struct str job)
+static const struct promfile_scrape *find(const struct scrape *s, const struct promfile *file,
+                                          struct str job)
 {
+    if (s->config.own && str_eq(s->config.own->job, job))
+        return s->config.own;
     for (size_t i = 0; file && i < file->scrapes_n; i++)
         if (str_eq(file->scrapes[i].job, job))
             return &file->scrapes[i];
@@ -108,7 +111,7 @@ static void drop_pools(struct scrape *s, const struct promfile *file)
     size_t kept = 0;
     for (size_t i = 0; i < s->pools.n; i++) {
         struct scrape_pool *p = s->pools.v[i];
-        if (find(file, p->config->job))
+        if (find(s, file, p->config->job))
             s->pools.v[kept++] = p;
         else
             vec_push(&gone, p);
@@ -125,6 +128,19 @@ struct change {
     const struct promfile *file;
 };
 
+static void change_pool(struct scrape *s, const struct promfile_scrape *config)
+{
+    struct scrape_pool *p = pool_of(s, config->job);
+    if (p) {
+        scrape_pool_configure(p, config);
+        return;
+    }
+    p = scrape_pool_new(s, config);
+    thread_lock(&s->lock);
+    vec_push(&s->pools, p);
+    thread_unlock(&s->lock);
+}
+
 static void change_file(void *context)
 {
     const struct change *c = context;
@@ -132,18 +148,10 @@ static void change_file(void *context)
     for (size_t i = 0; i < s->pools.n; i++)
         scrape_pool_pause(s->pools.v[i]);
     drop_pools(s, c->file);
-    for (size_t i = 0; c->file && i < c->file->scrapes_n; i++) {
-        const struct promfile_scrape *config = &c->file->scrapes[i];
-        struct scrape_pool *p = pool_of(s, config->job);
-        if (p) {
-            scrape_pool_configure(p, config);
-        } else {
-            p = scrape_pool_new(s, config);
-            thread_lock(&s->lock);
-            vec_push(&s->pools, p);
-            thread_unlock(&s->lock);
-        }
-    }
+    if (s->config.own)
+        change_pool(s, s->config.own);
+    for (size_t i = 0; c->file && i < c->file->scrapes_n; i++)
+        change_pool(s, &c->file->scrapes[i]);
     s->file = c->file;
     for (size_t i = 0; i < s->pools.n; i++)
         scrape_pool_start(s->pools.v[i]);
@@ -156,6 +164,7 @@ static void end_all(void *context)
         s->threads[i].ending = true;
     for (size_t i = 0; i < s->pools.n; i++)
         scrape_pool_pause(s->pools.v[i]);
+    s->config.own = NULL;
     drop_pools(s, NULL);
     timer_free(s->timer);
     timer_free(s->gauges);

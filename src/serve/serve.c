@@ -18,6 +18,7 @@
 #include "serve/query_list_api.h"
 #include "serve/query_registry.h"
 #include "serve/read_api.h"
+#include "serve/registry_api.h"
 #include "serve/rules_api.h"
 #include "serve/scrape_page.h"
 #include "serve/search_api.h"
@@ -78,6 +79,10 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/queries", 0, query_list_api_list, NULL},
     {HTTP_DELETE, "/api/queries/(*)", 0, query_list_api_cancel, NULL},
     {HTTP_GET, "/api/metrics/gpu", 0, gpu_api_state, NULL},
+    {HTTP_GET, "/api/targets", 0, registry_api_list, NULL},
+    {HTTP_POST, "/api/targets", REGISTRY_BODY_MAX, registry_api_add, NULL},
+    {HTTP_GET, "/api/targets/offers", 0, registry_api_offers, NULL},
+    {HTTP_DELETE, "/api/targets/(*)", 0, registry_api_drop, NULL},
     {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},
     {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},
@@ -140,6 +145,7 @@ int serve_new(const struct serve_config *config, struct serve **ret, struct why 
     s->probe = probe_new(s);
     s->lifecycle = lifecycle_new();
     s->board = notification_board_new();
+    s->offers = registry_api_offers_new();
     stat_register(&refused);
     query_api_open();
     const char *cors = config->cors_origin;
@@ -171,6 +177,7 @@ void serve_free(struct serve *s)
     probe_free(s->probe);
     lifecycle_free(s->lifecycle);
     notification_board_free(s->board);
+    registry_api_offers_free(s->offers);
     regex_free(s->cors);
     query_registry_free(s->queries);
     mem_free(s->routes);

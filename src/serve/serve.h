@@ -31,6 +31,7 @@
 #include "serve/query_settings.h"
 #include "store/face/series.h"
 
+struct registry;
 struct serve;
 
 /* One series of /metrics. */
@@ -133,6 +134,7 @@ struct serve_config {
                               * "" or NULL: none */
     struct serve_rules rules;
     struct scrape *scrape; /* the targets; NULL: there are none */
+    struct registry *registry; /* that programs register with; NULL: there is none */
     struct serve_daemon daemon;
 };
 

@@ -13,6 +13,7 @@ struct notification_board;
 struct probe;
 struct regex; /* text/regex.h */
 struct query_registry;
+struct registry_offers;
 struct scrape_page;
 
 enum {
@@ -33,6 +34,7 @@ struct serve {
     struct scrape_page *page;
     struct lifecycle *lifecycle;
     struct notification_board *board;
+    struct registry_offers *offers;
     struct regex *cors; /* NULL: no page of another site may read */
 };
 

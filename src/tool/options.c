@@ -4,6 +4,7 @@
 
 #include "aggregate/aggregate.h"
 #include "codec/otlp_settings.h"
+#include "discover/registry.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "os/file.h"
@@ -84,6 +85,7 @@ static const struct option_table *const TABLES[] = {
     &graphite_options,       &collectd_options,       &pushgateway_options,
     &promfile_options,
     &scrape_options,
+    &registry_options,
 };
 /* clang-format on */
 
