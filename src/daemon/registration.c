@@ -22,7 +22,7 @@ int registration_open(struct registration *r, const struct conf *conf, struct di
     int err = promfile_read(STR("scrape_configs: [{job_name: sonde-registered}]\n"),
                             STR("registered"), &r->file, &problems);
     if (err)
-        why_set(why, (enum err)-err, STR_FMT, STR_ARG(buf_str(&problems)));
+        why_set(why, (enum err) - err, STR_FMT, STR_ARG(buf_str(&problems)));
     buf_done(&problems);
     if (err)
         return err;

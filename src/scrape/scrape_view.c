@@ -52,12 +52,18 @@ static int by_job(const void *a, const void *b)
     return str_cmp(x->job, y->job);
 }
 
+/* Our own pool is worth a line only where it has something to show. */
+static bool is_shown(const struct scrape *s, const struct scrape_pool *p)
+{
+    return p->config != s->config.own || p->targets.n > 0;
+}
+
 void scrape_view(struct scrape *s, struct str job, struct arena *a, struct scrape_view *ret)
 {
     thread_lock(&s->lock);
     *ret = (struct scrape_view){.pools = arena_array(a, s->pools.n, sizeof *ret->pools)};
     for (size_t i = 0; i < s->pools.n; i++)
-        if (job.n == 0 || str_eq(s->pools.v[i]->config->job, job))
+        if (is_shown(s, s->pools.v[i]) && (job.n == 0 || str_eq(s->pools.v[i]->config->job, job)))
             view_pool(s->pools.v[i], a, &ret->pools[ret->n++]);
     qsort(ret->pools, ret->n, sizeof *ret->pools, by_job);
 }

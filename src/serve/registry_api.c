@@ -15,9 +15,9 @@
 #include "text/json.h"
 
 enum {
-    LOOK_MS = 60 * 1000,       /* between two looks at the ports */
-    ASK_TIMEOUT_MS = 1000,     /* of one exporter */
-    ASK_BYTES_MAX = 16 << 20,  /* of its answer */
+    LOOK_MS = 60 * 1000,        /* between two looks at the ports */
+    ASK_TIMEOUT_MS = 1000,      /* of one exporter */
+    ASK_BYTES_MAX = 16 << 20,   /* of its answer */
     LOOK_TIMEOUT_MS = 20 * 1000 /* of all of them */
 };
 
@@ -200,8 +200,7 @@ static bool is_exposition(const struct client_reply *reply, enum exposition_form
     struct str rest = buf_str(&reply->headers), line;
     while (str_split(&rest, '\n', &line)) {
         size_t colon = str_find(line, ':');
-        if (colon == strlen("Content-Type") &&
-            strncasecmp(line.p, "Content-Type", colon) == 0)
+        if (colon == strlen("Content-Type") && strncasecmp(line.p, "Content-Type", colon) == 0)
             return exposition_format_of(str_trim(str_sub(line, colon + 1, line.n)), ret);
     }
     return false;
