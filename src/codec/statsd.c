@@ -24,6 +24,12 @@ static size_t find(struct str s, size_t from, char c)
     return at == NULL ? s.n : (size_t)(at - s.p);
 }
 
+/* s from one place to another, both inside. */
+static inline struct str part(struct str s, size_t from, size_t to)
+{
+    return (struct str){s.p + from, to - from};
+}
+
 static bool seconds(struct str s, int64_t *ret_ms)
 {
     uint64_t v;
@@ -73,20 +79,20 @@ static enum statsd_bad section(struct str s, struct statsd_metric *m, struct str
     case '@': {
         size_t colon = find(s, 0, ':');
         if (colon < s.n)
-            *more = str_sub(s, colon + 1, s.n);
-        if (number_parse(str_sub(s, 1, colon), &m->rate) != 0 || !(m->rate > 0) || m->rate > 1)
+            *more = part(s, colon + 1, s.n);
+        if (number_parse(part(s, 1, colon), &m->rate) != 0 || !(m->rate > 0) || m->rate > 1)
             return STATSD_BAD_RATE;
         return STATSD_FINE;
     }
     case '#':
-        m->tags = str_sub(s, 1, s.n);
+        m->tags = part(s, 1, s.n);
         return STATSD_FINE;
     case 'c':
         if (s.n > 2 && s.p[1] == ':')
-            m->container = str_sub(s, 2, s.n);
+            m->container = part(s, 2, s.n);
         return STATSD_FINE;
     case 'T':
-        return seconds(str_sub(s, 1, s.n), &m->ts_ms) ? STATSD_FINE : STATSD_BAD_TIME;
+        return seconds(part(s, 1, s.n), &m->ts_ms) ? STATSD_FINE : STATSD_BAD_TIME;
     default:
         return STATSD_FINE;
     }
@@ -96,17 +102,17 @@ static enum statsd_bad section(struct str s, struct statsd_metric *m, struct str
 static enum statsd_bad values(struct statsd_reader *r, struct str s, struct statsd_metric *m)
 {
     size_t bar = find(s, 0, '|');
-    m->values = str_sub(s, 0, bar);
+    m->values = part(s, 0, bar);
     if (bar == 0)
         return STATSD_BAD_VALUE;
     if (bar == s.n)
         return STATSD_BAD_TYPE;
     size_t at = bar + 1, end = find(s, at, '|');
-    struct str type = str_sub(s, at, end), more = {0};
+    struct str type = part(s, at, end), more = {0};
     if (UNLIKELY(type.n > 2)) {
         size_t colon = find(type, 0, ':');
         if (colon < type.n) {
-            more = str_sub(s, at + colon + 1, s.n);
+            more = part(s, at + colon + 1, s.n);
             end = s.n;
             type.n = colon;
         }
@@ -118,7 +124,7 @@ static enum statsd_bad values(struct statsd_reader *r, struct str s, struct stat
         at = end + 1;
         end = find(s, at, '|');
         struct str tail = {0};
-        bad = section(str_sub(s, at, end), m, &tail);
+        bad = section(part(s, at, end), m, &tail);
         if (UNLIKELY(tail.p != NULL)) {
             more = str_of(tail.p, (size_t)(s.p + s.n - tail.p));
             break;
@@ -296,7 +302,9 @@ bool statsd_value(struct str *rest, double *ret, bool *ret_signed, int *ret_err)
 {
     if (rest->p == NULL)
         return false;
-    size_t end = find(*rest, 0, ':');
+    size_t end = 0;
+    while (end < rest->n && rest->p[end] != ':')
+        end++;
     struct str s = str_of(rest->p, end);
     *rest = end < rest->n ? str_of(rest->p + end + 1, rest->n - end - 1) : (struct str){0};
     *ret_signed = s.n > 0 && (s.p[0] == '+' || s.p[0] == '-');

@@ -3,28 +3,33 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/must.h"
 
 enum {
     PER_OCTAVE = 1 << HISTOGRAM_BUILDER_SCHEMA,
-    ROOM = 16,   /* buckets that a side gets more than it needs */
+    ROOM = 16, /* buckets that a side gets more than it needs */
+    MANTISSA_BITS = 52,
+    EXPONENT_BIAS = 1023,
     GAP_MAX = 2, /* empty buckets that are written out rather than begin a span */
 };
+
+#define MANTISSA_MASK ((UINT64_C(1) << MANTISSA_BITS) - 1)
 
 /* Below it a value counts as 0: 2^-128. */
 static const double ZERO_THRESHOLD = 0x1p-128;
 
-/* 0.5 * 2^(i/8): the upper bounds of an octave's buckets but the last, which is 1. */
+/* 2^(i/8): the upper bounds of an octave's buckets but the last, which is 2. */
 static const double BOUNDS[PER_OCTAVE] = {
-    0.5,
-    0.5452538663326288,
-    0.5946035575013605,
-    0.6484197773255048,
-    0.7071067811865475,
-    0.7711054127039704,
-    0.8408964152537144,
-    0.9170040432046711,
+    1,
+    1.0905077326652577,
+    1.189207115002721,
+    1.2968395546510096,
+    1.4142135623730951,
+    1.5422108254079407,
+    1.681792830507429,
+    1.8340080864093424,
 };
 
 void histogram_builder_init(struct histogram_builder *b)
@@ -39,15 +44,15 @@ void histogram_builder_done(struct histogram_builder *b)
     histogram_builder_init(b);
 }
 
-/* The index of the bucket of a value > 0 in the finest schema. */
+/* The index of the bucket of a value > ZERO_THRESHOLD in the finest schema. */
 static int32_t finest_index(double value)
 {
-    int exponent;
-    double fraction = frexp(value, &exponent);
-    int32_t i = 0;
-    while (i < PER_OCTAVE && BOUNDS[i] < fraction)
-        i++;
-    return i + (exponent - 1) * PER_OCTAVE;
+    uint64_t bits = double_bits(value);
+    int32_t exponent = (int32_t)(bits >> MANTISSA_BITS) - EXPONENT_BIAS, i = 0;
+    double fraction = bits_double((bits & MANTISSA_MASK) | double_bits(1));
+    for (size_t k = 0; k < PER_OCTAVE; k++)
+        i += BOUNDS[k] < fraction;
+    return i + exponent * PER_OCTAVE;
 }
 
 /* The index, some schemas coarser. */
