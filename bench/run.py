@@ -25,6 +25,7 @@ import ingest
 import load
 import mixed
 import query
+import scrape
 import statsd
 from bench import Bench
 
@@ -34,6 +35,7 @@ ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": in
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,
         "statsd": statsd.statsd,
+        "scrape": scrape.scrape,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
         "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx}
 
