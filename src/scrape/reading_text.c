@@ -137,7 +137,7 @@ static int learn_sample(struct reading *r, struct str text, uint32_t *ret, struc
     labels[0] = (struct label){LABEL_METRIC, r->line.name};
     memcpy(labels + 1, r->line.labels, r->line.labels_n * sizeof *labels);
     int err = reading_learn(r, text, labels, r->line.labels_n + 1, ret, why);
-    return err ? why_prefix(why, "line %zu", r->line_n) : 0;
+    return err == -ERR_FORMAT ? why_prefix(why, "line %zu", r->line_n) : err;
 }
 
 /* line is without its end. */
