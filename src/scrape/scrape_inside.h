@@ -73,7 +73,6 @@ struct scrape_target {
     int64_t begun_ns;
     atomic_int users; /* itself, and a commit in progress */
     atomic_bool committing;
-    bool late_told, failed_told;
     /* Under the thread's lock: */
     enum scrape_health health;
     char *error; /* NULL: none */

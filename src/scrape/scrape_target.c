@@ -9,6 +9,8 @@ enum {
     TIMEOUT_HEADER_MAX = 80,
     TOLERANCE_MIN_MS = 2, /* a scrape that begins later than this, and than 1 % of its interval, */
     TOLERANCE_MAX_MS = 100, /* or than this, is dated by when it begins */
+    PATIENCE = 10, /* a scrape waits for the end of the one before for this part of its interval, */
+    RETRIES = 50,  /* and looks again after this part */
 };
 
 /* Where a copy of s goes; *at moves behind it and a NUL. */
@@ -174,7 +176,13 @@ static void on_due(void *context)
     int64_t skipped = (now_ms - due_ms) / t->is.interval_ms;
     if (skipped > 0)
         stat_add(&scrape_stats_missed, (uint64_t)skipped);
-    if (t->fetch || atomic_load(&t->committing)) {
+    bool busy = t->fetch || atomic_load(&t->committing);
+    if (busy && now_ms - due_ms < t->is.interval_ms / PATIENCE) {
+        /* A target that answers never is given up at just this time. */
+        timer_again(t->timer, MAX(t->is.interval_ms / RETRIES, (int64_t)1), 0);
+        return;
+    }
+    if (busy) {
         stat_add(&scrape_stats_missed, 1);
     } else {
         t->ts_ms = MAX(date(t, now_ms), t->ts_ms + 1);
