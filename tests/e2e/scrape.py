@@ -227,8 +227,9 @@ def each_misbehaving_target_costs_only_itself():
             "non-compliant scrape target sending blank Content-Type", "bomb":
             "body size limit exceeded", "endless": "body size limit exceeded", "twice": "",
             "changing": "", "broken": "line 2: ", "short": ""}
-    with Rogue() as rogue:
-        scrapes = [job(w, rogue.address, metrics_path="/" + w, body_size_limit="1MB")
+    # What follows a body that is longer than it says is the next answer: on a server of its own.
+    with Rogue() as rogue, Rogue() as liar:
+        scrapes = [job(w, (liar if w == "short" else rogue).address, metrics_path="/" + w, body_size_limit="1MB")
                    for w in ways]
         scrapes += [job("refused", "127.0.0.1:1"), job("nowhere", "no-such-host.invalid:80")]
         with Scraper(scrapes) as d:
