@@ -154,11 +154,16 @@ static void cpufreq_turns_kilohertz_into_hertz(void **state)
     put("sys/devices/system/cpu/cpufreq/boost", "1\n");
     put("sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1800123\n");
     put("sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "3500000\n");
+    put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n");
+    put("sys/devices/system/cpu/cpu0/cpufreq/scaling_available_governors",
+        "performance powersave \n");
     put("sys/devices/system/cpu/cpu10/cpufreq/cpuinfo_min_freq", "800000\n");
     put("sys/devices/system/cpu/cpu10/cpufreq/scaling_cur_freq", "<unknown>\n");
     assert_collects(&cpufreq_collector,
                     "node_cpu_scaling_frequency_hertz{cpu=\"0\"} 1800123000\n"
                     "node_cpu_scaling_frequency_max_hertz{cpu=\"0\"} 3500000000\n"
+                    "node_cpu_scaling_governor{cpu=\"0\",governor=\"performance\"} 0\n"
+                    "node_cpu_scaling_governor{cpu=\"0\",governor=\"powersave\"} 1\n"
                     "node_cpu_frequency_min_hertz{cpu=\"10\"} 800000000\n");
 }
 

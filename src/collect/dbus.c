@@ -460,6 +460,32 @@ int dbus_open(struct dbus *d, const char *path, bool bus, struct why *why)
     return err;
 }
 
+int dbus_open_host(struct dbus *d, const char *root, bool systemd, struct why *why)
+{
+    static const struct {
+        const char *path;
+        bool bus;
+    } PLACES[] = {{"/run/systemd/private", false},
+                  {"/run/dbus/system_bus_socket", true},
+                  {"/var/run/dbus/system_bus_socket", true}};
+    int err = -ERR_NOENT;
+    for (size_t i = systemd ? 0 : 1; i < COUNTOF(PLACES); i++) {
+        char path[sizeof((struct sockaddr_un *)NULL)->sun_path + 1];
+        struct why one = {0};
+        int n = snprintf(path, sizeof path, "%s%s", root, PLACES[i].path);
+        int now = n < (int)sizeof path ? dbus_open(d, path, PLACES[i].bus, &one)
+                                       : why_set(&one, ERR_RANGE, "%s is too long", root);
+        if (!now)
+            return 0;
+        if (err == -ERR_NOENT && now != -ERR_NOENT) {
+            err = now;
+            if (why)
+                *why = one;
+        }
+    }
+    return err == -ERR_NOENT ? why_set(why, ERR_NOENT, "there is no system bus") : err;
+}
+
 void dbus_close(struct dbus *d)
 {
     if (d->fd >= 0)

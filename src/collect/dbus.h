@@ -33,6 +33,9 @@ struct dbus {
 
 /* Connects to the Unix socket at path; bus: it is a message bus, which wants to be greeted. */
 MUST_USE int dbus_open(struct dbus *d, const char *path, bool bus, struct why *why);
+/* Connects to the host below root: to systemd's own socket where that is wanted and allowed (root
+ * only), else to the system bus. -ERR_NOENT where there is neither; else the first error. */
+MUST_USE int dbus_open_host(struct dbus *d, const char *root, bool systemd, struct why *why);
 void dbus_close(struct dbus *d);
 
 /* A body that is read from front to back. */

@@ -131,31 +131,6 @@ static void close_state(void *state)
     mem_free(s);
 }
 
-/* Its own socket where we may, else the bus; the first error that is more than absence is said. */
-static int connect_to(const struct collector_host *host, struct dbus *d, struct why *why)
-{
-    static const struct {
-        const char *path;
-        bool bus;
-    } PLACES[] = {{"/run/systemd/private", false},
-                  {"/run/dbus/system_bus_socket", true},
-                  {"/var/run/dbus/system_bus_socket", true}};
-    int err = -ERR_NOENT;
-    for (size_t i = 0; i < COUNTOF(PLACES); i++) {
-        char path[FOLDER_PATH];
-        struct why one = {0};
-        folder_path(path, "%s%s", host->root, PLACES[i].path);
-        int now = dbus_open(d, path, PLACES[i].bus, &one);
-        if (!now)
-            return 0;
-        if (err == -ERR_NOENT && now != -ERR_NOENT) {
-            err = now;
-            *why = one;
-        }
-    }
-    return err == -ERR_NOENT ? why_set(why, ERR_NOENT, "there is no systemd") : err;
-}
-
 /* ---- the manager */
 
 /* "252.39-1~deb12u1" is 252.39: the first three digits and more, with what follows a point. */
@@ -285,7 +260,7 @@ static int run(void *state, const struct collector_host *host, struct emit *e, s
 {
     struct state *s = state;
     struct dbus d;
-    int err = connect_to(host, &d, why);
+    int err = dbus_open_host(&d, host->root, true, why);
     if (err)
         return err;
     err = give_manager(&d, e, why);

@@ -1,4 +1,4 @@
-"""A stand-in for systemd on a Unix socket: the D-Bus calls that collectors make, and no more.
+"""A stand-in for systemd and logind on a Unix socket: the D-Bus calls that collectors make, and no more.
 
 Speaks the bus's greeting too, so that it passes for the system bus. Its own marshalling, so that
 both sides of a test are not wrong together.
@@ -31,6 +31,15 @@ UNITS = [  # name, load, active, properties by interface
 ]
 MANAGER = {"Version": ("s", "252.39-1~deb12u1"), "Virtualization": ("s", "kvm"),
            "SystemState": ("s", "degraded")}
+SEATS = ["seat0"]
+SESSIONS = {  # id -> user, seat, properties
+    "1": ("root", "seat0", {"Remote": ("b", 0), "Type": ("s", "tty"), "Class": ("s", "user")}),
+    "7": ("ann", "", {"Remote": ("b", 1), "Type": ("s", "tty"), "Class": ("s", "user")}),
+    "8": ("bob", "", {"Remote": ("b", 1), "Type": ("s", "tty"), "Class": ("s", "user")}),
+    "c1": ("gdm", "seat0", {"Remote": ("b", 0), "Type": ("s", "wayland"),
+                            "Class": ("s", "greeter")}),
+    "x": ("odd", "seat0", {"Remote": ("b", 0), "Type": ("s", "new"), "Class": ("s", "newer")}),
+}
 
 
 class Out:
@@ -57,7 +66,7 @@ class Out:
             self.text(value)
         elif kind == "g":
             self.signature(value)
-        elif kind == "u":
+        elif kind in "ub":
             self.u32(value)
         else:
             self.align(8)
@@ -86,14 +95,13 @@ def path_of(name):
     return "/org/freedesktop/systemd1/unit/" + safe
 
 
-def list_units():
-    out, inner = Out(), []
-    for name, load, active, _ in UNITS:
-        inner.append((name, "A unit", load, active, "sub", "", path_of(name), 0, "", "/"))
+def array(rows):
+    """An array of structs of texts and 32-bit numbers."""
+    out = Out()
     out.u32(0)
     out.align(8)
     begin = len(out.b)
-    for row in inner:
+    for row in rows:
         out.align(8)
         for value in row:
             if isinstance(value, int):
@@ -101,7 +109,23 @@ def list_units():
             else:
                 out.text(value)
     out.b[0:4] = struct.pack("<I", len(out.b) - begin)
-    return "a(ssssssouso)", out.b
+    return out.b
+
+
+def session_path(name):
+    return "/org/freedesktop/login1/session/" + name
+
+
+LISTS = {
+    "ListUnits": ("a(ssssssouso)", lambda: array(
+        (name, "A unit", load, active, "sub", "", path_of(name), 0, "", "/")
+        for name, load, active, _ in UNITS)),
+    "ListSeats": ("a(so)", lambda: array(
+        (name, "/org/freedesktop/login1/seat/" + name) for name in SEATS)),
+    "ListSessions": ("a(susso)", lambda: array(
+        (name, 1000, user, seat, session_path(name))
+        for name, (user, seat, _) in SESSIONS.items())),
+}
 
 
 def read_call(data):
@@ -139,12 +163,16 @@ def answer(fields, texts):
         out = Out()
         out.text(":1.1")
         return "s", out.b
-    if member == "ListUnits":
-        return list_units()
+    if member in LISTS:
+        signature, body = LISTS[member]
+        return signature, body()
     if member == "Get":
         interface, name = texts[0].rsplit(".", 1)[-1], texts[1]
         if interface == "Manager":
             table = MANAGER
+        elif interface == "Session":
+            table = next((p for n, (_, _, p) in SESSIONS.items()
+                          if session_path(n) == fields.get(1)), {})
         else:
             table = next((p.get(interface, {}) for n, _, _, p in UNITS
                           if path_of(n) == fields.get(1)), {})

@@ -149,12 +149,13 @@ def systemd(bench, exporter, root):
     listener = _systemd.start(path)
     os.chmod(root, 0o755)
     try:
-        theirs = scrape(exporter, "--collector.systemd", "--collector.systemd.enable-restarts-metrics",
+        theirs = scrape(exporter, "--collector.systemd", "--collector.logind",
+                        "--collector.systemd.enable-restarts-metrics",
                         "--collector.systemd.enable-start-time-metrics",
                         "--collector.systemd.enable-task-metrics",
                         user=65534 if os.getuid() == 0 else None,
                         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + path})
-        ours = subprocess.run([bench, "--dump", "--root", root, "--only", "systemd",
+        ours = subprocess.run([bench, "--dump", "--root", root, "--only", "systemd,logind",
                                "--systemd-details", "yes"], check=True, capture_output=True,
                               text=True, timeout=60).stdout
     finally:
