@@ -1,6 +1,6 @@
 /* store/disk/log_segment.h - the bytes of a segment of the log: header, blocks, names.
  *
- * Private to log*.c. Layout: docs/format/log.md.
+ * For log*.c, and for forward/queue.c, whose segments are sealed alike. Layout: docs/format/log.md.
  *
  * Threads: pure functions.
  */
