@@ -470,6 +470,21 @@ void fetch_ended(struct fetch *f, CURLcode code)
         buf_done(&all->unpacked);
 }
 
+int64_t fetch_retry_after_ms(const struct fetch_answer *a, int64_t now_ms)
+{
+    struct str value = fetch_header_of(a, STR("Retry-After"));
+    char text[64];
+    uint64_t seconds;
+    if (value.n == 0 || value.n >= sizeof text)
+        return -1;
+    if (str_u64(value, &seconds))
+        return seconds < INT32_MAX ? (int64_t)seconds * 1000 : -1;
+    memcpy(text, value.p, value.n);
+    text[value.n] = '\0';
+    time_t at = curl_getdate(text, NULL);
+    return at < 0 ? -1 : MAX((int64_t)at * 1000 - now_ms, 0);
+}
+
 struct str fetch_header_of(const struct fetch_answer *a, struct str name)
 {
     struct str line;

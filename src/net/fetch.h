@@ -84,6 +84,10 @@ void fetch_start(struct fetch_client *c, const struct fetch_request *request, st
 /* done() will not come. NULL is fine. */
 void fetch_cancel(struct fetch *f);
 
+/* How long Retry-After asks to wait from now_ms (of the wall) on: seconds or a date; -1 where the
+ * answer has none. */
+int64_t fetch_retry_after_ms(const struct fetch_answer *a, int64_t now_ms);
+
 /* The value of a header of the answer, "" where missing; case does not matter. */
 struct str fetch_header_of(const struct fetch_answer *a, struct str name);
 

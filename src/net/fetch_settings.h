@@ -70,10 +70,11 @@ struct fetch_settings {
     struct fetch_proxy proxy;
     const struct fetch_header *headers; /* [headers_n] added to every request */
     size_t headers_n;
-    bool follow_redirects; /* the default is true */
-    bool enable_http2;     /* the default is true */
-    struct str unusable;   /* a sentence: why no client can be made of this (a secret that is kept
-                            * elsewhere); "": one can */
+    bool follow_redirects;  /* the default is true */
+    bool enable_http2;      /* the default is true */
+    bool shuffle_addresses; /* of a name that has several: another order for each connection */
+    struct str unusable;    /* a sentence: why no client can be made of this (a secret that is kept
+                             * elsewhere); "": one can */
 };
 
 /* What is in force where nothing is said. */

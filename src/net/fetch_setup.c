@@ -137,6 +137,7 @@ static void set_always(struct fetch *f)
     SET(f, CURLOPT_PROXYHEADER, f->client->connect_headers);
     SET(f, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(f, CURLOPT_NOPROXY, "");
+    SET(f, CURLOPT_DNS_SHUFFLE_ADDRESSES, s->shuffle_addresses ? 1L : 0L);
 }
 
 static void set_method(struct fetch *f)
