@@ -257,7 +257,7 @@ static void finish_drain(struct destination *d)
 {
     if (d->draining && !d->drained && d->buffered == 0) {
         d->drained = true;
-        d->plan.idle(d->plan.context);
+        d->plan.idle(d->plan.idle_context);
     }
 }
 

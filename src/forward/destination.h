@@ -40,6 +40,7 @@ struct destination_plan {
     void (*warn)(void *context, const char *text);
     void *context;
     void (*idle)(void *context); /* after destination_drain(): nothing is left to send */
+    void *idle_context;
 };
 
 MUST_USE int destination_new(const struct destination_plan *plan, struct destination **ret,

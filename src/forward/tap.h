@@ -15,19 +15,23 @@
 
 struct tap;
 
-struct tap_config {
-    struct sink *next;
-    struct queue *queue;
-    const struct str *tenants; /* [tenants_n] whose rows are wanted; outlive it */
+/* A sink on top of next that does nothing else yet. */
+struct tap *tap_new(struct sink *next);
+void tap_free(struct tap *t); /* NULL is fine */
+
+struct sink *tap_sink(struct tap *t);
+
+struct tap_target {
+    struct queue *queue;       /* NULL: nothing is kept */
+    const struct str *tenants; /* [tenants_n] whose rows are wanted */
     size_t tenants_n;
     void (*filled)(void *context); /* something is in the queue; any thread */
     void *context;
 };
 
-struct tap *tap_new(const struct tap_config *config);
-void tap_free(struct tap *t); /* puts what it has into the queue; NULL is fine */
-
-struct sink *tap_sink(struct tap *t);
+/* From now on; the target outlives the tap or the next call. What lanes hold is for the target from
+ * before and goes into its queue first. Waits for who is using that one. */
+void tap_set(struct tap *t, const struct tap_target *target);
 
 /* Rows that the queue could not take, since the start. */
 uint64_t tap_lost(const struct tap *t);
