@@ -158,6 +158,7 @@ void config_folders(const struct config *c, void (*f)(void *context, struct str 
         take_folder(&all, str_c(c->rules.files.v[i]));
     if (c->promfile != NULL)
         promfile_files(c->promfile, take_folder, &all);
+    forward_options_files(conf_rows(c->conf, &forward_options_write_table), take_folder, &all);
     map_done(&all.seen);
 }
 

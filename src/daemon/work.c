@@ -21,6 +21,7 @@
 #include "daemon/lanes.h"
 #include "daemon/registration.h"
 #include "daemon/sockets.h"
+#include "forward/forward.h"
 #include "health/health.h"
 #include "ingest/ingest.h"
 #include "launch/launch.h"
@@ -86,6 +87,7 @@ struct work {
     int64_t begun_ns, begun_ms;
     struct disk *disk;
     struct store *store;
+    struct forward *forward;
     struct aggregate *aggregate;
     struct ingest *ingest;
     struct pool *pool;
@@ -197,6 +199,29 @@ static int open_store(struct work *w, struct why *why)
            clock_monotonic_ns(&clock_real) < until)
         usleep(LOCK_PAUSE_MS * 1000);
     return err;
+}
+
+static void warn_of_forward(void *context, const char *text)
+{
+    log_warn("forward", "%s", text);
+}
+
+static void open_forward(struct work *w)
+{
+    struct store_settings store;
+    options_store(conf_of(w), &store);
+    w->forward = forward_new(&(struct forward_config){.next = store_sink(w->store),
+                                                      .disk = w->disk,
+                                                      .key_file = store.key_file,
+                                                      .clock = &clock_real,
+                                                      .warn = warn_of_forward});
+}
+
+static int plan_forward(struct work *w, struct why *why)
+{
+    struct forward_plan plan = {.promfile = config_of(w)->promfile};
+    options_forward(conf_of(w), &plan.settings);
+    return forward_reload(w->forward, &plan, why);
 }
 
 static int open_collect(struct work *w, struct why *why)
@@ -506,10 +531,14 @@ static int open_all(struct work *w, struct why *why)
         return err;
     struct ingest_settings ingest;
     options_ingest(conf_of(w), &ingest);
-    w->aggregate = aggregate_new(conf_rows(conf_of(w), &aggregate_options), store_sink(w->store),
-                                 lane(w, LANE_AGGREGATE), &clock_real);
+    open_forward(w);
+    w->aggregate = aggregate_new(conf_rows(conf_of(w), &aggregate_options),
+                                 forward_sink(w->forward), lane(w, LANE_AGGREGATE), &clock_real);
     w->ingest = ingest_new(&ingest, aggregate_sink(w->aggregate), &clock_real);
     w->pool = pool_new("query", (size_t)query_settings(w).threads, QUERY_QUEUE_MAX);
+    err = plan_forward(w, why);
+    if (err != 0)
+        return err;
     err = open_collect(w, why);
     if (err != 0)
         return err;
@@ -561,6 +590,8 @@ static int take_over(struct work *w, struct why *why)
     err = scrape_reload(w->scrape, config_of(w)->promfile, why);
     if (err == 0)
         err = rules_reload_with(w->rules, &config_of(w)->rules, why);
+    int forward_err = plan_forward(w, err == 0 ? why : NULL);
+    err = err != 0 ? err : forward_err;
     /* Whoever works with the Prometheus file has taken over the new one. */
     for (size_t i = 0; i + 1 < w->configs.n; i++)
         config_forget(w->configs.v[i]);
@@ -634,6 +665,7 @@ static void close_all(struct work *w)
     health_free(w->health);
     ingest_free(w->ingest);
     aggregate_free(w->aggregate);
+    forward_free(w->forward);
     store_close(w->store);
     disk_free(w->disk);
     launch_close(w->launcher);

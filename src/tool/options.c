@@ -77,15 +77,30 @@ const struct option_table options_server_table = {
 
 /* clang-format off: one a line, so that each way in is one line of a change */
 static const struct option_table *const TABLES[] = {
-    &options_server_table,   &ingest_options,         &ingest_relabel_options,
-    &aggregate_options,      &store_options,          &store_retention_options,
-    &store_tenant_options,   &settings_options,       &settings_intervals_options,
-    &settings_group_options, &query_settings_options, &rules_options,
-    &influx_options,         &statsd_options,         &otlp_settings_options,
-    &graphite_options,       &collectd_options,       &pushgateway_options,
+    &options_server_table,
+    &ingest_options,
+    &ingest_relabel_options,
+    &aggregate_options,
+    &store_options,
+    &store_retention_options,
+    &store_tenant_options,
+    &settings_options,
+    &settings_intervals_options,
+    &settings_group_options,
+    &query_settings_options,
+    &rules_options,
+    &influx_options,
+    &statsd_options,
+    &otlp_settings_options,
+    &graphite_options,
+    &collectd_options,
+    &pushgateway_options,
     &promfile_options,
     &scrape_options,
     &registry_options,
+    &forward_options,
+    &forward_options_write_table,
+    &forward_options_relabel_table,
 };
 /* clang-format on */
 
@@ -114,6 +129,13 @@ void options_ingest(const struct conf *c, struct ingest_settings *ret)
 {
     *ret = *(const struct ingest_settings *)conf_get(c, &ingest_options);
     ret->relabel = *conf_rows(c, &ingest_relabel_options);
+}
+
+void options_forward(const struct conf *c, struct forward_settings *ret)
+{
+    *ret = *(const struct forward_settings *)conf_get(c, &forward_options);
+    ret->remote_writes = *conf_rows(c, &forward_options_write_table);
+    ret->relabel = *conf_rows(c, &forward_options_relabel_table);
 }
 
 /* The addresses of an option: well formed, and of this machine alone where it is not said that the
@@ -209,6 +231,11 @@ static int check_whole(const struct conf *c, struct why *why)
     struct ingest_settings ingest;
     options_ingest(c, &ingest);
     err = ingest_settings_check(&ingest, why);
+    if (err != 0)
+        return err;
+    struct forward_settings forward;
+    options_forward(c, &forward);
+    err = forward_options_check(&forward, why);
     if (err != 0)
         return err;
     err = aggregate_check(conf_rows(c, &aggregate_options), why);

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "collect/settings.h"
 #include "conf/conf.h"
+#include "forward/forward_options.h"
 #include "ingest/ingest.h"
 #include "store/series/store.h"
 
@@ -59,6 +60,7 @@ const struct options_server *options_server(const struct conf *c);
  * c's. */
 void options_collect(const struct conf *c, struct settings *ret);
 void options_ingest(const struct conf *c, struct ingest_settings *ret);
+void options_forward(const struct conf *c, struct forward_settings *ret);
 void options_store(const struct conf *c, struct store_settings *ret);
 
 #endif
