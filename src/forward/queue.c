@@ -394,9 +394,10 @@ int queue_unpack(struct str payload, struct queue_block *ret)
     struct queue_block b = {.tenant = str_sub(payload, PREFIX, PREFIX + tenant_n),
                             .rows = load32(p + AT_ROWS),
                             .row = load64(p + AT_ROW)};
-    buf_init(&b.bytes, raw_n + PACK_SLACK);
-    int err = pack_unpack((enum pack_codec)p[AT_CODEC],
-                          str_sub(payload, PREFIX + tenant_n, payload.n), &b.bytes, raw_n, NULL);
+    buf_init(&b.bytes, raw_n + 2 * PACK_SLACK);
+    int err =
+        pack_unpack((enum pack_codec)p[AT_CODEC], str_sub(payload, PREFIX + tenant_n, payload.n),
+                    &b.bytes, raw_n + 1, NULL); /* a frame's end wants room for more */
     if (err || b.bytes.n != raw_n) {
         buf_done(&b.bytes);
         return -ERR_CORRUPT;

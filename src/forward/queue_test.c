@@ -114,6 +114,28 @@ static void blocks_come_back_in_order_to_every_reader(void **state)
     queue_reader_done(&b);
 }
 
+static void blocks_that_pack_well_come_back_too(void **state)
+{
+    struct queue_reader r;
+    struct queue_block b;
+    open_queue(NULL, BIG);
+    queue_reader_init(&r, queue, queue_end(queue));
+    for (size_t n = 1; n <= QUEUE_BLOCK_MAX; n = n * 3 + 1) {
+        char *p = mem_new(n);
+        for (size_t i = 0; i < n; i++)
+            p[i] = "label=\"value\""[i % 13];
+        uint64_t before = queue_facts(queue).bytes;
+        assert_int_equal(queue_append(queue, STR("t"), str_of(p, n), 7), 0);
+        assert_true(n < 2000 || queue_facts(queue).bytes - before < n / 4);
+        assert_int_equal(queue_read(&r, &b), 1);
+        assert_true(str_eq(buf_str(&b.bytes), str_of(p, n)) && b.rows == 7);
+        buf_done(&b.bytes);
+        mem_free(p);
+    }
+    assert_int_equal(r.lost, 0);
+    queue_reader_done(&r);
+}
+
 static void a_restart_goes_on_where_it_was(void **state)
 {
     uint32_t first = 0, last = 0, next = 0;
@@ -289,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(blocks_come_back_in_order_to_every_reader),
+        CASE(blocks_that_pack_well_come_back_too),
         CASE(a_restart_goes_on_where_it_was),
         CASE(a_torn_end_loses_no_more_than_was_not_synced),
         CASE(a_full_queue_drops_the_oldest_and_readers_count_it),

@@ -418,7 +418,7 @@ static int unpack(struct fetch *f, struct fetch_answer *a)
     if (codec == PACK_IDENTITY || a->body.n == 0)
         return 0;
     buf_clear(to);
-    to->max = f->request.body_max + PACK_SLACK;
+    to->max = f->request.body_max + 2 * PACK_SLACK;
     int err = pack_unpack(codec, a->body, to, f->request.body_max, &f->why);
     if (err)
         return err;
