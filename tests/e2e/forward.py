@@ -360,10 +360,8 @@ def a_full_queue_drops_the_oldest_and_counts_them():
         r.always = 503
         d.start()
         sent = 0
-        for i in range(60):  # values and names that pack badly
-            noise = os.urandom(2000)
-            rows = [({"__name__": f"m{i}_{k}", "job": noise.hex()[k:k + 1000]},
-                     [(NOW + i, struct.unpack("<Q", noise[k:k + 8])[0] / 7.0)])
+        for i in range(60):  # labels that pack badly
+            rows = [({"__name__": f"m{i}_{k}", "job": os.urandom(400).hex()}, [(NOW + i, 1.0)])
                     for k in range(400)]
             write(d, rows)
             sent += len(rows)
