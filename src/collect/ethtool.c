@@ -214,22 +214,29 @@ static void give_named(struct emit *e, const char *device, const struct ethtool_
     map_done(&uses);
 }
 
+/* How many counters the driver has. */
+static uint32_t counters_of(int fd, const char *device)
+{
+    uint64_t bytes[(sizeof(struct ethtool_sset_info) + sizeof(uint32_t) + 7) / 8] = {0};
+    struct ethtool_sset_info *set = (struct ethtool_sset_info *)bytes;
+    set->cmd = ETHTOOL_GSSET_INFO;
+    set->sset_mask = 1ULL << ETH_SS_STATS;
+    return ask(fd, device, set) && set->sset_mask ? set->data[0] : 0;
+}
+
 static bool give_counters(struct emit *e, int fd, const char *device)
 {
-    struct {
-        struct ethtool_sset_info head;
-        uint32_t n;
-    } set = {.head = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_STATS}};
-    if (!ask(fd, device, &set) || !set.head.sset_mask || set.n == 0 || set.n > COUNTERS_MAX)
+    uint32_t n = counters_of(fd, device);
+    if (n == 0 || n > COUNTERS_MAX)
         return false;
-    struct ethtool_gstrings *names = mem_new(sizeof *names + (size_t)set.n * ETH_GSTRING_LEN);
-    struct ethtool_stats *stats = mem_new(sizeof *stats + (size_t)set.n * sizeof stats->data[0]);
-    *names = (struct ethtool_gstrings){
-        .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_STATS, .len = set.n};
-    *stats = (struct ethtool_stats){.cmd = ETHTOOL_GSTATS, .n_stats = set.n};
+    struct ethtool_gstrings *names = mem_new(sizeof *names + (size_t)n * ETH_GSTRING_LEN);
+    struct ethtool_stats *stats = mem_new(sizeof *stats + (size_t)n * sizeof stats->data[0]);
+    *names =
+        (struct ethtool_gstrings){.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_STATS, .len = n};
+    *stats = (struct ethtool_stats){.cmd = ETHTOOL_GSTATS, .n_stats = n};
     bool good = ask(fd, device, names) && ask(fd, device, stats);
     if (good)
-        give_named(e, device, names, stats, MIN(MIN(names->len, stats->n_stats), set.n));
+        give_named(e, device, names, stats, MIN(MIN(names->len, stats->n_stats), n));
     mem_free(names);
     mem_free(stats);
     return good;
