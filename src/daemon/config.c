@@ -41,7 +41,8 @@ static const char *file_of(const struct conf *conf)
 }
 
 /* Takes over conf. */
-static int make(struct conf *conf, struct str promfile, struct config **ret, struct buf *problems)
+static int make(struct conf *conf, struct str promfile, bool again, struct config **ret,
+                struct buf *problems)
 {
     struct config *c = mem_new(sizeof *c);
     const char *path = file_of(conf);
@@ -49,7 +50,8 @@ static int make(struct conf *conf, struct str promfile, struct config **ret, str
     arena_init(&c->arena);
     c->conf = conf;
     if (path[0] != '\0')
-        err = promfile_read(promfile, str_c(path), &c->promfile, problems);
+        err = (again ? promfile_read_lenient : promfile_read)(promfile, str_c(path), &c->promfile,
+                                                              problems);
     if (err != 0) {
         config_free(c);
         return err;
@@ -84,7 +86,7 @@ int config_read(const char *file, const struct arguments_settings *set, struct b
         buf_printf(problems, "prometheus.config_file: %s\n", why.text);
         conf_free(conf);
     } else {
-        err = make(conf, buf_str(&promfile), ret, problems);
+        err = make(conf, buf_str(&promfile), false, ret, problems);
         buf_put_c(text, '\0');
         buf_put_str(text, buf_str(&promfile));
     }
@@ -93,12 +95,12 @@ int config_read(const char *file, const struct arguments_settings *set, struct b
 }
 
 int config_parse(struct str text, const char *file, const struct arguments_settings *set,
-                 struct config **ret, struct buf *problems)
+                 bool again, struct config **ret, struct buf *problems)
 {
     struct conf *conf;
     size_t end = str_find(text, '\0');
     int err = options_read(str_sub(text, 0, end), file, set->v, set->n, &conf, problems);
-    return err != 0 ? err : make(conf, str_sub(text, end + 1, text.n), ret, problems);
+    return err != 0 ? err : make(conf, str_sub(text, end + 1, text.n), again, ret, problems);
 }
 
 void config_forget(struct config *c)

@@ -34,9 +34,11 @@ struct config {
 MUST_USE int config_read(const char *file, const struct arguments_settings *set, struct buf *text,
                          struct config **ret, struct buf *problems);
 
-/* The same from text; file is the name of sonde.toml in messages. */
+/* The same from text; file is the name of sonde.toml in messages. again: what the Prometheus file
+ * includes may have become wrong since config_read(); it is left out then, and problems says why.
+ */
 MUST_USE int config_parse(struct str text, const char *file, const struct arguments_settings *set,
-                          struct config **ret, struct buf *problems);
+                          bool again, struct config **ret, struct buf *problems);
 
 void config_free(struct config *c); /* NULL is fine */
 

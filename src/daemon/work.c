@@ -141,7 +141,11 @@ static int read_conf(struct work *w, struct why *why)
     buf_init(&problems, CONFIG_PROBLEMS_MAX);
     int err = file_memory_read(CHILD_FIRST_FD, &text);
     if (err == 0)
-        err = config_parse(buf_str(&text), w->file, &w->set, &c, &problems);
+        err = config_parse(buf_str(&text), w->file, &w->set, w->configs.n == 0, &c, &problems);
+    struct str rest = buf_str(&problems), line;
+    while (err == 0 && str_split(&rest, '\n', &line))
+        if (line.n > 0)
+            log_warn("prometheus", "left out: " STR_FMT, STR_ARG(line));
     if (err == 0)
         vec_push(&w->configs, c);
     else

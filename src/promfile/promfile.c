@@ -111,8 +111,14 @@ static void read_all_included(struct promfile_reader *r, const struct yaml_node 
             promfile_reader_fault(r, list->members[i].value->place, "%s", why.text);
             continue;
         }
-        for (size_t k = 0; k < n && left > 0; k++, left--)
+        for (size_t k = 0; k < n && left > 0; k++, left--) {
+            size_t faults = r->problems_n, scrapes = r->scrapes.n;
             read_included(r, paths[k]);
+            if (!r->lenient || r->problems_n == faults)
+                continue;
+            r->problems_n = faults;
+            r->scrapes.n = scrapes;
+        }
     }
     if (left == 0)
         promfile_reader_fault(r, list->place, "more than %d scrape config files", FILES_MAX);
@@ -162,15 +168,16 @@ static void read_root(struct promfile_reader *r, struct str text)
         vec_free(vec);                                                                             \
     } while (0)
 
-int promfile_read(struct str text, struct str path, struct promfile **ret, struct buf *problems)
+static int read_any(struct str text, struct str path, bool lenient, struct promfile **ret,
+                    struct buf *problems)
 {
     struct promfile_whole *whole = mem_new(sizeof *whole);
-    struct promfile_reader r = {.whole = whole, .a = &whole->arena, .problems = problems};
+    struct promfile_reader r = {
+        .whole = whole, .a = &whole->arena, .lenient = lenient, .problems = problems};
     arena_init(&whole->arena);
     map_init(&r.jobs, 0);
     r.path = arena_str(r.a, path);
     r.folder = folder_of(r.a, path);
-    r.global = (struct promfile_global){0};
     read_root(&r, text);
     if (r.problems_n > PROMFILE_PROBLEMS_MAX)
         buf_printf(problems, STR_FMT ": and %zu more\n", STR_ARG(r.path),
@@ -185,6 +192,17 @@ int promfile_read(struct str text, struct str path, struct promfile **ret, struc
     }
     *ret = &whole->p;
     return 0;
+}
+
+int promfile_read(struct str text, struct str path, struct promfile **ret, struct buf *problems)
+{
+    return read_any(text, path, false, ret, problems);
+}
+
+int promfile_read_lenient(struct str text, struct str path, struct promfile **ret,
+                          struct buf *problems)
+{
+    return read_any(text, path, true, ret, problems);
 }
 
 int promfile_read_file(const char *path, struct promfile **ret, struct buf *problems)

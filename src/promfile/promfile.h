@@ -111,6 +111,11 @@ struct promfile {
 MUST_USE int promfile_read(struct str text, struct str path, struct promfile **ret,
                            struct buf *problems);
 
+/* The same, but scrape_config_files that are wrong are left out, and problems says why: for a
+ * daemon that begins again with a file that it has worked with. */
+MUST_USE int promfile_read_lenient(struct str text, struct str path, struct promfile **ret,
+                                   struct buf *problems);
+
 /* Reads the file as well. */
 MUST_USE int promfile_read_file(const char *path, struct promfile **ret, struct buf *problems);
 

@@ -47,6 +47,7 @@ struct promfile_reader {
     struct arena *a;         /* the whole's */
     struct str path, folder; /* of the file that is being read */
     bool included;           /* it is one of scrape_config_files */
+    bool lenient;            /* those of them that are wrong are left out */
     struct buf *problems;
     size_t problems_n;
     struct promfile_global global;

@@ -158,7 +158,7 @@ static void check_otlp(struct promfile_reader *r, const struct yaml_node *map)
     else
         check_attributes(r, map, "promote_resource_attributes", &o.promote, "promoted");
     check_strategy(r, map, o.strategy);
-    promfile_reader_ignored(r, "otlp: how OTLP is taken in is said by sonde.toml");
+    promfile_reader_ignored(r, "otlp: how OTLP is taken in is said by [otlp] of sonde.toml");
 }
 
 /* ---- runtime, storage, tracing */

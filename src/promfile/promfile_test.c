@@ -5,9 +5,11 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/vec.h"
 #include "model/labels.h"
+#include "os/file.h"
 #include "promfile/promfile.h"
 #include "text/cases_json_test.h"
 
@@ -310,6 +312,35 @@ static void what_is_in_force_reads_back_as_itself(void **state)
     promfile_free(p);
 }
 
+static void included_files_that_are_wrong_can_be_left_out(void **state)
+{
+    static const char TEXT[] = "scrape_config_files: [bad.yml, good.yml]\n"
+                               "scrape_configs: [{job_name: own}]\n";
+    char folder[] = "/tmp/sonde-promfile-XXXXXX", path[64], bad[64], good[64];
+    struct promfile *p = NULL;
+    struct buf problems;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/p.yml", folder);
+    snprintf(bad, sizeof bad, "%s/bad.yml", folder);
+    snprintf(good, sizeof good, "%s/good.yml", folder);
+    assert_int_equal(file_write(bad, STR("scrape_configs: [{job_name: a}, {}]\n"), NULL), 0);
+    assert_int_equal(file_write(good, STR("scrape_configs: [{job_name: b}]\n"), NULL), 0);
+    buf_init(&problems, PROBLEMS);
+    assert_int_equal(promfile_read(str_c(TEXT), str_c(path), &p, &problems), -ERR_FORMAT);
+    assert_null(p);
+    buf_clear(&problems);
+    assert_int_equal(promfile_read_lenient(str_c(TEXT), str_c(path), &p, &problems), 0);
+    assert_int_equal(p->scrapes_n, 2);
+    SAYS(p->scrapes[0].job, "own");
+    SAYS(p->scrapes[1].job, "b");
+    assert_true(str_search(buf_str(&problems), STR("bad.yml:1:33: job_name is empty")) <
+                problems.n);
+    promfile_free(p);
+    buf_done(&problems);
+    assert_int_equal(unlink(bad) | unlink(good) | rmdir(folder), 0);
+}
+
 /* ---- Prometheus's own files, read in place */
 
 struct expected {
@@ -415,6 +446,7 @@ int main(void)
         cmocka_unit_test(addresses_may_be_urls_where_rules_change_them),
         cmocka_unit_test(the_text_in_force_hides_secrets_and_shows_defaults),
         cmocka_unit_test(what_is_in_force_reads_back_as_itself),
+        cmocka_unit_test(included_files_that_are_wrong_can_be_left_out),
         cmocka_unit_test(files_of_prometheus_load_or_are_refused_in_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,23 @@ def a_file_that_names_new_folders_gets_a_worker_that_may_open_them():
         wait("the old rule", lambda: has(d, "one", 1))
 
 
+def an_included_file_that_breaks_before_a_crash_is_left_out():
+    with Setup() as s:
+        d = s.daemon
+        s.put("conf/more.yml", "scrape_configs: [{job_name: a}]\n")
+        s.put("conf/prometheus.yml", "scrape_config_files: [more.yml]\n"
+              "scrape_configs: [{job_name: own}]\n")
+        s.hup()
+        wait("both pools", lambda: d.json("/api/v1/scrape_pools")["data"]["scrapePools"] == ["a", "own"])
+        s.put("conf/more.yml", "scrape_configs: [{}]\n")
+        worker = d.worker()
+        os.kill(worker, signal.SIGKILL)
+        wait("another worker", lambda: d.worker() not in (0, worker) and d.status("/readyz") == 200)
+        pools = d.json("/api/v1/scrape_pools")["data"]["scrapePools"]
+        assert pools == ["own"], (pools, d.said())
+        assert "more.yml:1:18: job_name is empty" in d.said(), d.said()
+
+
 SCRAPE = """\
 global: {scrape_interval: 1s}
 scrape_configs:
