@@ -267,7 +267,7 @@ static int fold(struct machine *m, size_t n)
     size_t floor = m->marks.n ? m->marks.v[m->marks.n - 1] : 0;
     if (n > m->stack.n - floor)
         return damaged(m, "it takes more than there is");
-    struct pickle_list *list = list_of(m, m->stack.v + m->stack.n - n, n);
+    struct pickle_list *list = list_of(m, n ? m->stack.v + m->stack.n - n : NULL, n);
     m->stack.n -= n;
     return push(m, (struct pickle_value){.type = PICKLE_LIST, .list = list});
 }
