@@ -8,6 +8,7 @@
 
 enum {
     TABLE_MIN = 64,      /* slots; a power of two */
+    QUIET = 3,           /* answers without anything new, after which no more room is kept */
     FORGOTTEN_FREE = 64, /* lines that may lie about unused besides half as many as are in use */
 };
 
@@ -143,6 +144,7 @@ uint32_t recall_add(struct recall *r, struct str text, enum recall_kind kind, ui
     if (r->bytes_n + text.n + key.n + sizeof raw > RECALL_BYTES_MAX || r->n >= RECALL_NONE - 1)
         return RECALL_NONE;
     uint32_t owner = key.n ? recall_owner(r, key) : RECALL_NONE;
+    r->quiet = 0;
     uint32_t line = (uint32_t)r->n;
     r->bytes = vec_grow(r->bytes, 1, r->bytes_n + text.n + key.n + sizeof raw, &r->bytes_capacity);
     r->lines = vec_grow(r->lines, sizeof *r->lines, r->n + 1, &r->capacity);
@@ -206,8 +208,19 @@ static void rebuild(struct recall *r, const bool *keep, bool texts)
     recall_done(&old);
 }
 
+/* Gives back the room that was left for growing. */
+static void shrink(struct recall *r)
+{
+    r->capacity = MAX(r->n, (size_t)1);
+    r->lines = mem_resize(r->lines, r->capacity * sizeof *r->lines);
+    r->bytes_capacity = MAX(r->bytes_n, (size_t)1);
+    r->bytes = mem_resize(r->bytes, r->bytes_capacity);
+}
+
 void recall_end(struct recall *r)
 {
+    if (++r->quiet == QUIET && r->n)
+        shrink(r);
     if (r->n - r->seen_n <= r->seen_n / 2 + FORGOTTEN_FREE)
         return;
     bool *keep = mem_array(r->n, sizeof *keep);

@@ -68,6 +68,7 @@ struct recall {
     uint32_t first, last;  /* line of the last answer that came first; the one behind now */
     uint32_t answer;       /* number of the answer that is being read; 2 for the first */
     uint32_t good;         /* of the last one that was stored; 1: none */
+    uint32_t quiet;        /* good answers since a line was added */
     size_t live_n, seen_n; /* owners that are live; lines that this answer had */
 };
 
