@@ -3,10 +3,13 @@
 forget, to another Sonde, to Debian's prometheus and to victoria-metrics; through kill -9 and a full
 queue. The rules for senders of Remote-Write 1.0 and 2.0 are cases here.
 """
+# timeout: 240
 import http.server
 import os
 import signal
+import ssl
 import struct
+import subprocess
 import threading
 import time
 
@@ -45,6 +48,19 @@ class Receiver:
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/write"
         self.released = threading.Event()
+
+    def by_tls(self, folder):
+        """Speaks TLS as localhost; the path of the certificate."""
+        cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=receiver",
+                        "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://localhost:{self.server.server_address[1]}/write"
+        return cert
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -314,6 +330,21 @@ def credentials_are_sent_and_never_shown():
         wait("the row", lambda: r.total() == 1)
         assert r.requests[0][2]["Authorization"] == "Basic bWU6Z2VoZWlt"
         assert "geheim" not in d.said() + d.get("/api/v1/status/config")[1].decode()
+
+
+def tls_and_names_work_from_the_confined_worker():
+    with Receiver() as r, Daemon("", settings=QUIET) as d:
+        cert = r.by_tls(d.folder)
+        d.write_config(config(r, f'ca_file = "{cert}"'))
+        d.start()
+        write(d, [series("a", 3)])
+        wait("all rows", lambda: len(r.values("a")) == 3)
+        d.stop()
+        d.write_config(config(r))  # the system's authorities alone
+        d.start()
+        write(d, [series("b", 3)])
+        wait("told", lambda: any("certificate" in line for line in d.errors))
+        assert r.values("b") == {}
 
 
 def nothing_is_lost_or_changed_by_kill_9():
