@@ -44,6 +44,15 @@ static void cursor_write(struct destination *d)
     store32(slot + AT_CRC, hash_crc32c(0, slot, AT_CRC));
     /* Where it fails (a full disk), more is sent again after a crash: nothing is lost by that. */
     (void)!disk_write(d->plan.disk, d->cursor, d->cursor_sequence % 2 * SLOT, slot, sizeof slot);
+    d->cursor_moved = true;
+}
+
+static int cursor_sync(struct destination *d)
+{
+    if (!d->cursor_moved)
+        return 0;
+    d->cursor_moved = false;
+    return disk_sync(d->plan.disk, d->cursor);
 }
 
 static bool cursor_read_slot(struct destination *d, size_t at)
@@ -83,7 +92,12 @@ static int cursor_open(struct destination *d, struct why *why)
         d->begun = MIN(d->begun, end.row);
     }
     cursor_write(d);
-    return disk_sync_dir(d->plan.disk, d->plan.dir);
+    err = cursor_sync(d);
+    if (err == 0)
+        err = disk_sync_dir(d->plan.disk, d->plan.dir);
+    if (err)
+        return why_set(why, (enum err) - err, "%s cannot be written: %s", path, err_text(err));
+    return 0;
 }
 
 void destination_begin(struct destination *d, uint64_t number)
@@ -343,6 +357,7 @@ void destination_tick(struct destination *d)
         destination_shard_metadata(d);
     }
     destination_pump(d);
+    (void)!cursor_sync(d); /* an older one stays: some more is sent again */
 }
 
 /* ---- opening */
@@ -400,7 +415,7 @@ void destination_free(struct destination *d)
     fetch_client_free(d->client);
     destination_shard_close(d);
     if (d->cursor)
-        (void)!disk_sync(d->plan.disk, d->cursor); /* as cursor_write() */
+        (void)!cursor_sync(d); /* as in destination_tick() */
     disk_close(d->plan.disk, d->cursor);
     while (d->blocks) {
         struct destination_block *b = d->blocks;

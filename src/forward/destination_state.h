@@ -90,6 +90,7 @@ struct destination {
     uint64_t unsure;            /* those before it were begun by the process before this one */
     struct disk_file *cursor;
     uint64_t cursor_sequence;
+    bool cursor_moved; /* since it was synced */
     struct rw_writer writer;
     struct buf plain;    /* a request, not packed */
     struct map families; /* -> struct destination_family *, owned */

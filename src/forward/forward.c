@@ -127,6 +127,8 @@ struct sink *forward_sink(struct forward *f)
 
 static int open_queue(struct forward *f, uint64_t bytes_max, struct why *why)
 {
+    if (f->queue)
+        return 0;
     if (f->config.key_file[0] != '\0' && f->ring == NULL) {
         int err = keyring_load(f->config.key_file, &f->ring, why);
         if (err)
@@ -193,26 +195,29 @@ static int open_destinations(struct forward *f, size_t n, struct why *why)
     return 0;
 }
 
-static void close_all(struct forward *f)
+/* The loop and the queue stay: lanes go on to fill it. */
+static void close_destinations(struct forward *f)
 {
-    tap_set(f->tap, &(struct tap_target){0});
     for (size_t i = 0; i < f->destinations.n; i++)
         destination_free(f->destinations.v[i]);
     vec_free(&f->destinations);
     fetcher_free(f->fetcher);
     timer_free(f->tick);
     timer_free(f->late);
-    loop_free(f->loop);
-    queue_close(f->queue);
     f->fetcher = NULL;
     f->tick = f->late = NULL;
-    f->loop = NULL;
-    f->queue = NULL;
     for (size_t i = 0; i < f->ready_n; i++)
         relabel_free(f->ready[i].write.relabel);
     f->ready_n = 0;
+}
+
+static void close_all(struct forward *f)
+{
+    tap_set(f->tap, &(struct tap_target){0});
+    close_destinations(f);
+    queue_close(f->queue);
+    f->queue = NULL;
     arena_done(&f->arena);
-    arena_init(&f->arena);
 }
 
 void forward_stop(struct forward *f)
@@ -224,18 +229,14 @@ void forward_stop(struct forward *f)
     f->running = false;
 }
 
-static int open_all(struct forward *f, const struct forward_plan *plan, struct why *why)
+static int open_all(struct forward *f, const struct forward_plan *plan, size_t n, struct why *why)
 {
-    size_t n =
-        plan->settings.remote_writes.n + (plan->promfile ? plan->promfile->remote_writes_n : 0);
-    if (n == 0)
-        return 0;
     if (n > DESTINATIONS_MAX)
         return why_set(why, ERR_LIMIT, "there are more than %d remote writes",
                        (int)DESTINATIONS_MAX);
     gather(f, plan);
     int err = open_queue(f, (uint64_t)plan->settings.queue_bytes_max, why);
-    if (err == 0)
+    if (err == 0 && f->loop == NULL)
         err = loop_new(&f->loop);
     if (err == 0)
         err = fetcher_new(f->loop, NULL, &f->fetcher);
@@ -245,20 +246,27 @@ static int open_all(struct forward *f, const struct forward_plan *plan, struct w
         return err;
     f->tick = timer_new(f->loop, TICK_MS, TICK_MS, on_tick, f);
     tap_set(f->tap, &(struct tap_target){f->queue, f->tenants, n, on_filled, f});
-    thread_start(&f->thread, "forward", run, f);
-    f->running = true;
-    on_filled(f); /* what is there from before */
     return 0;
 }
 
 int forward_reload(struct forward *f, const struct forward_plan *plan, struct why *why)
 {
+    size_t n = plan->settings.remote_writes.n;
+    struct arena before = f->arena; /* the tap has texts in it until it gets new ones */
+    n += plan->promfile ? plan->promfile->remote_writes_n : 0;
     forward_stop(f);
-    close_all(f);
-    int err = open_all(f, plan, why);
-    if (err)
+    close_destinations(f);
+    arena_init(&f->arena);
+    int err = n > 0 ? open_all(f, plan, n, why) : 0;
+    if (err || n == 0)
         close_all(f);
-    return err;
+    arena_done(&before);
+    if (err || n == 0)
+        return err;
+    thread_start(&f->thread, "forward", run, f);
+    f->running = true;
+    on_filled(f); /* what is there from before */
+    return 0;
 }
 
 void forward_free(struct forward *f)
@@ -267,8 +275,8 @@ void forward_free(struct forward *f)
         return;
     forward_stop(f);
     close_all(f);
+    loop_free(f->loop);
     tap_free(f->tap);
     keyring_free(f->ring);
-    arena_done(&f->arena);
     mem_free(f);
 }

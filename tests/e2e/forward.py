@@ -46,6 +46,7 @@ class Receiver:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # killed daemons break off
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/write"
         self.released = threading.Event()
 
