@@ -53,8 +53,13 @@ class Daemon:
         if config is not None:
             self.write_config(config)
             self.argv += ["--config", self.config]
-        # A sanitizer's own calls are none that a confined process may make.
-        for setting in [*settings, *(["server.confine=off"] if SANITIZED else [])]:
+        # The ports that are the same for every daemon, but where a case is about them; a case that
+        # adds another --set behind these is heard too. A sanitizer's own calls are none that a
+        # confined process may make.
+        said = (config or "") + " ".join(settings)
+        quiet = [f"{way}.listen=" for way in ("otlp", "statsd") if f"[{way}]" not in said
+                 and f"{way}.listen" not in said]
+        for setting in [*quiet, *settings, *(["server.confine=off"] if SANITIZED else [])]:
             self.argv += ["--set", setting]
         self.lines, self.errors, self.process = [], [], None
 
