@@ -14,7 +14,7 @@ struct shop {
     int64_t places;
     double ratio;
     const char *name, *colour, *password;
-    struct option_list doors;
+    struct option_list doors, keys;
 };
 
 struct till {
@@ -31,6 +31,7 @@ static const struct option SHOP_ROWS[] = {
     {"password", OPTION_TEXT, offsetof(struct shop, password), "sesame", 0, 0, NULL, OPTION_SECRET,
      "What the doors ask for."},
     {"doors", OPTION_LIST, offsetof(struct shop, doors), "front,back", 0, 0, NULL, 0, "Doors."},
+    {"keys", OPTION_LIST, offsetof(struct shop, keys), "", 0, 0, NULL, OPTION_SECRET, "Of doors."},
 };
 static const struct option TILL_ROWS[] = {
     {"name", OPTION_TEXT, offsetof(struct till, name), "", 0, 0, NULL, 0, "Its name."},
@@ -205,6 +206,29 @@ static void what_is_printed_reads_back_the_same(void **state)
     conf_free(again);
 }
 
+static void what_is_printed_of_secrets_reads_back(void **state)
+{
+    static const struct {
+        const char *given, *printed;
+    } cases[] = {
+        {"[shop]\n", "keys = []\n"},
+        {"[shop]\nkeys = ['iron', 'brass']\n", "keys = [\"(hidden)\"]\n"},
+        {"[shop]\npassword = ''\n", "password = \"\"\n"},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        struct conf *c = good(cases[i].given);
+        struct buf text;
+        buf_init(&text, 1 << 16);
+        conf_print(c, &text);
+        assert_true(str_search(buf_str(&text), str_c(cases[i].printed)) < text.n);
+        assert_true(str_search(buf_str(&text), STR("iron")) == text.n);
+        buf_put_c(&text, '\0');
+        conf_free(good(text.p));
+        buf_done(&text);
+        conf_free(c);
+    }
+}
+
 struct changes {
     size_t n, reload, rows;
 };
@@ -261,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_section_of_the_wrong_shape_is_refused),
         cmocka_unit_test(the_command_line_goes_before_the_file),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(what_is_printed_of_secrets_reads_back),
         cmocka_unit_test(a_difference_says_whether_it_needs_a_new_worker),
         cmocka_unit_test(the_manual_and_the_help_name_every_key),
     };

@@ -269,11 +269,22 @@ static void put_real(struct buf *out, double v)
         buf_put_str(out, STR(".0"));
 }
 
+/* A secret that is not there is none, and what is printed can be read back. */
+static bool is_hidden(const struct option *o, const char *p)
+{
+    if (!(o->flags & OPTION_SECRET))
+        return false;
+    if (o->type == OPTION_LIST)
+        return ((const struct option_list *)p)->n > 0;
+    return o->type != OPTION_TEXT || (*(const char *const *)p)[0] != '\0';
+}
+
 void member_print(const struct option *o, const void *settings, struct buf *out)
 {
     const char *p = (const char *)settings + o->offset;
-    if (o->flags & OPTION_SECRET) {
-        buf_put_str(out, STR("\"(hidden)\""));
+    if (is_hidden(o, p)) {
+        bool list = o->type == OPTION_LIST;
+        buf_put_str(out, list ? STR("[\"(hidden)\"]") : STR("\"(hidden)\""));
         return;
     }
     switch (o->type) {

@@ -28,7 +28,7 @@ void member_defaults(const struct option_table *t, struct arena *a, void *settin
 
 bool member_equal(const struct option *o, const void *x, const void *y);
 
-/* The value as TOML; a secret as "(hidden)". */
+/* The value as TOML; a secret that is not empty as "(hidden)". */
 void member_print(const struct option *o, const void *settings, struct buf *out);
 
 /* "whole number from 1 to 64", "true or false", "one of a, b". */
