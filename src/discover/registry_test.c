@@ -132,7 +132,7 @@ static void a_damaged_file_is_put_aside(void **state)
     bed_close(&b);
 }
 
-static void registrations_are_checked(void **state)
+static void registrations_that_are_wrong_are_refused(void **state)
 {
     static const struct {
         const char *json, *why;
@@ -304,7 +304,7 @@ int main(void)
         cmocka_unit_test(a_registration_lives_as_long_as_it_is_repeated),
         cmocka_unit_test(what_is_registered_survives_a_restart),
         cmocka_unit_test(a_damaged_file_is_put_aside),
-        cmocka_unit_test(registrations_are_checked),
+        cmocka_unit_test(registrations_that_are_wrong_are_refused),
         cmocka_unit_test(addresses_where_clouds_keep_secrets_are_refused),
         cmocka_unit_test(there_are_not_more_than_allowed_nor_too_often),
         cmocka_unit_test(tokens_say_who_may_register),
