@@ -1,0 +1,31 @@
+/* Any bytes as what a Docker daemon answers: its version, containers, networks. */
+#include "discover/docker.c"
+#include "discover/fuzzbed_test.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const int TAGS[] = {MOBY_PING, CONTAINERS, NETWORKS};
+    static struct fuzzbed bed;
+    struct str rest = str_of((const char *)data, size);
+    struct why why = {0};
+    struct groups g;
+    int err = 0;
+    fuzzbed_open(&bed, &docker_discovery,
+                 "- {host: \"http://127.0.0.1:1\", match_first_network: false}");
+    for (size_t i = 0; err == 0 && i < COUNTOF(TAGS); i++) {
+        const struct fetch_answer a = {.status = 200, .body = fuzzbed_part(&rest)};
+
+        err = answer(bed.discovery, TAGS[i], NULL, &a, &why);
+        must(err == 0 || why.text[0] != '\0');
+    }
+    groups_init(&g);
+    if (err == 0 && end(bed.discovery, &g, &why) == 0) {
+        groups_finish(&g);
+        fuzzbed_update(NULL, g.groups.v, g.groups.n);
+    }
+    groups_done(&g);
+    fuzzbed_close(&bed);
+    return 0;
+}
