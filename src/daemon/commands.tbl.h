@@ -43,5 +43,12 @@ COMMAND("rules", rules_tool_run,
         "[--key-file FILE]",
         "Evaluates recording rules over the past and writes what they give, into a running "
         "daemon's store or into a data directory that no daemon uses.")
+COMMAND("import", import_run,
+        "prometheus DIR.. | openmetrics FILE.. | server URL.. [--match '{job=\"x\"}'], each [--start "
+        "TIME] [--end TIME] [--tenant NAME] [--data DIR] [--server URL] [--config FILE] [--key-file "
+        "FILE]",
+        "Takes over the samples of Prometheus's data directories (blocks and log), of text files "
+        "and of running servers that answer Prometheus's API, into a data directory that no daemon "
+        "uses, or through a running daemon.")
 COMMAND("help", command_help, "[COMMAND | config]",
         "Shows this list, one command, or every key of the configuration.")

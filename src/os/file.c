@@ -77,6 +77,33 @@ static int write_all(int fd, struct str bytes)
     return 0;
 }
 
+int file_map(const char *path, struct str *ret, struct why *why)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *p = MAP_FAILED;
+    *ret = STR("");
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0) {
+        close(fd);
+        return 0;
+    }
+    if (fd >= 0)
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int saved = errno;
+    if (fd >= 0)
+        close(fd);
+    if (p == MAP_FAILED)
+        return why_set(why, (enum err)err_of_errno(saved), "%s: %s", path, strerror(saved));
+    *ret = str_of(p, (size_t)st.st_size);
+    return 0;
+}
+
+void file_unmap(struct str bytes)
+{
+    if (bytes.n > 0)
+        munmap((void *)(uintptr_t)bytes.p, bytes.n);
+}
+
 int file_write(const char *path, struct str bytes, struct why *why)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -18,6 +18,10 @@
 /* Appends the whole file (at most out's cap) to out; why names the path and the reason. */
 MUST_USE int file_read(const char *path, struct buf *out, struct why *why);
 
+/* The bytes of a file, mapped; file_unmap() lets them go. An empty file gives none. */
+MUST_USE int file_map(const char *path, struct str *ret, struct why *why);
+void file_unmap(struct str bytes);
+
 /* Writes a file anew. */
 MUST_USE int file_write(const char *path, struct str bytes, struct why *why);
 
