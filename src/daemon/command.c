@@ -12,6 +12,7 @@
 #include "tool/options.h"
 #include "tool/query.h"
 #include "tool/restore.h"
+#include "tool/dump.h"
 #include "tool/import.h"
 #include "tool/rules_tool.h"
 #include "tool/store_tool.h"

@@ -43,6 +43,11 @@ COMMAND("rules", rules_tool_run,
         "[--key-file FILE]",
         "Evaluates recording rules over the past and writes what they give, into a running "
         "daemon's store or into a data directory that no daemon uses.")
+COMMAND("dump", dump_run,
+        "['SELECTOR'] [--start TIME] [--end TIME] [--tenant NAME] [--data DIR] [--server URL] "
+        "[--config FILE] [--key-file FILE]",
+        "Prints all samples of a range (of everything where no selector is named) as OpenMetrics, "
+        "of a running daemon or of a data directory that no daemon uses.")
 COMMAND("import", import_run,
         "prometheus DIR.. | openmetrics FILE.. | server URL.. [--match '{job=\"x\"}'], each [--start "
         "TIME] [--end TIME] [--tenant NAME] [--data DIR] [--server URL] [--config FILE] [--key-file "
