@@ -267,9 +267,12 @@ static size_t room_of(const struct destination *d)
     return d->shards_n * (size_t)MIN(MAX(room, 1), (int64_t)ROOM_MAX);
 }
 
-static void finish_drain(struct destination *d)
+void destination_rest(struct destination *d)
 {
-    if (d->draining && !d->drained && d->buffered == 0) {
+    bool busy = false;
+    for (size_t i = 0; i < d->shards_n; i++)
+        busy = busy || d->shards[i].fetch != NULL;
+    if (d->draining && !d->drained && !busy) {
         d->drained = true;
         d->plan.idle(d->plan.idle_context);
     }
@@ -302,7 +305,7 @@ void destination_pump(struct destination *d)
     drop(d, DROP_LOST, d->reader.lost - lost);
     for (size_t i = 0; i < d->shards_n; i++)
         destination_shard_kick(&d->shards[i]);
-    finish_drain(d);
+    destination_rest(d);
 }
 
 void destination_wake(struct destination *d)

@@ -226,6 +226,7 @@ static void try_again(struct destination_shard *s, const struct fetch_answer *a)
     warn(d, a, "it is tried again", s->sending);
     s->waits = true;
     timer_again(s->timer, asked >= 0 ? MIN(asked, (int64_t)NEVER_MS) : s->backoff_ms, 0);
+    destination_rest(d);
 }
 
 static void refused(struct destination_shard *s, const struct fetch_answer *a)

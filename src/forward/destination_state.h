@@ -114,6 +114,10 @@ void destination_settle(struct destination *d, struct destination_block *b);
 /* Reads on, where there is room. */
 void destination_pump(struct destination *d);
 
+/* While it drains: is there nothing more to wait for? A server that does not answer now will not be
+ * waited for. */
+void destination_rest(struct destination *d);
+
 /* Rows before number may have been sent from now on. */
 void destination_begin(struct destination *d, uint64_t number);
 
