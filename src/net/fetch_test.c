@@ -1,3 +1,4 @@
+#include "net/address.h"
 #include "net/fetch_testbed.h"
 #include "pack/pack.h"
 
@@ -163,6 +164,53 @@ static void redirects_are_followed_or_not(void **state)
     bed_answer_done(&a);
     fetch_client_free(c);
     fetch_client_free(still);
+}
+
+static void a_unix_socket_is_asked_and_then_tcp_again(void **state)
+{
+    struct fetch_client *c = bed_client(NULL);
+    struct address local;
+    char text[100];
+    int fd;
+    snprintf(text, sizeof text, "unix:/tmp/sonde-fetch-test-%d", (int)getpid());
+    assert_int_equal(address_parse(str_c(text), &local, NULL), 0);
+    assert_int_equal(address_listen(&local, 1, &fd, NULL), 0);
+    struct raw r = {.text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlocal", .listener = fd};
+    assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+    thread_start(&r.thread, "raw", raw_run, &r);
+    struct bed_answer a =
+        bed_ask(c, (struct fetch_request){.url = "http://docker/x", .unix_path = local.text + 5});
+    assert_str(buf_str(&a.body), "local");
+    assert_non_null(strstr(r.last, "Host: docker\r\n"));
+    bed_answer_done(&a);
+    a = bed_ask(c, (struct fetch_request){.url = at("/show")});
+    assert_int_equal(a.status, 200);
+    bed_answer_done(&a);
+    fetch_client_free(c);
+    atomic_store(&r.ends, true);
+    assert_int_equal(address_connect(&local, &fd, NULL), 0);
+    close(fd);
+    thread_join(&r.thread);
+    close(r.listener);
+    unlink(local.text + 5);
+}
+
+static void retry_after_is_seconds_or_a_date(void **state)
+{
+    static const struct {
+        const char *headers;
+        int64_t ms;
+    } cases[] = {{"Retry-After: 7\r\n", 7000},
+                 {"A: b\r\nretry-after:  0 \r\n", 0},
+                 {"Retry-After: Thu, 01 Jan 1970 00:01:40 GMT\r\n", 90000},
+                 {"Retry-After: Thu, 01 Jan 1970 00:00:01 GMT\r\n", 0},
+                 {"Retry-After: soon\r\n", -1},
+                 {"Retry-After: 99999999999999\r\n", -1},
+                 {"", -1}};
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        struct fetch_answer a = {.headers = str_c(cases[i].headers)};
+        assert_int_equal(fetch_retry_after_ms(&a, 10000), cases[i].ms);
+    }
 }
 
 static void what_cannot_be_asked_is_told_later(void **state)
@@ -507,6 +555,8 @@ int main(void)
         cmocka_unit_test(a_body_is_posted_without_a_type_of_its_own),
         cmocka_unit_test(a_packed_answer_is_unpacked_within_its_limit),
         cmocka_unit_test(redirects_are_followed_or_not),
+        cmocka_unit_test(a_unix_socket_is_asked_and_then_tcp_again),
+        cmocka_unit_test(retry_after_is_seconds_or_a_date),
         cmocka_unit_test(what_cannot_be_asked_is_told_later),
         cmocka_unit_test(a_silent_server_runs_into_the_timeout),
         cmocka_unit_test(a_body_that_trickles_runs_into_the_timeout_too),

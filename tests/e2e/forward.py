@@ -14,7 +14,7 @@ import threading
 import time
 
 from _daemon import Daemon, run, wait
-from _peers import differences, fetch, prometheus, raw_samples, victoria
+from _peers import api, differences, fetch, prometheus, raw_samples, victoria
 from _wire import (COUNTER, GAUGE, STALE_BITS, TYPE_V1, TYPE_V2, WriteV2, fields, read_varint,
                    unsnappy, write_v1)
 
@@ -438,6 +438,11 @@ def fill(d, first, n=30):
                    [(NOW + i * 1000, float(i * 31 % 17 + k))]) for k in range(30)])
 
 
+def exemplars(d, version):
+    return api(d.url, "query_exemplars", query=f"ex{version[0]}_total",
+               start=NOW / 1000 - 60, end=NOW / 1000 + 60)
+
+
 def another_sonde_has_the_same_afterwards():
     with Daemon(settings=QUIET) as there:
         there.start()
@@ -452,6 +457,12 @@ def another_sonde_has_the_same_afterwards():
                            [(NOW + i * 1000, {**HISTOGRAM, "sum": i}) for i in range(5)])])
                 equal(d, there.url, '{__name__=~"m.*"}')
                 equal(d, there.url, f'{{__name__="native{version[0]}"}}')
+                body = WriteV2().add({"__name__": f"ex{version[0]}_total", "job": "e2e"},
+                                     [(NOW, 3.0)], [({"trace_id": version}, NOW, 0.5)]).bytes()
+                assert d.get("/api/v1/write", body, {"Content-Type": TYPE_V2,
+                                                     "Content-Encoding": "snappy"})[0] == 204
+                wait("the exemplar", lambda: exemplars(there, version) == exemplars(d, version)
+                     and exemplars(d, version))
 
 
 def prometheus_has_the_same_after_kills_by_its_own_file():
