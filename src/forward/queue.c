@@ -44,6 +44,11 @@ struct queue {
     struct cipher *cipher;
     uint32_t index; /* of the next block in it */
     bool dirty;     /* not synced */
+    bool dir_dirty; /* a segment's name is not */
+    struct {
+        struct disk_file **v;
+        size_t n, capacity;
+    } ended; /* segments that are whole: to be synced and closed */
     uint64_t next_number, next_row, bytes, dropped;
     struct buf packed;
 };
@@ -137,6 +142,8 @@ void queue_close(struct queue *q)
         return;
     (void)!queue_sync(q); /* what it could not keep would have been lost without it as well */
     close_file(q);
+    must(q->ended.n == 0);
+    vec_free(&q->ended);
     vec_free(&q->segments);
     buf_done(&q->packed);
     pthread_mutex_destroy(&q->lock);
@@ -176,8 +183,6 @@ static int begin_segment(struct queue *q)
         return err;
     }
     err = disk_write(q->disk, q->file, 0, header, sizeof header);
-    if (err == 0)
-        err = disk_sync_dir(q->disk, q->dir);
     if (err) {
         close_file(q);
         (void)!disk_remove(q->disk, path); /* an empty segment does no harm */
@@ -187,15 +192,18 @@ static int begin_segment(struct queue *q)
     vec_push(&q->segments, s);
     q->bytes += sizeof header;
     q->index = 0;
+    q->dir_dirty = true;
     return 0;
 }
 
-static int end_segment(struct queue *q)
+/* Writers do not wait for disks here: queue_sync() does the rest. */
+static void end_segment(struct queue *q)
 {
-    int err = q->dirty ? disk_sync(q->disk, q->file) : 0;
+    vec_push(&q->ended, q->file);
+    q->file = NULL;
     q->dirty = false;
-    close_file(q);
-    return err;
+    cipher_free(q->cipher);
+    q->cipher = NULL;
 }
 
 /* The block's header, prefix and rows into q->packed. */
@@ -231,7 +239,7 @@ static int append(struct queue *q, struct str tenant, struct str bytes, uint32_t
 {
     pack_block(q, tenant, bytes, rows);
     if (q->file && last(q)->bytes + q->packed.n > q->segment_bytes && q->index > 0)
-        (void)!end_segment(q); /* a failed sync loses nothing that a crash would not */
+        end_segment(q);
     while (q->segments.n > (q->file ? 1 : 0) && q->bytes + q->packed.n > q->bytes_max) {
         drop_first(q);
         q->dropped++;
@@ -248,7 +256,7 @@ static int append(struct queue *q, struct str tenant, struct str bytes, uint32_t
     if (err == 0)
         err = disk_write(q->disk, q->file, last(q)->bytes, q->packed.p, q->packed.n);
     if (err) {
-        (void)!end_segment(q); /* what follows a torn block would not be found */
+        end_segment(q); /* what follows a torn block would not be found */
         return err;
     }
     q->index++;
@@ -268,18 +276,48 @@ int queue_append(struct queue *q, struct str tenant, struct str bytes, uint32_t 
     return err;
 }
 
+/* file is not synced again after it failed: it leaves the list, and is not written any more. */
+static void give_up(struct queue *q, struct disk_file *file)
+{
+    if (q->file == file) {
+        close_file(q);
+        return;
+    }
+    for (size_t i = 0; i < q->ended.n; i++) {
+        if (q->ended.v[i] != file)
+            continue;
+        disk_close(q->disk, file);
+        q->ended.v[i] = q->ended.v[--q->ended.n];
+    }
+}
+
 int queue_sync(struct queue *q)
 {
-    thread_lock(&q->lock);
     int err = 0;
-    if (q->file && q->dirty) {
-        err = disk_sync(q->disk, q->file);
-        q->dirty = false;
-        if (err) /* never sync that file again */
-            close_file(q);
-    }
+    thread_lock(&q->lock);
+    struct disk_file **ended = q->ended.v, *file = q->dirty ? q->file : NULL;
+    size_t ended_n = q->ended.n;
+    bool dir_dirty = q->dir_dirty;
+    q->ended.v = NULL;
+    q->ended.n = q->ended.capacity = 0;
+    q->dirty = q->dir_dirty = false;
     thread_unlock(&q->lock);
-    return err;
+    /* Lanes go on to write; file may end meanwhile, but is closed here alone. */
+    if (dir_dirty)
+        err = disk_sync_dir(q->disk, q->dir);
+    for (size_t i = 0; i < ended_n; i++) {
+        int failed = disk_sync(q->disk, ended[i]);
+        err = err ? err : failed;
+        disk_close(q->disk, ended[i]);
+    }
+    mem_free(ended);
+    int failed = file ? disk_sync(q->disk, file) : 0;
+    thread_lock(&q->lock);
+    q->dir_dirty = q->dir_dirty || (dir_dirty && err);
+    if (failed)
+        give_up(q, file);
+    thread_unlock(&q->lock);
+    return err ? err : failed;
 }
 
 struct queue_facts queue_facts(struct queue *q)

@@ -43,7 +43,7 @@ void queue_close(struct queue *q); /* syncs; NULL is fine */
  * a new segment. */
 MUST_USE int queue_append(struct queue *q, struct str tenant, struct str bytes, uint32_t rows);
 
-/* Makes what was appended durable. */
+/* Makes what was appended durable; lanes need not wait meanwhile. One thread at a time. */
 MUST_USE int queue_sync(struct queue *q);
 
 struct queue_facts {
