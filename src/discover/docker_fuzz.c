@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int err = 0;
     fuzzbed_open(&bed, &docker_discovery,
                  "- {host: \"http://127.0.0.1:1\", match_first_network: false}");
+    memset(bed.discovery->answers, 0, sizeof bed.discovery->answers);
     for (size_t i = 0; err == 0 && i < COUNTOF(TAGS); i++) {
         const struct fetch_answer a = {.status = 200, .body = fuzzbed_part(&rest)};
 

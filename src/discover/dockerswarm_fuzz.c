@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct groups g;
     int err = 0;
     fuzzbed_open(&bed, &dockerswarm_discovery, "- {host: \"http://127.0.0.1:1\", role: tasks}");
+    memset(bed.discovery->answers, 0, sizeof bed.discovery->answers);
+    bed.discovery->containers.n = 0;
     for (size_t i = 0; err == 0 && i < COUNTOF(TAGS); i++) {
         const struct fetch_answer a = {.status = 200, .body = fuzzbed_part(&rest)};
 

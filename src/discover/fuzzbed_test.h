@@ -17,7 +17,10 @@ struct fuzzbed {
     struct discovery_config *configs;
     struct discovery_host host;
     struct discovery *discovery;
+    unsigned inputs; /* that it has had */
 };
+
+enum { FUZZBED_INPUTS = 200 /* until it is started anew */ };
 
 static inline void fuzzbed_key(struct str key, bool target)
 {
@@ -50,13 +53,15 @@ static inline void fuzzbed_state(void *context, const char *why)
     must(strlen(why) < WHY_MAX);
 }
 
-/* The first entry of text, started; the host stays for all inputs. */
+/* The first entry of text, started; it stays for some inputs, the host for all. */
 static inline void fuzzbed_open(struct fuzzbed *b, const struct discovery_ops *ops,
                                 const char *text)
 {
     const struct yaml_node *root;
     struct why why = {0};
     size_t n;
+    if (b->discovery)
+        return;
     arena_init(&b->arena);
     struct discovery_read r = {.folder = STR("."), .a = &b->arena};
     must(yaml_parse(str_c(text), &b->arena, &root, NULL, NULL) == 0);
@@ -75,7 +80,10 @@ static inline void fuzzbed_open(struct fuzzbed *b, const struct discovery_ops *o
 
 static inline void fuzzbed_close(struct fuzzbed *b)
 {
+    if (++b->inputs % FUZZBED_INPUTS != 0)
+        return;
     discovery_stop(b->configs, b->discovery);
+    b->discovery = NULL;
     arena_done(&b->arena);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "discover/kubernetes_selector.h"
 #include "net/url.h"
 #include "promfile/http/http_client.h"
 
@@ -121,7 +122,8 @@ static int read_selector(const struct yaml_node *node, struct discovery_read *r,
             continue;
         o->label[kind] = s.label;
         o->field[kind] = s.field;
-        return 0;
+        err = kubernetes_selector_field(s.field, why);
+        return err ? err : kubernetes_selector_label(s.label, why);
     }
     return refuse_selector(o->role, why);
 }

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "discover/api_test.h"
+#include "discover/kubernetes_selector.h"
 #include "os/file.h"
 
 #define M "__meta_kubernetes_"
@@ -337,6 +338,23 @@ static void mistakes_are_named_in_the_words_of_prometheus(void **state)
     }
 }
 
+static void selectors_are_read_as_kubernetes_reads_them(void **state)
+{
+    static const char *const good[] = {
+        "",          "a",       "!a",         "a=b", "a==b, c!=d",  "a in (b,c),d notin (e)",
+        "x.org/a=b", "a>1,b<2", "a in (b, )", "a=",  " a in ( b ) "};
+    static const char *const bad[] = {"a=b=c", "a b",  "=b",  "a in b", "a in (b", "a,",
+                                      ",a",    "a=-b", "a>x", "/a",     "!a=b",    "a(b)"};
+    static const char *const fields_bad[] = {"a", "a=b,c", "a\\=b"};
+    for (size_t i = 0; i < COUNTOF(good); i++)
+        assert_int_equal(kubernetes_selector_label(str_c(good[i]), NULL), 0);
+    for (size_t i = 0; i < COUNTOF(bad); i++)
+        assert_int_equal(kubernetes_selector_label(str_c(bad[i]), NULL), -ERR_FORMAT);
+    assert_int_equal(kubernetes_selector_field(STR("a.b=c,d!=e,f==g"), NULL), 0);
+    for (size_t i = 0; i < COUNTOF(fields_bad); i++)
+        assert_int_equal(kubernetes_selector_field(str_c(fields_bad[i]), NULL), -ERR_FORMAT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +366,7 @@ int main(void)
         cmocka_unit_test(slices_say_what_endpoints_say_and_more),
         cmocka_unit_test(nodes_services_and_ingresses_are_targets),
         cmocka_unit_test(a_kubeconfig_file_says_where_and_who),
+        cmocka_unit_test(selectors_are_read_as_kubernetes_reads_them),
         cmocka_unit_test(mistakes_are_named_in_the_words_of_prometheus),
     };
     return cmocka_run_group_tests_name("discover/kubernetes", tests, NULL, NULL);

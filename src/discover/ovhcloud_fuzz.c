@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzzbed_open(&bed, &ovhcloud_discovery,
                  "- {service: dedicated_server, application_key: a, application_secret: b, "
                  "consumer_key: c}");
+    bed.discovery->servers.n = 0;
     for (size_t i = 0; err == 0 && i < COUNTOF(TAGS); i++) {
         const struct fetch_answer a = {.status = 200, .body = fuzzbed_part(&rest)};
         void *about = bed.discovery->servers.n ? bed.discovery->servers.v[0] : NULL;
