@@ -24,6 +24,7 @@ import influx
 import ingest
 import load
 import mixed
+import moving
 import query
 import scrape
 import statsd
@@ -34,7 +35,7 @@ ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": in
         "mixed": mixed.mixed,
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,
-        "statsd": statsd.statsd,
+        "statsd": statsd.statsd, "import": moving.import_block,
         "scrape": scrape.scrape,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
         "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx}
