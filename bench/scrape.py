@@ -93,7 +93,8 @@ def steady(server, samples, seconds, names):
     return found
 
 
-OWN = ["sonde_scrape_missed_total", "sonde_scrape_failed_total", "sonde_scrape_late_total",
+MISSED = [f'sonde_scrape_missed_total{{reason="{r}"}}' for r in ("answer", "commit", "thread")]
+OWN = [*MISSED, "sonde_scrape_failed_total", "sonde_scrape_late_total",
        "sonde_scrape_scrapes_total"]
 
 
@@ -140,7 +141,7 @@ def scrape(b):
     cost = own["cpu"] / own["samples"] * 1e6
     cost_plain = plain["cpu"] / plain["samples"] * 1e6
     peer_cost = peer["cpu"] / peer["samples"] * 1e6 if peer else 0
-    missed = own["sonde_scrape_missed_total"] + own["sonde_scrape_failed_total"]
+    missed = sum(own[m] for m in MISSED) + own["sonde_scrape_failed_total"]
     name = f"scraping {hosts} targets of {SERIES} series at 1 s"
     b.add(f"{name}: scrapes missed or failed", f"{missed:.0f} of "
           f"{own['sonde_scrape_scrapes_total'] + missed:.0f}", "", "", "0", "0", missed == 0,
@@ -154,4 +155,4 @@ def scrape(b):
           ratio >= 2 if peer else None, ratio >= 4 if peer else None, threads=own["threads"])
     b.add(f"{name}: the same with the store's defaults, which flush every 16 s", f"{cost_plain:.3f} s",
           "", f"{peer_cost / cost_plain:.1f} x less" if peer else "",
-          missed=plain["sonde_scrape_missed_total"], threads=plain["threads"])
+          missed=sum(plain[m] for m in MISSED), threads=plain["threads"])

@@ -49,7 +49,7 @@ void fetcher_free(struct fetcher *f)
         fetch_lane_free(f->lanes[i]);
     mem_free(f->lanes);
     for (size_t i = 0; i < f->sockets.n; i++)
-        must(f->sockets.v[i] == NULL);
+        fetch_socket_free(f->sockets.v[i]);
     vec_free(&f->sockets);
     timer_free(f->failed_timer);
     buf_done(&f->unpacked);

@@ -20,9 +20,18 @@ static struct fetch_socket **slot_of(struct fetcher *f, int fd)
     return &f->sockets.v[fd];
 }
 
+void fetch_socket_free(struct fetch_socket *s)
+{
+    if (s == NULL)
+        return;
+    watch_free(s->watch);
+    mem_free(s);
+}
+
 static struct fetch_socket *socket_new(struct fetch_lane *l, int fd, bool kept)
 {
     struct fetch_socket *s = mem_new(sizeof *s);
+    fetch_socket_free(*slot_of(l->fetcher, fd));
     *s = (struct fetch_socket){.lane = l, .fd = fd, .kept = kept};
     *slot_of(l->fetcher, fd) = s;
     return s;
@@ -31,8 +40,7 @@ static struct fetch_socket *socket_new(struct fetch_lane *l, int fd, bool kept)
 static void socket_free(struct fetch_socket *s)
 {
     *slot_of(s->lane->fetcher, s->fd) = NULL;
-    watch_free(s->watch);
-    mem_free(s);
+    fetch_socket_free(s);
 }
 
 curl_socket_t fetch_lane_open(void *lane, curlsocktype purpose, struct curl_sockaddr *address)

@@ -174,6 +174,9 @@ void fetch_lane_drop(struct fetch_lane *l, struct fetch *f);
 curl_socket_t fetch_lane_open(void *lane, curlsocktype purpose, struct curl_sockaddr *address);
 int fetch_lane_close(void *lane, curl_socket_t fd);
 
+/* Of a socket that libcurl has closed without a word. NULL is fine. */
+void fetch_socket_free(struct fetch_socket *s);
+
 /* ---- fetch_setup.c */
 
 /* Sets the options of f->curl. -ERR_x with f->why. */

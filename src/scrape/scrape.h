@@ -43,7 +43,7 @@ struct scrape;
 /* All but settings outlives it. */
 struct scrape_config {
     const struct scrape_settings *settings;
-    const struct promfile *file; /* NULL: nothing to scrape yet */
+    const struct promfile *file;       /* NULL: nothing to scrape yet */
     const struct promfile_scrape *own; /* a pool that is always there; NULL: none */
     struct sink *sink;
     size_t lane; /* the first of `threads` lanes of the sink, nobody else's */

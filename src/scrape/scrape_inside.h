@@ -71,8 +71,8 @@ struct scrape_target {
     int64_t due_ms;      /* wall time of the next scrape */
     int64_t ts_ms;       /* of the scrape in progress, or of the last one */
     int64_t begun_ns;
-    atomic_int users; /* itself, and a commit in progress */
-    atomic_bool committing;
+    atomic_int users;   /* itself, and commits in progress */
+    atomic_int commits; /* in progress */
     /* Under the thread's lock: */
     enum scrape_health health;
     char *error; /* NULL: none */
@@ -210,10 +210,17 @@ void scrape_pool_configure(struct scrape_pool *p, const struct promfile_scrape *
 void scrape_pool_changed(struct scrape_pool *p);
 
 /* ---- stats.c of the module: its own metrics, in scrape_stats.c */
-extern struct stat scrape_stats_scrapes, scrape_stats_failed, scrape_stats_missed,
-    scrape_stats_late, scrape_stats_samples, scrape_stats_misses, scrape_stats_duplicates,
-    scrape_stats_refused, scrape_stats_commits_failed, scrape_stats_ended, scrape_stats_invalid,
-    scrape_stats_sync, scrape_stats_bytes, scrape_stats_wire_bytes;
+extern struct stat scrape_stats_scrapes, scrape_stats_failed, scrape_stats_late,
+    scrape_stats_samples, scrape_stats_misses, scrape_stats_duplicates, scrape_stats_refused,
+    scrape_stats_commits_failed, scrape_stats_ended, scrape_stats_invalid, scrape_stats_sync,
+    scrape_stats_bytes, scrape_stats_wire_bytes;
+enum scrape_stats_reason {
+    SCRAPE_STATS_ANSWER,
+    SCRAPE_STATS_COMMIT,
+    SCRAPE_STATS_THREAD,
+    SCRAPE_STATS_REASONS,
+};
+extern struct stat scrape_stats_missed[SCRAPE_STATS_REASONS];
 enum scrape_stats_limit {
     SCRAPE_STATS_BODY,
     SCRAPE_STATS_SAMPLES,

@@ -3,10 +3,16 @@
 struct stat scrape_stats_scrapes = STAT_COUNTER("sonde_scrape_scrapes_total", "Scrapes made.");
 struct stat scrape_stats_failed =
     STAT_COUNTER("sonde_scrape_failed_total", "Scrapes that failed: their targets were down.");
-struct stat scrape_stats_missed = STAT_COUNTER(
-    "sonde_scrape_missed_total",
-    "Scrapes left out because the one before, or its commit, had not ended, or the thread was "
-    "late by an interval.");
+#define MISSED(reason)                                                                             \
+    STAT_COUNTER_OF(                                                                               \
+        "sonde_scrape_missed_total", "reason=\"" reason "\"",                                      \
+        "Scrapes left out: the answer before had not come, commits had not ended, the "            \
+        "thread was late by an interval.")
+struct stat scrape_stats_missed[SCRAPE_STATS_REASONS] = {
+    [SCRAPE_STATS_ANSWER] = MISSED("answer"),
+    [SCRAPE_STATS_COMMIT] = MISSED("commit"),
+    [SCRAPE_STATS_THREAD] = MISSED("thread"),
+};
 struct stat scrape_stats_late =
     STAT_COUNTER("sonde_scrape_late_total",
                  "Scrapes begun so late that they are dated by when they were, not by plan.");
@@ -58,7 +64,7 @@ void scrape_stats_open(void)
     struct stat *const all[] = {
         &scrape_stats_scrapes,
         &scrape_stats_failed,
-        &scrape_stats_missed,
+
         &scrape_stats_late,
         &scrape_stats_samples,
         &scrape_stats_misses,
@@ -80,6 +86,8 @@ void scrape_stats_open(void)
     };
     for (size_t i = 0; i < COUNTOF(all); i++)
         stat_register(all[i]);
+    for (size_t i = 0; i < SCRAPE_STATS_REASONS; i++)
+        stat_register(&scrape_stats_missed[i]);
     for (size_t i = 0; i < SCRAPE_STATS_LIMITS; i++)
         stat_register(&scrape_stats_limits[i]);
 }

@@ -10,7 +10,8 @@ enum {
     TOLERANCE_MIN_MS = 2, /* a scrape that begins later than this, and than 1 % of its interval, */
     TOLERANCE_MAX_MS = 100, /* or than this, is dated by when it begins */
     PATIENCE = 10, /* a scrape waits for the end of the one before for this part of its interval, */
-    RETRIES = 50,  /* and looks again after this part */
+    COMMITS_MAX = 8, /* of one target in progress: a disk that hangs may hold up so many scrapes */
+    RETRIES = 50,    /* and looks again after this part */
 };
 
 /* Where a copy of s goes; *at moves behind it and a NUL. */
@@ -70,7 +71,7 @@ static void committed(void *context, int err)
     struct scrape_target *t = context;
     if (err)
         stat_add(&scrape_stats_commits_failed, 1);
-    atomic_store(&t->committing, false);
+    atomic_fetch_sub(&t->commits, 1);
     unref(t);
 }
 
@@ -78,7 +79,7 @@ static void commit(struct scrape_target *t)
 {
     struct writing *w = &t->thread->writing;
     atomic_fetch_add(&t->users, 1);
-    atomic_store(&t->committing, true);
+    atomic_fetch_add(&t->commits, 1);
     w->sink->ops->commit(w->sink, w->lane, committed, t);
 }
 
@@ -175,15 +176,15 @@ static void on_due(void *context)
     /* A clock that has been set back would keep it waiting; one set forward is no fault of ours. */
     int64_t skipped = (now_ms - due_ms) / t->is.interval_ms;
     if (skipped > 0)
-        stat_add(&scrape_stats_missed, (uint64_t)skipped);
-    bool busy = t->fetch || atomic_load(&t->committing);
+        stat_add(&scrape_stats_missed[SCRAPE_STATS_THREAD], (uint64_t)skipped);
+    bool committing = atomic_load(&t->commits) >= COMMITS_MAX, busy = t->fetch || committing;
     if (busy && now_ms - due_ms < t->is.interval_ms / PATIENCE) {
         /* A target that answers never is given up at just this time. */
         timer_again(t->timer, MAX(t->is.interval_ms / RETRIES, (int64_t)1), 0);
         return;
     }
     if (busy) {
-        stat_add(&scrape_stats_missed, 1);
+        stat_add(&scrape_stats_missed[committing ? SCRAPE_STATS_COMMIT : SCRAPE_STATS_ANSWER], 1);
     } else {
         t->ts_ms = MAX(date(t, now_ms), t->ts_ms + 1);
         begin(t);

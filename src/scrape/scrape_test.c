@@ -105,7 +105,7 @@ static void a_target_is_asked_at_its_times_and_its_samples_are_dated_by_them(voi
     struct run r;
     struct arena a;
     char text[4096];
-    long long times[3] = {0};
+    long long times[8] = {0};
     (void)state;
     arena_init(&a);
     raw_start(&server);
@@ -114,7 +114,7 @@ static void a_target_is_asked_at_its_times_and_its_samples_are_dated_by_them(voi
     assert_int_equal(t.health, SCRAPE_UP);
     assert_int_equal(t.last_error.n, 0);
     assert_int_equal(t.interval_ms, 100);
-    nap(600);
+    nap(1200);
     end(&r);
     raw_stop(&server); /* what it heard last is its own until then */
     assert_non_null(strcasestr(server.last, "Accept: application/openmetrics-text;version=1.0.0;"
@@ -123,15 +123,19 @@ static void a_target_is_asked_at_its_times_and_its_samples_are_dated_by_them(voi
     assert_non_null(strcasestr(server.last, "X-Prometheus-Scrape-Timeout-Seconds: 0.1\r\n"));
     assert_non_null(strcasestr(server.last, "Accept-Encoding: "));
     const char *at = r.sink.samples.p;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < COUNTOF(times); i++) {
         at = strstr(at, "a{instance=");
         assert_non_null(at);
         assert_non_null(at = strchr(at, '@'));
         times[i] = strtoll(at + 1, NULL, 10);
     }
-    /* A machine that was busy may have left one out or begun one late. */
-    assert_true(times[1] - times[0] >= 90 && times[2] - times[1] >= 90);
-    assert_true((times[1] - times[0]) % 100 == 0 || (times[2] - times[1]) % 100 == 0);
+    /* Some are dated by plan; a machine that was busy may have left one out or begun it late. */
+    size_t planned = 0;
+    for (size_t i = 1; i < COUNTOF(times); i++) {
+        assert_true(times[i] > times[i - 1]);
+        planned += (times[i] - times[i - 1]) % 100 == 0;
+    }
+    assert_true(planned > 0);
     assert_true(count(r.sink.samples.p, "up{instance=") >= 3);
     assert_int_equal(count(r.sink.samples.p, "up{instance="), r.sink.commits);
     assert_int_equal(count(r.sink.samples.p, "stale"), 0); /* it ends, the targets do not */
