@@ -81,6 +81,8 @@ static struct str view_of(struct str path)
         return STR("/?view=query");
     if (str_eq(path, STR("/alerts")) || str_eq(path, STR("/rules")))
         return STR("/?view=alerts");
+    if (str_eq(path, STR("/targets")) || str_eq(path, STR("/service-discovery")))
+        return STR("/?view=targets");
     return STR("/");
 }
 

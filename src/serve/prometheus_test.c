@@ -234,7 +234,8 @@ static void the_paths_of_prometheus_pages_lead_to_ours(void **state)
         {"GET /query", NULL, 302, "Location: /?view=query\r\n"},
         {"GET /alerts", NULL, 302, "Location: /?view=alerts\r\n"},
         {"GET /rules", NULL, 302, "Location: /?view=alerts\r\n"},
-        {"GET /targets", NULL, 302, "Location: /\r\n"},
+        {"GET /targets", NULL, 302, "Location: /?view=targets\r\n"},
+        {"GET /service-discovery", NULL, 302, "Location: /?view=targets\r\n"},
     };
     (void)state;
     HOLD(ALL);

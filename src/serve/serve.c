@@ -100,6 +100,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/alerts", 0, page_redirect, NULL},
     {HTTP_GET, "/rules", 0, page_redirect, NULL},
     {HTTP_GET, "/targets", 0, page_redirect, NULL},
+    {HTTP_GET, "/service-discovery", 0, page_redirect, NULL},
     {HTTP_GET, "/livez", 0, health_api_live, NULL},
     {HTTP_GET, "/readyz", 0, health_api_ready, NULL},
     {HTTP_GET, "/health", 0, health_api_health, NULL},

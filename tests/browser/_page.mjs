@@ -6,11 +6,12 @@ import { createServer } from "node:net";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(fileURLToPath(new URL("../..", import.meta.url)));
 const binary = resolve(process.argv[2] ?? process.env.SONDE_BINARY ?? join(root, "build/sonde"));
+export const build = dirname(binary); // where other things of the build lie
 const chromiumPath = process.env.SONDE_CHROMIUM ?? "/usr/bin/chromium";
 
 function skip(why) {
@@ -81,12 +82,15 @@ async function stopDaemon() {
 }
 
 // Starts the daemon with the files of `files` beside its data; one named sonde.toml is its
-// configuration, and @DIR@ in any of them is where they lie.
+// configuration. In any of them @DIR@ is where they lie, @PORT@ the daemon's port and @FREE1@,
+// @FREE2@ two that are free.
 export async function begin(files = {}) {
   const port = await freePort();
   const address = `http://127.0.0.1:${port}/`;
   data = mkdtempSync(join(tmpdir(), "sonde-browser-"));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text.replaceAll("@DIR@", data));
+  const words = { "@DIR@": data, "@PORT@": port, "@FREE1@": await freePort(), "@FREE2@": await freePort() };
+  const filled = (text) => Object.entries(words).reduce((all, [word, value]) => all.replaceAll(word, value), text);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), filled(text));
   const config = files["sonde.toml"] ? ["--config", join(data, "sonde.toml")] : [];
 
   const startDaemon = () => {

@@ -81,6 +81,31 @@ export interface RuleGroup {
   lastEvaluation: string;
 }
 
+export interface Target {
+  discoveredLabels: Labels;
+  labels: Labels;
+  scrapePool: string;
+  scrapeUrl: string;
+  globalUrl: string;
+  lastError: string;
+  lastScrape: string;
+  lastScrapeDuration: number;
+  health: string;
+  scrapeInterval: string;
+  scrapeTimeout: string;
+}
+
+export interface DroppedTarget {
+  discoveredLabels: Labels;
+  scrapePool: string;
+}
+
+export interface Targets {
+  activeTargets: Target[];
+  droppedTargets: DroppedTarget[];
+  droppedTargetCounts: Record<string, number>;
+}
+
 const AT_ONCE = 4;
 let running = 0;
 const waiting: (() => void)[] = [];

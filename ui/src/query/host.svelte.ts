@@ -5,7 +5,7 @@ import { range } from "../state/range.svelte";
 import { Feed } from "./feed.svelte";
 
 // The series of this host, among all that others may have pushed. The server says its own labels.
-function own(more = ""): string {
+export function own(more = ""): string {
   const hello = live.hello;
   const parts: string[] = [];
   if (hello?.job) parts.push(`job=${JSON.stringify(hello.job)}`);

@@ -110,7 +110,8 @@ class Range {
       const low = parseTime(from, now, this.utc);
       const high = parseTime(to, now, this.utc);
       if (low !== null && high !== null && high > low) {
-        this.window = { live: false, span: Math.round((high - low) / 1000), from: low / 1000, to: high / 1000 };
+        const [first, last] = [Math.floor(low / 1000), Math.ceil(high / 1000)];
+        this.window = { live: false, span: last - first, from: first, to: last };
         return;
       }
     }

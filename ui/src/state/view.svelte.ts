@@ -7,6 +7,8 @@ export const VIEWS = [
   { name: "overview", title: "Overview", key: "o" },
   { name: "query", title: "Query", key: "q" },
   { name: "alerts", title: "Alerts", key: "a" },
+  { name: "targets", title: "Targets", key: "t" },
+  { name: "ways", title: "Ways in", key: "w" },
 ] as const;
 
 export type ViewName = (typeof VIEWS)[number]["name"];
@@ -15,12 +17,19 @@ export type Tab = "graph" | "table";
 export const RULE_STATES = ["all", "firing", "pending", "inactive", "failing"] as const;
 export type RuleState = (typeof RULE_STATES)[number];
 
+export const TARGET_STATES = ["all", "up", "down", "unknown", "dropped"] as const;
+export type TargetState = (typeof TARGET_STATES)[number];
+
 class View {
   name = $state<ViewName>("overview");
   expression = $state("");
   tab = $state<Tab>("graph");
   ruleState = $state<RuleState>("all");
   ruleText = $state("");
+  card = $state(""); // the graphics card whose charts are shown; "": all
+  targetState = $state<TargetState>("all");
+  targetText = $state("");
+  targetPage = $state(0); // of a list too long for one
 
   constructor() {
     this.readUrl();
@@ -31,7 +40,7 @@ class View {
   // The address of a view, for links: it keeps the range.
   link(name: ViewName, expression = this.expression): string {
     return urlText({ view: name === "overview" ? "" : name, expr: name === "query" ? expression : "",
-      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "" });
+      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "" });
   }
 
   go(name: ViewName, expression = this.expression): void {
@@ -64,6 +73,22 @@ class View {
     writeUrl({ view: "alerts" }, true);
   }
 
+  chooseCard(gpu: string): void {
+    this.card = gpu;
+    writeUrl({ view: "overview" }, true);
+  }
+
+  filterTargets(state: TargetState, text: string): void {
+    this.targetState = state;
+    this.targetText = text;
+    this.turnTo(0);
+  }
+
+  turnTo(page: number): void {
+    this.targetPage = page;
+    writeUrl({ view: "targets" }, true);
+  }
+
   private put(query: URLSearchParams): void {
     if (this.name !== "overview") query.set("view", this.name);
     if (this.name === "query") {
@@ -73,6 +98,12 @@ class View {
     if (this.name === "alerts") {
       if (this.ruleState !== "all") query.set("state", this.ruleState);
       if (this.ruleText) query.set("q", this.ruleText);
+    }
+    if (this.name === "overview" && this.card) query.set("gpu", this.card);
+    if (this.name === "targets") {
+      if (this.targetState !== "all") query.set("state", this.targetState);
+      if (this.targetText) query.set("q", this.targetText);
+      if (this.targetPage) query.set("page", String(this.targetPage + 1));
     }
   }
 
@@ -88,6 +119,12 @@ class View {
     if (this.name === "alerts") {
       this.ruleState = RULE_STATES.find((one) => one === query.get("state")) ?? "all";
       this.ruleText = query.get("q") ?? "";
+    }
+    if (this.name === "overview") this.card = query.get("gpu") ?? "";
+    if (this.name === "targets") {
+      this.targetState = TARGET_STATES.find((one) => one === query.get("state")) ?? "all";
+      this.targetText = query.get("q") ?? "";
+      this.targetPage = Math.max(0, Math.trunc(Number(query.get("page")) || 1) - 1);
     }
   }
 }

@@ -40,3 +40,9 @@ test("ticks of any numbers tell neighbours apart", () => {
   assert.deepEqual(ticks([0, 0.25, 0.5], "number"), ["0", "0.25", "0.50"]);
   assert.deepEqual(ticks([0, 20, 40], "percent"), ["0 %", "20 %", "40 %"]);
 });
+
+test("clocks are in powers of 1000", () => {
+  assert.equal(show(1.98e9, "hertz"), "1.98 GHz");
+  assert.equal(show(0, "hertz"), "0 Hz");
+  assert.equal(tick(2.5e9, "hertz"), "2.5 GHz");
+});

@@ -1,9 +1,10 @@
 // Numbers with three significant digits and a unit.
 
-export type Unit = "percent" | "bytes" | "byterate" | "count" | "rate" | "seconds" | "celsius" | "rpm" | "watts" | "number";
+export type Unit = "percent" | "bytes" | "byterate" | "count" | "rate" | "seconds" | "celsius" | "rpm" | "watts" | "hertz" | "number";
 
 const IEC = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 const SI = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"] as const;
+const HERTZ = ["Hz", "kHz", "MHz", "GHz"] as const;
 const COUNT = ["", "k", "M", "G", "T"] as const;
 
 export function digits(v: number): string {
@@ -64,13 +65,15 @@ export function show(v: number | null | undefined, unit: Unit): string {
       return `${v.toFixed(0)} rpm`;
     case "watts":
       return `${digits(v)} W`;
+    case "hertz":
+      return scaled(v, 1000, HERTZ);
   }
 }
 
 // As show(), but short: for the ticks of an axis.
 export function tick(v: number, unit: Unit): string {
   if (unit === "percent") return `${Number(v.toFixed(2))} %`;
-  if (unit === "bytes" || unit === "byterate" || unit === "count" || unit === "rate") {
+  if (unit === "bytes" || unit === "byterate" || unit === "count" || unit === "rate" || unit === "hertz") {
     const text = show(Math.abs(v), unit);
     return text.replace(/\.0+(?= |$)/, "").replace(/(\.\d*?[1-9])0+(?= |$)/, "$1").replace(/\.0+\b/, "");
   }

@@ -1,0 +1,39 @@
+// Something that is read again and again while somebody looks: each time after a pause that is
+// at least ten times what the reading took, so that a large answer does not keep the page busy.
+
+export class Poll {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private stop = new AbortController();
+  private running = false;
+  private asked = false; // again, while one was running
+
+  constructor(private readonly everyMs: number, private readonly read: (signal: AbortSignal) => Promise<void>) {}
+
+  open(): void {
+    this.stop = new AbortController();
+    void this.turn();
+  }
+
+  close(): void {
+    this.stop.abort();
+    clearTimeout(this.timer);
+  }
+
+  again(): void {
+    clearTimeout(this.timer);
+    if (this.running) this.asked = true;
+    else void this.turn();
+  }
+
+  private async turn(): Promise<void> {
+    const { signal } = this.stop;
+    const began = performance.now();
+    this.running = true;
+    if (document.visibilityState !== "hidden") await this.read(signal).catch(() => undefined);
+    this.running = false;
+    if (signal.aborted) return;
+    const pause = this.asked ? 0 : Math.max(this.everyMs, 10 * (performance.now() - began));
+    this.asked = false;
+    this.timer = setTimeout(() => void this.turn(), pause);
+  }
+}
