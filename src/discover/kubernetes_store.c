@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "net/http.h"
 #include "text/template.h"
 
@@ -120,17 +121,20 @@ static void drop(struct kubernetes_store *s, struct str key)
 static void drop_unlisted(struct kubernetes_store *s)
 {
     const struct map_slot *slot;
-    struct buf key;
-    buf_init(&key, 4096);
+    struct arena arena;
+    struct {
+        struct str *v;
+        size_t n, capacity;
+    } gone = {0};
+    arena_init(&arena);
     for (size_t at = 0; (slot = map_next(&s->objects, &at));) {
-        if (((const struct object *)slot->value.p)->round == s->round)
-            continue;
-        buf_clear(&key);
-        buf_put_str(&key, slot->key);
-        drop(s, buf_str(&key));
-        at = 0; /* dropping moves what follows */
+        if (((const struct object *)slot->value.p)->round != s->round)
+            vec_push(&gone, arena_str(&arena, slot->key));
     }
-    buf_done(&key);
+    for (size_t i = 0; i < gone.n; i++)
+        drop(s, gone.v[i]);
+    vec_free(&gone);
+    arena_done(&arena);
 }
 
 /* ---- asking */
