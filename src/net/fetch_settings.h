@@ -50,6 +50,13 @@ struct fetch_param {
     struct str name, value;
 };
 
+/* Instead of a secret: a JSON Web Token, signed with a key of ours (RFC 7523). */
+struct fetch_jwt {
+    struct str key, key_file;                       /* PEM, of RSA */
+    struct str key_id, algorithm, issuer, audience; /* "": none, RS256, client_id, token_url */
+    struct str claims;                              /* more of them: a JSON object, or "" */
+};
+
 /* A token that is got from token_url by client credentials and sent as a bearer's. */
 struct fetch_oauth2 {
     struct str client_id, client_secret, client_secret_file, token_url;
@@ -57,6 +64,7 @@ struct fetch_oauth2 {
     size_t scopes_n;
     const struct fetch_param *params; /* [params_n] of the request for a token */
     size_t params_n;
+    const struct fetch_jwt *jwt; /* NULL: client credentials */
     struct fetch_tls tls;
     struct fetch_proxy proxy;
 };

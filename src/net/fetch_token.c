@@ -1,8 +1,12 @@
+#include <stdio.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "crypt/cipher.h"
 #include "net/fetch_state.h"
+#include "net/jwt.h"
 #include "text/json.h"
 #include "text/template.h"
 
@@ -11,6 +15,7 @@ enum {
     ANSWER_MAX = 256 * 1024, /* bytes of what the server says with it */
     EARLY_S = 10,            /* before it runs out, a new one is got */
     LIFE_MAX_S = 1 << 30,
+    JWT_LIFE_S = 3600,
 };
 
 static void on_token(void *client, const struct fetch_answer *a);
@@ -24,7 +29,8 @@ void fetch_token_open(struct fetch_client *c)
     t->settings = fetch_settings_default;
     t->settings.tls = o->tls;
     t->settings.proxy = o->proxy;
-    fetch_secret_init(&t->secret, o->client_secret, o->client_secret_file);
+    fetch_secret_init(&t->secret, o->jwt ? o->jwt->key : o->client_secret,
+                      o->jwt ? o->jwt->key_file : o->client_secret_file);
     buf_init(&t->header, HEADER_MAX);
     buf_init(&t->body, 8 * FETCH_SECRET_MAX);
 }
@@ -86,14 +92,72 @@ static void put_param(struct buf *to, struct str name, struct str value)
     template_escape_query(value, to);
 }
 
-static void make_body(const struct fetch_oauth2 *o, struct fetch_token *t)
+static void put_claim(struct json_writer *w, const char *name, struct str value)
+{
+    json_key(w, str_c(name));
+    json_text(w, value);
+}
+
+/* The token that says who we are, as a parameter. */
+static int put_assertion(const struct fetch_oauth2 *o, struct fetch_token *t, struct str scopes,
+                         struct why *why)
+{
+    const struct fetch_jwt *j = o->jwt;
+    struct buf claims, token, id;
+    struct json_writer w;
+    uint8_t random[16];
+    char unique[2 * sizeof random + 1];
+    int64_t now_s = clock_wall_ms(&clock_real) / 1000;
+    int err = cipher_random(random, sizeof random);
+    if (err)
+        return why_set(why, (enum err) - err, "no random bytes for a token");
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(unique + 2 * i, 3, "%02x", random[i]);
+    buf_init(&claims, FETCH_SECRET_MAX);
+    buf_init(&token, 4 * FETCH_SECRET_MAX);
+    buf_init(&id, FETCH_SECRET_MAX);
+    json_writer_init(&w, &claims);
+    json_begin_object(&w);
+    put_claim(&w, "iss", j->issuer.n > 0 ? j->issuer : o->client_id);
+    put_claim(&w, "sub", o->client_id);
+    put_claim(&w, "aud", j->audience.n > 0 ? j->audience : o->token_url);
+    put_claim(&w, "jti", str_c(unique));
+    if (scopes.n > 0)
+        put_claim(&w, "scope", scopes);
+    json_key(&w, STR("iat"));
+    json_i64(&w, now_s);
+    json_key(&w, STR("exp"));
+    json_i64(&w, now_s + JWT_LIFE_S);
+    json_end_object(&w);
+    if (j->claims.n > 2) { /* not "{}": its members go in before the brace */
+        claims.n--;
+        buf_put_c(&claims, ',');
+        buf_put_str(&claims, str_sub(j->claims, 1, j->claims.n));
+    }
+    json_put_text(&id, j->key_id);
+    if (!jwt_sign(j->algorithm, fetch_secret_text(&t->secret), str_sub(buf_str(&id), 1, id.n - 1),
+                  buf_str(&claims), &token))
+        err = why_set(why, ERR_FORMAT, "the key for tokens of " STR_FMT " is no RSA key in PEM",
+                      STR_ARG(o->token_url));
+    else
+        put_param(&t->body, STR("assertion"), buf_str(&token));
+    buf_done(&claims);
+    buf_done(&id);
+    fetch_secret_wipe(&token);
+    return err;
+}
+
+static int make_body(const struct fetch_oauth2 *o, struct fetch_token *t, struct why *why)
 {
     struct buf scopes;
     buf_init(&scopes, FETCH_SECRET_MAX);
     buf_clear(&t->body);
     for (size_t i = 0; i < o->params_n; i++)
         put_param(&t->body, o->params[i].name, o->params[i].value);
-    put_param(&t->body, STR("grant_type"), STR("client_credentials"));
+    put_param(&t->body, STR("grant_type"),
+              o->jwt ? STR("urn:ietf:params:oauth:grant-type:jwt-bearer")
+                     : STR("client_credentials"));
+    int err = 0;
     for (size_t i = 0; i < o->scopes_n; i++) {
         if (i > 0)
             buf_put_c(&scopes, ' ');
@@ -101,11 +165,14 @@ static void make_body(const struct fetch_oauth2 *o, struct fetch_token *t)
     }
     if (scopes.n > 0)
         put_param(&t->body, STR("scope"), buf_str(&scopes));
-    buf_done(&scopes);
-    if (t->in_body) {
+    if (o->jwt) {
+        err = put_assertion(o, t, buf_str(&scopes), why);
+    } else if (t->in_body) {
         put_param(&t->body, STR("client_id"), o->client_id);
         put_param(&t->body, STR("client_secret"), fetch_secret_text(&t->secret));
     }
+    buf_done(&scopes);
+    return err;
 }
 
 /* The id and secret as a header, each escaped as in a form (RFC 6749, 2.3.1). */
@@ -135,9 +202,11 @@ static int ask(struct fetch_client *c, struct why *why)
         err = fetch_client_new(c->fetcher, &t->settings, &t->client, why);
     if (err)
         return err;
+    err = make_body(o, t, why);
+    if (err)
+        return err;
     struct buf header;
     buf_init(&header, 8 * FETCH_SECRET_MAX);
-    make_body(o, t);
     make_header(o, t, &header);
     const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded",
                                    "Accept: application/json", header.p};
@@ -147,7 +216,7 @@ static int ask(struct fetch_client *c, struct why *why)
                     .method = "POST",
                     .url = url,
                     .headers = headers,
-                    .headers_n = t->in_body ? 2 : 3,
+                    .headers_n = t->in_body || o->jwt ? 2 : 3,
                     .body = buf_str(&t->body),
                     .body_max = ANSWER_MAX,
                     .done = on_token,
@@ -237,7 +306,7 @@ static void on_token(void *client, const struct fetch_answer *a)
     } else if (a->status >= 200 && a->status < 300) {
         err = take_grant(c, a->body, &why);
         t->in_body_known = err == 0;
-    } else if (!t->in_body_known) {
+    } else if (!t->in_body_known && c->settings->oauth2->jwt == NULL) {
         /* Some servers want the id and secret in the body. */
         t->in_body = !t->in_body;
         t->in_body_known = true;

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "text/json.h"
 #include "text/yaml_struct.h"
 
 /* ---- what the file says, before it is checked */
@@ -461,6 +462,51 @@ static int check_oauth2(struct reading *r, const struct yaml_node *node,
     return 0;
 }
 
+/* A value of YAML as JSON. */
+static void put_json(struct json_writer *w, const struct yaml_node *node)
+{
+    if (node->type == YAML_MAP) {
+        json_begin_object(w);
+        for (size_t i = 0; i < node->n; i++) {
+            json_key(w, node->members[i].key->text);
+            put_json(w, node->members[i].value);
+        }
+        json_end_object(w);
+    } else if (node->type == YAML_SEQUENCE) {
+        json_begin_array(w);
+        for (size_t i = 0; i < node->n; i++)
+            put_json(w, node->members[i].value);
+        json_end_array(w);
+    } else {
+        bool truth = false;
+        double number = 0;
+        if (node->kind == YAML_BOOL && yaml_bool(node, &truth, NULL) == 0)
+            json_bool(w, truth);
+        else if ((node->kind == YAML_INT || node->kind == YAML_FLOAT) &&
+                 yaml_real(node, &number, NULL) == 0)
+            json_number(w, number);
+        else if (node->kind == YAML_NULL)
+            json_null(w);
+        else
+            json_text(w, node->text);
+    }
+}
+
+/* Claims as a JSON object; "" where there are none. */
+static struct str claims_of(struct reading *r, const struct yaml_node *map)
+{
+    struct buf json;
+    struct json_writer w;
+    if (yaml_is_null(map) || map->type != YAML_MAP || map->height >= JSON_DEPTH_MAX)
+        return STR("");
+    buf_init(&json, YAML_SIZE_MAX);
+    json_writer_init(&w, &json);
+    put_json(&w, map);
+    struct str text = arena_str(r->a, buf_str(&json));
+    buf_done(&json);
+    return text;
+}
+
 static int read_oauth2(struct reading *r, const struct yaml_node *node, struct oauth2_read *o,
                        struct fetch_settings *ret)
 {
@@ -485,10 +531,20 @@ static int read_oauth2(struct reading *r, const struct yaml_node *node, struct o
     to->params = params;
     to->params_n = o->params.n;
     ret->oauth2 = to;
-    note_ref(r, ret, o->client_secret_ref, "client secret");
-    if (str_eq(o->grant_type, JWT_BEARER))
-        ret->unusable = STR("tokens by JWT bearer grants (oauth2.grant_type) are not supported: "
-                            "use client credentials");
+    if (!str_eq(o->grant_type, JWT_BEARER)) {
+        note_ref(r, ret, o->client_secret_ref, "client secret");
+        return 0;
+    }
+    struct fetch_jwt *jwt = arena_new(r->a, sizeof *jwt);
+    *jwt = (struct fetch_jwt){.key = o->key,
+                              .key_file = path_of(r, o->key_file),
+                              .key_id = o->key_id,
+                              .algorithm = o->signature_algorithm,
+                              .issuer = o->iss,
+                              .audience = o->audience,
+                              .claims = claims_of(r, yaml_get(node, "claims"))};
+    to->jwt = jwt;
+    note_ref(r, ret, o->key_ref, "client certificate key");
     return 0;
 }
 
@@ -681,4 +737,6 @@ void http_client_files(const struct fetch_settings *settings,
     tell_tls(&settings->oauth2->tls, f, context);
     if (settings->oauth2->client_secret_file.n > 0)
         f(context, settings->oauth2->client_secret_file);
+    if (settings->oauth2->jwt && settings->oauth2->jwt->key_file.n > 0)
+        f(context, settings->oauth2->jwt->key_file);
 }

@@ -229,6 +229,37 @@ static void a_secret_of_a_manager_loads_and_cannot_be_used(void **state)
     assert_str(s.unusable, "unable to use password: cannot use secret ref without manager");
 }
 
+static void jwt_bearer_grants_are_read(void **state)
+{
+    struct fetch_settings s;
+    assert_int_equal(read_text(STR("oauth2:\n"
+                                   "  client_id: id\n"
+                                   "  token_url: http://auth\n"
+                                   "  grant_type: urn:ietf:params:oauth:grant-type:jwt-bearer\n"
+                                   "  client_certificate_key_file: key.pem\n"
+                                   "  client_certificate_key_id: k\n"
+                                   "  signature_algorithm: RS384\n"
+                                   "  iss: me\n"
+                                   "  audience: you\n"
+                                   "  claims: {a: 1, b: [x, true, null], c: {d: '2'}}\n"),
+                               &s),
+                     0);
+    const struct fetch_jwt *j = s.oauth2->jwt;
+    assert_non_null(j);
+    assert_str(j->key_file, "/etc/sonde/key.pem");
+    assert_str(j->key_id, "k");
+    assert_str(j->algorithm, "RS384");
+    assert_str(j->issuer, "me");
+    assert_str(j->audience, "you");
+    assert_str(j->claims, "{\"a\":1,\"b\":[\"x\",true,null],\"c\":{\"d\":\"2\"}}");
+    assert_int_equal(
+        read_text(STR("oauth2: {client_id: a, token_url: b, signature_algorithm: HS256, "
+                      "grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer'}"),
+                  &s),
+        -ERR_FORMAT);
+    assert_string_equal(why.text, "valid signature algorithms are RS256, RS384 and RS512");
+}
+
 static void note(void *context, struct str path)
 {
     buf_put_str(context, path);
@@ -267,6 +298,7 @@ int main(void)
         cmocka_unit_test(nothing_said_gives_the_defaults),
         cmocka_unit_test(a_bearer_token_is_an_authorization),
         cmocka_unit_test(a_secret_of_a_manager_loads_and_cannot_be_used),
+        cmocka_unit_test(jwt_bearer_grants_are_read),
         cmocka_unit_test(all_files_are_named_for_the_confinement),
         cmocka_unit_test(its_own_keys_are_known),
     };
