@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "base/stat.h"
 #include "codec/otlp_settings.h"
 #include "receive/graphite.h"
 #include "receive/collectd_receiver.h"
@@ -33,4 +34,23 @@ const struct option_list *door_addresses(const struct conf *c, enum door door)
 {
     const char *settings = conf_get(c, LISTS[door].table);
     return (const struct option_list *)(const void *)(settings + LISTS[door].offset);
+}
+
+static struct stat listening[DOORS_N] = {
+#define DOOR(name, table, type, member, transport, sockets, taken)                                 \
+    STAT_GAUGE_OF("sonde_sockets_listening", "door=\"" #name "\"",                                 \
+                  "Sockets that metrics can come in by; 0 where none is named or all are taken."),
+#include "daemon/doors.tbl.h"
+#undef DOOR
+};
+
+void doors_tell(const char *kinds)
+{
+    for (enum door door = 0; door < DOORS_N; door++) {
+        size_t n = 0;
+        for (const char *at = kinds; *at != '\0'; at++)
+            n += *at == 'a' + (int)door;
+        stat_register(&listening[door]);
+        stat_set(&listening[door], (double)n);
+    }
 }

@@ -29,4 +29,8 @@ extern const struct door_kind door_kinds[DOORS_N];
 /* The addresses of a kind in c. */
 const struct option_list *door_addresses(const struct conf *c, enum door door);
 
+/* Tells by sonde_sockets_listening how many sockets of each kind there are: kinds has a letter for
+ * each, 'a' for the first kind. */
+void doors_tell(const char *kinds);
+
 #endif

@@ -717,6 +717,7 @@ static int open_graphite_doors(struct work *w, const char *kinds, struct why *wh
 static int open_doors(struct work *w, const char *kinds, struct why *why)
 {
     int fds[CHILD_FDS_MAX];
+    doors_tell(kinds);
     size_t n = sockets_of(kinds, DOOR_http, fds);
     n += sockets_of(kinds, DOOR_otlp, fds + n);
     int err = open_graphite_doors(w, kinds, why);

@@ -2,14 +2,19 @@
 //
 // usage: node tests/browser/ways_test.mjs [BINARY]
 import { execFileSync } from "node:child_process";
+import { createServer } from "node:net";
 import { axe, begin, check, finish, must, sleep, until } from "./_page.mjs";
 
+// A port that another program has.
+const other = createServer().listen(0, "127.0.0.1");
+await new Promise((done) => other.once("listening", done));
 const CONFIG = `[otlp]
 listen = []
 [statsd]
 listen = ["127.0.0.1:@FREE1@"]
 [graphite]
 listen = ["127.0.0.1:@FREE2@"]
+listen_pickle = ["127.0.0.1:${other.address().port}"]
 `;
 const { address, errors, open } = await begin({ "sonde.toml": CONFIG });
 const page = await open({ viewport: { width: 1280, height: 900 }, colorScheme: "dark", permissions: ["clipboard-read", "clipboard-write"] });
@@ -26,6 +31,12 @@ await check("each way says whether it is open", async () => {
   for (const title of ["StatsD and DogStatsD", "Graphite", "Pushgateway", "OpenTelemetry"]) must((await way(title).textContent()).includes("✓ on"), `${title} is not open`);
   const off = await way("collectd's network plugin").textContent();
   must(off.includes("○ off") && off.includes("[collectd]"), off);
+});
+
+await check("an address that another program has is told", async () => {
+  const graphite = way("Graphite");
+  await until(15000, "it", async () => (await graphite.textContent()).includes(`Another program has 127.0.0.1:${other.address().port}`));
+  must((await graphite.textContent()).includes("✓ on"), "the other address is open");
 });
 
 await check("nothing has come yet", async () => {
@@ -82,4 +93,5 @@ await check("a phone has no sideways scroll", async () => {
 
 await check("the console stayed clean and no request left the server", () => must(errors.length === 0, errors.slice(0, 5).join(" | ")));
 
+other.close();
 await finish();

@@ -81,6 +81,11 @@ const rules = () => ({ groups: [{ name: "hosts", file: "/etc/sonde/rules/hosts.y
   rule("CpuBusy", "avg by (mode) (x) > 0.9", "firing"), rule("DiskFills", "node_filesystem_free_bytes < 1e9", "pending"), rule("Quiet", "vector(1) > 2", "inactive"),
   rule("Wrong", "a * on (b) c", "inactive", { health: "err", lastError: "many-to-many matching not allowed" })] }] });
 
+const target = (pool, instance, health, lastError = "") => ({ discoveredLabels: { __address__: instance, job: pool }, labels: { job: pool, instance }, scrapePool: pool,
+  scrapeUrl: `http://${instance}/metrics`, globalUrl: `http://${instance}/metrics`, lastError, lastScrape: ago(4), lastScrapeDuration: 0.012, health, scrapeInterval: "15s", scrapeTimeout: "10s" });
+const targets = () => ({ activeTargets: [target("gone", "10.0.0.9:9100", "down", "connection refused"), target("hosts", "10.0.0.2:9100", "up"), target("hosts", "10.0.0.3:9100", "up")],
+  droppedTargets: [], droppedTargetCounts: { gone: 0, hosts: 0 } });
+
 const server = createServer((request, response) => {
   const url = new URL(request.url, "http://mock");
   const json = (data) => {
@@ -88,6 +93,15 @@ const server = createServer((request, response) => {
     response.end(JSON.stringify({ status: "success", data }));
   };
   if (url.pathname === "/api/v1/rules") return json(rules());
+  if (url.pathname === "/api/v1/targets") return json(targets());
+  if (url.pathname === "/api/v1/scrape_pools") return json({ scrapePools: ["gone", "hosts"] });
+  if (url.pathname === "/api/v1/status/config") return json({ yaml: '# [otlp]\n# listen = ["127.0.0.1:4318"]\n# [statsd]\n# listen = ["127.0.0.1:8125"]\n# [graphite]\n# listen = []\n' });
+  if (url.pathname === "/api/targets") return json([]);
+  if (url.pathname === "/api/targets/offers") return json([{ address: "127.0.0.1:9187", job: "postgres", kind: "postgres", samples: 431, registered: false }]);
+  if (url.pathname === "/api/metrics/gpu") {
+    response.setHeader("content-type", "application/json");
+    return response.end(JSON.stringify({ gpus: [] }));
+  }
   if (["/api/v1/query_range", "/api/v1/query"].includes(url.pathname)) {
     let body = "";
     request.on("data", (chunk) => (body += chunk));

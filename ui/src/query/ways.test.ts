@@ -47,6 +47,14 @@ test("Graphite's line goes the way that is open", () => {
   assert.match(udp?.snippet ?? "", /\/dev\/udp\/127\.0\.0\.1\/2003'$/);
 });
 
+test("an address that another program has is told, and not offered", () => {
+  const ways = new Map(waysOf(settingsOf(TEXT), "http://db1:7663", "db1", new Set(["otlp", "graphite_udp", "collectd"])).map((way) => [way.name, way]));
+  assert.deepEqual(ways.get("otlp")?.taken, ["[::]:4318"]);
+  assert.deepEqual(ways.get("otlp")?.addresses, ["http://db1:7663/v1/metrics"]);
+  assert.deepEqual([ways.get("graphite")?.taken, ways.get("graphite")?.addresses], [["127.0.0.1:2003"], []]);
+  assert.deepEqual([ways.get("collectd")?.taken, ways.get("statsd")?.taken], [[], []]);
+});
+
 test("counts of a minute are one query", () => {
   assert.equal(minuteQuery([{ way: "a", metric: "x_total" }, { way: "b", metric: "" }], '{job="n"}'),
     'label_replace((sum(x_total{job="n"}) - (sum(x_total{job="n"} offset 1m) <= sum(x_total{job="n"}))) or sum(x_total{job="n"}), "way", "a", "", "")');

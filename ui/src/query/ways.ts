@@ -34,11 +34,32 @@ export function reachable(listen: string, host: string): string {
   return any ? `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${any[1]}` : listen;
 }
 
+// The settings that the daemon's kinds of sockets (sonde_sockets_listening) come from.
+const DOORS: Readonly<Record<string, readonly [string, string]>> = {
+  otlp: ["otlp", "listen"], statsd: ["statsd", "listen"], collectd: ["collectd", "listen"],
+  graphite: ["graphite", "listen"], graphite_udp: ["graphite", "listen_udp"], graphite_pickle: ["graphite", "listen_pickle"],
+};
+
+// What is left of the settings without the addresses that nobody listens on, and these.
+function heard(settings: Settings, deaf: ReadonlySet<string>): { settings: Settings; taken: Map<string, string[]> } {
+  const out = new Map([...settings].map(([name, section]) => [name, new Map(section)]));
+  const taken = new Map<string, string[]>();
+  for (const door of deaf) {
+    const [section, key] = DOORS[door] ?? ["", ""];
+    const addresses = listOf(settings, section, key);
+    if (addresses.length === 0) continue;
+    taken.set(section, [...(taken.get(section) ?? []), ...addresses]);
+    out.get(section)?.set(key, []);
+  }
+  return { settings: out, taken };
+}
+
 export interface Way {
   name: string; // also the label of its counts
   title: string;
   about: string;
   addresses: string[]; // none: it is off
+  taken: string[]; // addresses that another program has
   how: string; // what `snippet` is
   snippet: string;
   on: string; // how to turn it on, where it is off
@@ -109,11 +130,13 @@ const ROWS: readonly Row[] = [
     counts: "requests", counter: "sonde_metrics_push_requests_total", refused: "sonde_metrics_push_rejected_total" },
 ];
 
-export function waysOf(settings: Settings, origin: string, host: string): Way[] {
+// deaf: the daemon's kinds of sockets of which it has none.
+export function waysOf(configured: Settings, origin: string, host: string, deaf: ReadonlySet<string> = new Set()): Way[] {
+  const { settings, taken } = heard(configured, deaf);
   return ROWS.map((row) => {
     const addresses = row.at(settings, origin).map((one) => one.replace(/^(http:\/\/|)([^/]*)(.*)$/, (_all, scheme: string, at: string, path: string) => scheme + reachable(at, host) + path));
     const at = plain(addresses);
-    return { name: row.name, title: row.title, about: row.about, addresses, how: row.how, snippet: at ? row.snippet(at, origin, settings) : "",
+    return { name: row.name, title: row.title, about: row.about, addresses, taken: taken.get(row.name) ?? [], how: row.how, snippet: at ? row.snippet(at, origin, settings) : "",
       on: row.on ?? "", counts: row.counts, counter: row.counter, refused: row.refused };
   });
 }
