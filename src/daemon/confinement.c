@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/stat.h"
 #include "collect/settings.h"
+#include "custom/custom_settings.h"
 #include "os/confine.h"
 #include "receive/collectd_receiver.h"
 
@@ -62,6 +63,12 @@ static void add_folder(void *context, struct str folder)
         room->v[room->n++] = (struct confine_path){arena_str(room->a, folder).p, false};
 }
 
+/* The folder of a file or pattern: it may be replaced by another. */
+static void add_file(void *context, const char *pattern)
+{
+    add_folder(context, config_folder(str_c(pattern)));
+}
+
 void confinement_enter(const struct config *config)
 {
     const struct conf *c = config->conf;
@@ -99,6 +106,9 @@ void confinement_enter(const struct config *config)
 
     struct room room = {paths, n, COUNTOF(paths), &a};
     config_folders(config, add_folder, &room);
+    struct custom_settings custom;
+    options_custom(c, &custom);
+    custom_settings_files(&custom, add_file, &room);
     n = room.n;
 
     struct why why = {0};

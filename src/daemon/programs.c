@@ -5,6 +5,7 @@
 
 #include "base/vec.h"
 #include "collect/gpu_helper.h"
+#include "custom/custom_settings.h"
 #include "tool/options.h"
 
 enum { PATH_BYTES = 4096 };
@@ -61,11 +62,36 @@ static void add_gpu(struct programs *p, const struct conf *c)
     programs_add(p, (struct launch_program){.name = GPU_HELPER_PROGRAM, .argv = argv});
 }
 
+/* The commands of [[custom.command]], and sonde-helper-sql where there is a query. */
+static void add_custom(struct programs *p, const struct conf *c)
+{
+    struct custom_settings custom;
+    char name[CUSTOM_SETTINGS_PROGRAM_MAX];
+    options_custom(c, &custom);
+    for (size_t i = 0; i < custom.commands.n; i++) {
+        const struct custom_settings_command *row =
+            &((const struct custom_settings_command *)custom.commands.v)[i];
+        const char **argv = arena_array(&p->arena, row->command.n + 1, sizeof *argv);
+        memcpy(argv, row->command.v, row->command.n * sizeof *argv);
+        custom_settings_program(&row->row, name);
+        programs_add(p, (struct launch_program){.name = arena_str(&p->arena, str_c(name)).p,
+                                                .argv = argv,
+                                                .folder = row->folder});
+    }
+    if (custom.sqls.n == 0)
+        return;
+    const char **argv = arena_array(&p->arena, 2, sizeof *argv);
+    argv[0] = programs_helper(p, "sql");
+    programs_add(p, (struct launch_program){
+                        .name = CUSTOM_SETTINGS_SQL_PROGRAM, .argv = argv, .input = true});
+}
+
 void programs_draw(struct programs *p, const struct conf *c)
 {
     *p = (struct programs){0};
     arena_init(&p->arena);
     add_gpu(p, c);
+    add_custom(p, c);
 }
 
 void programs_done(struct programs *p)

@@ -12,6 +12,7 @@
 #include "base/stat.h"
 #include "base/vec.h"
 #include "collect/runner.h"
+#include "custom/custom.h"
 #include "daemon/alert_log.h"
 #include "daemon/checks.h"
 #include "daemon/config.h"
@@ -59,6 +60,7 @@ enum own_lane {
     LANE_COLLECTD,
     LANE_PUSHGATEWAY,
     LANE_AGGREGATE,
+    LANE_CUSTOM,
     LANE_SCRAPE, /* the first of several */
     LANE_SCRAPE_LAST = LANE_SCRAPE + SCRAPE_THREADS_MAX - 1,
     OWN_LANES_N /* the last */
@@ -94,6 +96,8 @@ struct work {
     struct settings collect;
     char instance[256], host[160]; /* borrowed by serve */
     struct runner *runner;
+    struct custom_settings custom_settings;
+    struct custom *custom;
     struct rules *rules;
     struct registration registration;
     struct scrape *scrape;
@@ -243,6 +247,20 @@ static int open_collect(struct work *w, struct why *why)
                                .lane = lane(w, LANE_COLLECT),
                                .tenant = str_c(TENANT)};
     return runner_new(&plan, &w->runner, why);
+}
+
+static int open_custom(struct work *w, struct why *why)
+{
+    options_custom(conf_of(w), &w->custom_settings);
+    struct custom_plan plan = {.settings = &w->custom_settings,
+                               .launcher = w->launcher,
+                               .sink = ingest_sink(w->ingest),
+                               .lane = lane(w, LANE_CUSTOM),
+                               .tenant = str_c(TENANT),
+                               .instance = str_c(w->instance),
+                               .disk = w->disk,
+                               .clock = &clock_real};
+    return custom_new(&plan, &w->custom, why);
 }
 
 /* [query], with the number of threads that there are. */
@@ -414,6 +432,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .clock = &clock_real,
                                   .health = w->health,
                                   .scrape = w->scrape,
+                                  .custom = w->custom,
                                   .registry = w->registration.registry,
                                   .rules = {w->rules, rules_view, rules->tenant},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
@@ -546,7 +565,9 @@ static int open_all(struct work *w, struct why *why)
     err = open_collect(w, why);
     if (err != 0)
         return err;
-    err = open_rules(w, why);
+    err = open_custom(w, why);
+    if (err == 0)
+        err = open_rules(w, why);
     if (err != 0)
         return err;
     err = registration_open(&w->registration, conf_of(w), w->disk, why);
@@ -665,6 +686,7 @@ static void close_all(struct work *w)
     receivers_close(w->receivers);
     serve_free(w->serve);
     scrape_free(w->scrape);
+    custom_free(w->custom);
     registration_close(&w->registration);
     health_free(w->health);
     ingest_free(w->ingest);
@@ -746,6 +768,7 @@ static int run(struct work *w, const char *kinds)
     }
     if (w->runner != NULL)
         runner_start(w->runner);
+    custom_start(w->custom);
     rules_start(w->rules);
     scrape_start(w->scrape);
     aggregate_start(w->aggregate);

@@ -36,7 +36,7 @@ struct launcher {
         size_t n, capacity;
     } processes;
     uint64_t next_id;
-    bool gone, stop;
+    bool gone, stop, quit;
     struct thread thread;
 };
 
@@ -147,6 +147,24 @@ void launch_close(struct launcher *l)
     mem_free(l);
 }
 
+void launch_quit(struct launcher *l)
+{
+    if (l == NULL)
+        return;
+    thread_lock(&l->lock);
+    l->quit = true;
+    thread_wake_all(&l->changed);
+    thread_unlock(&l->lock);
+}
+
+static bool quits(struct launcher *l)
+{
+    thread_lock(&l->lock);
+    bool quit = l->quit;
+    thread_unlock(&l->lock);
+    return quit;
+}
+
 bool launch_gone(struct launcher *l)
 {
     if (l == NULL)
@@ -163,7 +181,8 @@ bool launch_gone(struct launcher *l)
 static bool wait_for(struct launcher *l, const bool *told, int64_t timeout_ms)
 {
     int64_t until = clock_monotonic_ns(&clock_real) + timeout_ms * 1000000;
-    for (int64_t left; !*told && !l->gone && (left = until - clock_monotonic_ns(&clock_real)) > 0;)
+    for (int64_t left;
+         !*told && !l->gone && !l->quit && (left = until - clock_monotonic_ns(&clock_real)) > 0;)
         thread_wait_for(&l->changed, &l->lock, left);
     return *told;
 }
@@ -181,7 +200,7 @@ int launch_start(struct launcher *l, const char *name, int64_t deadline_ms,
              name);
     int err = channel_send(l->fd, LAUNCH_START, str_c(text));
     if (err == 0 && !wait_for(l, &p->begun, ANSWER_MS))
-        err = l->gone ? -ERR_CLOSED : -ERR_TIMEOUT;
+        err = l->gone || l->quit ? -ERR_CLOSED : -ERR_TIMEOUT;
     if (err != 0)
         why_set(why, (enum err) - err, "the process that starts programs does not answer");
     else if (p->err != 0)
@@ -200,7 +219,7 @@ int launch_wait(struct launcher *l, uint64_t id, int64_t timeout_ms, struct laun
     struct process *p = find(l, id);
     int err = p == NULL ? -ERR_NOENT : 0;
     if (p != NULL && !wait_for(l, &p->ended, timeout_ms))
-        err = l->gone ? -ERR_CLOSED : -ERR_TIMEOUT;
+        err = l->gone || l->quit ? -ERR_CLOSED : -ERR_TIMEOUT;
     if (err == 0) {
         *ret = p->end;
         forget(l, p);
@@ -224,9 +243,10 @@ void launch_kill(struct launcher *l, uint64_t id)
     thread_unlock(&l->lock);
 }
 
-/* Writes input and reads output until the program closes it. 0, -ERR_TIMEOUT or -ERR_LIMIT. */
-static int converse(struct launch_process *p, struct str input, int64_t deadline_ms,
-                    struct buf *ret)
+/* Writes input and reads output until the program closes it. 0, -ERR_TIMEOUT, -ERR_LIMIT or
+ * -ERR_CLOSED. */
+static int converse(struct launcher *l, struct launch_process *p, struct str input,
+                    int64_t deadline_ms, struct buf *ret)
 {
     int64_t until = clock_monotonic_ns(&clock_real) + deadline_ms * 1000000;
     char piece[PIECE];
@@ -235,6 +255,8 @@ static int converse(struct launch_process *p, struct str input, int64_t deadline
     while (p->output >= 0) {
         int64_t left_ms = (until - clock_monotonic_ns(&clock_real)) / 1000000;
         bool ready;
+        if (quits(l))
+            return -ERR_CLOSED;
         if (left_ms <= 0)
             return -ERR_TIMEOUT;
         size_t put = pipe_write(&p->input, input);
@@ -243,7 +265,7 @@ static int converse(struct launch_process *p, struct str input, int64_t deadline
             channel_close(p->input);
             p->input = -1;
         }
-        pipe_wait(&p->output, 1, p->input >= 0 ? MIN(left_ms, (int64_t)10) : left_ms, &ready);
+        pipe_wait(&p->output, 1, MIN(left_ms, (int64_t)(p->input >= 0 ? 10 : LOOK_MS)), &ready);
         for (size_t n; (n = pipe_read(&p->output, piece, sizeof piece)) > 0;)
             buf_put(ret, piece, n);
         if (buf_failed(ret))
@@ -260,7 +282,7 @@ int launch_run(struct launcher *l, const char *name, struct str input, int64_t d
     int err = launch_start(l, name, deadline_ms, &p, why);
     if (err != 0)
         return err;
-    err = converse(&p, input, deadline_ms, ret);
+    err = converse(l, &p, input, deadline_ms, ret);
     channel_close(p.output);
     channel_close(p.input);
     if (err == 0) {

@@ -51,6 +51,10 @@ struct launcher; /* the worker's end */
 MUST_USE int launch_open(int fd, struct launcher **ret, struct why *why);
 void launch_close(struct launcher *l); /* NULL is fine */
 
+/* From now on launch_run() and launch_wait() of any thread give -ERR_CLOSED, within a second: for
+ * who ends and has threads that wait for programs. NULL is fine. */
+void launch_quit(struct launcher *l);
+
 /* Has the launcher gone? NULL is no. */
 bool launch_gone(struct launcher *l);
 

@@ -10,6 +10,7 @@
 #include "serve/lifecycle.h"
 #include "serve/live.h"
 #include "serve/dump.h"
+#include "serve/custom_api.h"
 #include "serve/gpu_api.h"
 #include "serve/metric_api.h"
 #include "serve/notification.h"
@@ -80,6 +81,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/queries", 0, query_list_api_list, NULL},
     {HTTP_DELETE, "/api/queries/(*)", 0, query_list_api_cancel, NULL},
     {HTTP_GET, "/api/metrics/dump", 0, dump_handle, NULL},
+    {HTTP_GET, "/api/custom", 0, custom_api_list, NULL},
     {HTTP_GET, "/api/metrics/gpu", 0, gpu_api_state, NULL},
     {HTTP_GET, "/api/targets", 0, registry_api_list, NULL},
     {HTTP_POST, "/api/targets", REGISTRY_BODY_MAX, registry_api_add, NULL},

@@ -31,6 +31,7 @@
 #include "serve/query_settings.h"
 #include "store/face/series.h"
 
+struct custom;
 struct registry;
 struct serve;
 
@@ -134,6 +135,7 @@ struct serve_config {
                               * "" or NULL: none */
     struct serve_rules rules;
     struct scrape *scrape; /* the targets; NULL: there are none */
+    struct custom *custom;     /* metrics of one's own; NULL: there are none */
     struct registry *registry; /* that programs register with; NULL: there is none */
     struct serve_daemon daemon;
 };

@@ -47,6 +47,9 @@ size_t regex_groups_n(const struct regex *re);
 /* The number of the group with that name, or 0. */
 size_t regex_group_of(const struct regex *re, struct str name);
 
+/* The name of group i, "" where it has none. */
+struct str regex_group_name(const struct regex *re, size_t i);
+
 /* If all of text matches: true, and replacement is appended to out with $1, ${1}, $name, ${name}
  * replaced by the groups' texts and $$ by $ (Go's Regexp.Expand). A name is as long as it can be;
  * one that no group has gives nothing. */

@@ -1,5 +1,4 @@
 // RE2 behind text/regex.h.
-#include <new>
 #include <string>
 
 #include <re2/re2.h>
@@ -65,19 +64,15 @@ static int compile(struct str pattern, bool anchored, struct regex **ret, struct
     struct buf text;
     buf_init(&text, 2 * REGEX_PATTERN_MAX);
     regex_respell(pattern, &text);
-    auto *re = new (std::nothrow) regex(re2::StringPiece(text.p, text.n), options);
+    auto *re = new regex(re2::StringPiece(text.p, text.n), options);
     buf_done(&text);
-    if (!re)
-        return why_set(why, ERR_LIMIT, "error parsing regexp: no memory");
     if (!re->re.ok()) {
         auto code = re->re.error_code();
         // Prometheus shows a whole pattern as it hands it to its parser.
         bool whole = code == RE2::ErrorMissingParen || code == RE2::ErrorUnexpectedParen;
-        std::string arg = re->re.error_arg();
-        if (whole && !anchored)
-            arg = std::string(pattern.n ? pattern.p : "", pattern.n);
-        else if (whole)
-            arg = "^(?s:" + std::string(pattern.n ? pattern.p : "", pattern.n) + ")$";
+        std::string arg = re->re.error_arg(), all(pattern.n ? pattern.p : "", pattern.n);
+        if (whole)
+            arg = anchored ? "^(?s:" + all + ")$" : all;
         int err = why_set(why, code == RE2::ErrorPatternTooLarge ? ERR_LIMIT : ERR_FORMAT,
                           arg.empty() ? "error parsing regexp: %s%s"
                                       : "error parsing regexp: %s: `%s`",
@@ -145,4 +140,11 @@ size_t regex_group_of(const struct regex *re, struct str name)
     const auto &groups = re->re.NamedCapturingGroups();
     auto at = groups.find(std::string(name.n ? name.p : "", name.n));
     return at == groups.end() ? 0 : (size_t)at->second;
+}
+
+struct str regex_group_name(const struct regex *re, size_t i)
+{
+    const auto &names = re->re.CapturingGroupNames();
+    auto at = names.find((int)i);
+    return at == names.end() ? STR("") : str_of(at->second.data(), at->second.size());
 }

@@ -4,6 +4,7 @@
 
 #include "aggregate/aggregate.h"
 #include "codec/otlp_settings.h"
+#include "custom/custom_settings.h"
 #include "discover/registry.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
@@ -101,6 +102,8 @@ static const struct option_table *const TABLES[] = {
     &forward_options,
     &forward_options_write_table,
     &forward_options_relabel_table,
+    &custom_settings_options, &custom_settings_command_options, &custom_settings_http_options,
+    &custom_settings_sql_options, &custom_settings_log_options,
 };
 /* clang-format on */
 
@@ -116,6 +119,15 @@ void options_collect(const struct conf *c, struct settings *ret)
     *ret = *(const struct settings *)conf_get(c, &settings_options);
     ret->intervals = *(const struct settings_intervals *)conf_get(c, &settings_intervals_options);
     ret->groups = *conf_rows(c, &settings_group_options);
+}
+
+void options_custom(const struct conf *c, struct custom_settings *ret)
+{
+    ret->own = *(const struct custom_settings_own *)conf_get(c, &custom_settings_options);
+    ret->commands = *conf_rows(c, &custom_settings_command_options);
+    ret->https = *conf_rows(c, &custom_settings_http_options);
+    ret->sqls = *conf_rows(c, &custom_settings_sql_options);
+    ret->logs = *conf_rows(c, &custom_settings_log_options);
 }
 
 void options_store(const struct conf *c, struct store_settings *ret)
@@ -245,6 +257,11 @@ static int check_whole(const struct conf *c, struct why *why)
     if (err != 0)
         return err;
     err = rules_settings_check(conf_get(c, &rules_options), why);
+    if (err != 0)
+        return err;
+    struct custom_settings custom;
+    options_custom(c, &custom);
+    err = custom_settings_check(&custom, why);
     if (err != 0)
         return err;
     struct store_settings store;

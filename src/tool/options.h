@@ -17,6 +17,7 @@
 #include "collect/settings.h"
 #include "conf/conf.h"
 #include "forward/forward_options.h"
+#include "custom/custom_settings.h"
 #include "ingest/ingest.h"
 #include "store/series/store.h"
 
@@ -61,6 +62,9 @@ const struct options_server *options_server(const struct conf *c);
 void options_collect(const struct conf *c, struct settings *ret);
 void options_ingest(const struct conf *c, struct ingest_settings *ret);
 void options_forward(const struct conf *c, struct forward_settings *ret);
+/* [custom] with its rows. */
+void options_custom(const struct conf *c, struct custom_settings *ret);
+
 void options_store(const struct conf *c, struct store_settings *ret);
 
 #endif
