@@ -20,6 +20,7 @@
 #include "daemon/doors.h"
 #include "daemon/facts.h"
 #include "daemon/lanes.h"
+#include "daemon/part_list.h"
 #include "daemon/registration.h"
 #include "daemon/sockets.h"
 #include "forward/forward.h"
@@ -368,36 +369,11 @@ static int snapshot_now(void *store, struct arena *a, struct str *ret_path, stru
     return 0;
 }
 
-struct parts {
-    struct arena *a;
-    struct serve_block *v; /* [n] */
-    size_t n, capacity;
-};
-
-static void note_part(void *context, const struct store_part *part)
-{
-    struct parts *parts = context;
-    struct serve_block block = {.name = arena_str(parts->a, str_c(part->dir)),
-                                .first_ms = part->first_ms,
-                                .last_ms = part->last_ms,
-                                .samples = part->samples,
-                                .series = part->series,
-                                .chunks = part->chunks,
-                                .level = part->level};
-    vec_push(parts, block);
-}
-
 static int list_parts(void *context, struct str tenant, struct arena *a, struct serve_block **ret,
                       size_t *ret_n)
 {
     const struct work *w = context;
-    struct parts parts = {.a = a};
-    store_each_part(w->store, tenant, note_part, &parts);
-    *ret = arena_array(a, parts.n, sizeof **ret);
-    if (parts.n)
-        memcpy(*ret, parts.v, parts.n * sizeof **ret);
-    *ret_n = parts.n;
-    vec_free(&parts);
+    part_list(w->store, tenant, a, ret, ret_n);
     return 0;
 }
 

@@ -547,7 +547,7 @@ def lines_of_logs_are_counted_through_rotation_and_restarts():
             with open(path, "w", encoding="utf-8") as f:
                 f.write("status=1\n")
             wait("a truncated file", lambda: value(d, 'requests_total{status="1"}') == 1)
-            assert d.stop() == 0
+            assert d.stop() == 0, d.said()
             write("status=2\nERROR\n")
             d.start()
             wait("what came meanwhile", lambda: value(d, 'requests_total{status="2"}') == 1)
