@@ -51,3 +51,13 @@ bool digest_same(const uint8_t *a, const uint8_t *b, size_t n)
 {
     return CRYPTO_memcmp(a, b, n) == 0;
 }
+
+void digest_hex(const uint8_t *digest, size_t n, char *ret)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        *ret++ = DIGITS[digest[i] >> 4];
+        *ret++ = DIGITS[digest[i] & 15];
+    }
+    *ret = '\0';
+}

@@ -35,4 +35,7 @@ MUST_USE int digest_ofb_open(const uint8_t key[DIGEST_KEY_BYTES], const uint8_t 
 /* Equal bytes, compared in a time that does not depend on where they differ. */
 bool digest_same(const uint8_t *a, const uint8_t *b, size_t n);
 
+/* The bytes of a digest as text, with a NUL: ret [2 * n + 1]. */
+void digest_hex(const uint8_t *digest, size_t n, char *ret);
+
 #endif

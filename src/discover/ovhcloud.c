@@ -2,9 +2,10 @@
 #include <inttypes.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "base/vec.h"
+#include "crypt/digest.h"
 #include "discover/inquiry.h"
-#include "net/sha1.h"
 #include "text/json_tree.h"
 #include "text/template.h"
 #include "text/yaml_struct.h"
@@ -104,8 +105,10 @@ static void ask(struct discovery *d, struct str path, enum question question, vo
     struct str signed_text =
         arena_printf(a, STR_FMT "+" STR_FMT "+GET+" STR_FMT "++%" PRId64,
                      STR_ARG(o->application_secret), STR_ARG(o->consumer_key), STR_ARG(url), now);
-    char signature[SHA1_HEX_SIZE + 1];
-    sha1_hex(signed_text, signature);
+    uint8_t digest[DIGEST_SHA1_BYTES];
+    char signature[2 * DIGEST_SHA1_BYTES + 1];
+    must(digest_sha1(signed_text, digest) == 0);
+    digest_hex(digest, sizeof digest, signature);
     const char **headers = arena_array(a, HEADERS, sizeof *headers);
     headers[0] = "Accept: application/json";
     headers[1] = arena_printf(a, "X-Ovh-Application: " STR_FMT, STR_ARG(o->application_key)).p;
