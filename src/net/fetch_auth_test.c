@@ -280,7 +280,7 @@ static void a_token_that_runs_out_or_is_refused_is_got_anew(void **state)
     o.wanted = "Bearer t3\r\n";
     oauth_ask(&o, 0, 200);
     assert_int_equal(o.state.tokens, 3);
-    assert_int_equal(o.site.served, 4);
+    assert_in_range(o.site.served, 3, 4); /* 3 where the second began late */
     o.wanted = "never";
     oauth_ask(&o, 0, 401); /* but not again and again */
     assert_int_equal(o.state.tokens, 4);
@@ -311,7 +311,8 @@ static void who_waits_for_a_token_can_be_canceled(void **state)
                     &(struct fetch_request){.url = o.site.url, .done = bed_done, .context = &a},
                     &f[i]);
     fetch_cancel(f[0]);
-    bed_wait(100);
+    for (int i = 0; a.calls < 1 && i < 200; i++)
+        bed_wait(50);
     assert_int_equal(a.calls, 1);
     fetch_start(o.client,
                 &(struct fetch_request){.url = o.site.url, .done = bed_done, .context = &a}, NULL);
