@@ -404,7 +404,8 @@ static int by_family(const void *a, const void *b)
 void emit_print(const struct emit *e, struct buf *out)
 {
     struct emit_series **sorted = mem_array(e->n + 1, sizeof *sorted);
-    memcpy(sorted, e->v, e->n * sizeof *sorted);
+    if (e->n > 0)
+        memcpy(sorted, e->v, e->n * sizeof *sorted);
     qsort(sorted, e->n, sizeof *sorted, by_family);
     for (size_t i = 0; i < e->n; i++) {
         const struct emit_series *s = sorted[i];
