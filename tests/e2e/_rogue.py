@@ -33,6 +33,7 @@ class Rogue:
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 200  # else the kernel lets connections wait for a second
 
             def handle_error(self, *_):
                 pass  # the other end hangs up on most

@@ -19,15 +19,13 @@ import subprocess
 import sys
 import tomllib
 
-from _daemon import PATIENCE_S, ROOT, SONDE, Daemon, Skip, run
+from _daemon import PATIENCE_S, ROOT, SONDE, Daemon, Skip, run, wait
+from _peers import api, prometheus
 from _port import free_port
 
 PAGES = [os.path.join(ROOT, "docs", "ingest.md"),
          *sorted(glob.glob(os.path.join(ROOT, "docs", "manual", "*.md")))]
 KINDS = ("sh", "toml", "yaml")
-# What a section needs of the machine, and what stands in for it.
-STAND_INS = {"graphics-cards": ["collect.gpu_nvml_library=" + os.path.join(
-    os.path.dirname(os.path.abspath(SONDE)), "libnvml-stand-in.so")]}
 MINIMAL = "scrape_configs: []\n"
 CURL = """#!{python}
 import json, subprocess, sys, time
@@ -54,6 +52,16 @@ sys.stderr.buffer.write(done.stderr)
 if not good:
     open({failed!r}, "a").close()  # in a pipe the last program alone says how it went
     sys.exit(done.returncode or "nothing is found by: curl " + " ".join(sys.argv[1:]))
+"""
+
+
+# A new user's daemon has the default address; here it has another.
+TOOL = """#!/bin/sh
+case "$1 $*" in
+*" --server "* | *" --data "*) ;;
+dump* | query* | status*) exec {sonde} "$@" --server {url} ;;
+esac
+exec {sonde} "$@"
 """
 
 
@@ -91,24 +99,29 @@ class Stage:
 
     def __init__(self, name, patience=PATIENCE_S):
         self.name, self.patience, self.ports = name, patience, {}
-        self.daemon, self.config, self.settings = None, "", STAND_INS.get(name, [])
+        self.daemon, self.config, self.settings, self.beside = None, "", [], []
         self.home = Daemon(config="")  # never started: its folder, and its port for 7663
         self.folder = self.home.folder
+        self.data = os.path.join(self.folder, "daemon")  # ./data is nobody's
         self.ports["7663"] = str(self.home.port)
         tools = os.path.join(self.folder, "bin")
         os.mkdir(tools)
-        os.symlink(SONDE, os.path.join(tools, "sonde"))
-        with open(os.path.join(tools, "curl"), "w", encoding="utf-8") as f:
-            f.write(CURL.format(python=sys.executable, curl=shutil.which("curl"), patience=patience,
-                                failed=os.path.join(self.folder, "failed")))
-        os.chmod(os.path.join(tools, "curl"), stat.S_IRWXU)
+        for tool, text in (("sonde", TOOL.format(sonde=SONDE, url=self.home.url)), (
+                "curl", CURL.format(python=sys.executable, curl=shutil.which("curl"),
+                                    patience=patience, failed=os.path.join(self.folder, "failed")))):
+            self.write("bin/" + tool, text)
+            os.chmod(os.path.join(tools, tool), stat.S_IRWXU)
         self.environment = {**os.environ, "PATH": tools + ":" + os.environ["PATH"]}
 
     def __enter__(self):
+        if self.name in STAND_INS:
+            STAND_INS[self.name](self)
         return self
 
     def __exit__(self, *_):
         self.end_daemon()
+        for peer in self.beside:
+            peer.__exit__()
         self.home.__exit__()
 
     def end_daemon(self):
@@ -126,7 +139,7 @@ class Stage:
         """The text with this stage's ports and folders."""
         text = re.sub(r"(127\.0\.0\.1|localhost|\[::1\])([:/])(\d{2,5})\b",
                       lambda m: m[1] + m[2] + self.port(m[3]), text)
-        return re.sub(r"(?<![\w.}/-])/(etc|run|srv|tmp)/", lambda m: f"{self.folder}/{m[1]}/", text)
+        return re.sub(r"(?<![\w.}/-])/(etc|run|srv|tmp|var)/", lambda m: f"{self.folder}/{m[1]}/", text)
 
     def run(self, *command, **more):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, text=True,
@@ -184,12 +197,12 @@ class Stage:
     def begin_daemon(self):
         """A fresh daemon with the configuration; the ports of the text are its default ones."""
         self.end_daemon()
-        shutil.rmtree(self.home.data, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
         said = tomllib.loads(self.config)
         defaults = [f"{way}.listen={','.join('127.0.0.1:' + self.port(p) for p in ports)}"
                     for way, ports in (("otlp", ("4317", "4318")), ("statsd", ("8125",)))
                     if "listen" not in said.get(way, {})]
-        daemon = Daemon(config=self.config, settings=[*defaults, *self.settings], data=self.home.data)
+        daemon = Daemon(config=self.config, settings=[*defaults, *self.settings], data=self.data)
         shutil.rmtree(daemon.folder)
         daemon.folder, daemon.port, daemon.url = self.folder, self.home.port, self.home.url
         daemon.argv[daemon.argv.index("--listen") + 1] = f"127.0.0.1:{daemon.port}"
@@ -200,11 +213,45 @@ class Stage:
     def sh(self, text):
         if not self.daemon:
             self.begin_daemon()
-        for folder in ("etc", "run", "srv", "tmp"):
+        for folder in ("etc", "run", "srv", "tmp", "var"):
             os.makedirs(os.path.join(self.folder, folder), exist_ok=True)
         status, said = self.run("sh", "-e", "-c", self.here(text))
         bad = status != 0 or os.path.exists(os.path.join(self.folder, "failed"))
         assert not bad, f"ends with {status}: {said[-2000:]}\n{self.daemon.said()[-2000:]}"
+
+
+def a_graphics_card(stage):
+    library = os.path.join(os.path.dirname(os.path.abspath(SONDE)), "libnvml-stand-in.so")
+    if not os.path.exists(library):
+        raise Skip("the stand-in library is not built")
+    stage.settings.append("collect.gpu_nvml_library=" + library)
+
+
+def a_running_prometheus(stage):
+    """At 127.0.0.1:9090, with samples of the job node."""
+    peer = prometheus([{"job_name": "node", "static_configs": [{"targets": ["127.0.0.1:1"]}]}])
+    peer.__enter__()
+    stage.beside.append(peer)
+    stage.ports["9090"] = str(peer.port)
+    wait("samples of prometheus", lambda: api(peer.url, "query", query="up")["result"])
+    return peer
+
+
+def a_prometheus_data_directory(stage):
+    peer = a_running_prometheus(stage)
+    shutil.copytree(os.path.join(peer.folder, "data"),
+                    os.path.join(stage.folder, "var", "lib", "prometheus", "metrics2"))
+
+
+def a_text_file(stage):
+    stage.write("metrics.om", "# TYPE a gauge\na{b=\"c\"} 1 1795000000\n# EOF\n")
+
+
+# What a section needs of the machine, by its heading.
+STAND_INS = {"graphics-cards": a_graphics_card,
+             "from-a-prometheus-data-directory": a_prometheus_data_directory,
+             "from-a-running-server": a_running_prometheus,
+             "from-text-files": a_text_file}
 
 
 def play(blocks, name, patience=PATIENCE_S, page_so_far=""):
