@@ -20,7 +20,10 @@ static void end(struct errand *e)
 static void on_loop(void *context)
 {
     struct errand *e = context;
-    if (!e->canceled)
+    thread_lock(&e->lock); /* the pool's thread may not have let go of it yet */
+    bool canceled = e->canceled;
+    thread_unlock(&e->lock);
+    if (!canceled)
         e->plan.done(e->plan.owner, e->plan.context);
     end(e);
 }

@@ -104,6 +104,7 @@ static void answer_tls(struct raw *r, int i, struct str bytes, int fd)
         snprintf(s->host, sizeof s->host, "%.*s", host ? (int)strcspn(host + 6, "\r") : 0,
                  host ? host + 6 : "");
         static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        bed_turn();
         SSL_write(ssl, ok, sizeof ok - 1);
         SSL_shutdown(ssl);
     }
