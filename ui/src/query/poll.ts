@@ -4,6 +4,7 @@
 export class Poll {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stop = new AbortController();
+  private opened = false;
   private running = false;
   private asked = false; // again, while one was running
 
@@ -11,15 +12,18 @@ export class Poll {
 
   open(): void {
     this.stop = new AbortController();
+    this.opened = true;
     void this.turn();
   }
 
   close(): void {
+    this.opened = false;
     this.stop.abort();
     clearTimeout(this.timer);
   }
 
   again(): void {
+    if (!this.opened) return;
     clearTimeout(this.timer);
     if (this.running) this.asked = true;
     else void this.turn();

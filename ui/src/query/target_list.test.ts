@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Target } from "../api/prometheus";
-import { byPool, listing, PAGE_ROWS } from "./target_list";
+import { byPool, listing, PAGE_ROWS, scraped } from "./target_list";
 
 const target = (pool: string, n: number, health = "up"): Target => ({ scrapePool: pool, scrapeUrl: `http://host${n}:9100/metrics`, globalUrl: "", health,
   lastError: health === "down" ? "connection refused" : "", lastScrape: "", lastScrapeDuration: 0, scrapeInterval: "15s", scrapeTimeout: "10s",
@@ -37,4 +37,9 @@ test("the same target twice has two keys", () => {
 test("rows stand by pool, in their order", () => {
   const groups = byPool(listing(some, [], "all", "", 0).rows);
   assert.deepEqual(groups.map((one) => [one.pool, one.rows.length]), [["a", 2], ["b", 1]]);
+});
+
+test("what is scraped as localhost is not offered as 127.0.0.1", () => {
+  const local = { ...target("a", 1), scrapeUrl: "http://localhost:9100/metrics?x=1" };
+  assert.deepEqual([...scraped([local, target("a", 2)])], ["127.0.0.1:9100", "host2:9100"]);
 });

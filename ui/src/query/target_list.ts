@@ -66,3 +66,13 @@ export function byPool(rows: readonly Row[]): { pool: string; rows: Row[] }[] {
   }
   return out;
 }
+
+// The addresses that are scraped on this machine, as offers name them.
+export function scraped(active: readonly Target[]): Set<string> {
+  const out = new Set<string>();
+  for (const one of active) {
+    const at = /^https?:\/\/([^/?#]+)/.exec(one.scrapeUrl)?.[1];
+    if (at) out.add(at.replace(/^localhost:/, "127.0.0.1:"));
+  }
+  return out;
+}
