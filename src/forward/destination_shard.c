@@ -72,23 +72,29 @@ static const struct metadata *metadata_of(struct destination *d, struct str key)
     return v ? &((struct destination_family *)v->p)->metadata : NULL;
 }
 
+/* POSTs a body that lives until done(). */
+static void post(struct destination *d, bool version2, struct str body,
+                 void (*done)(void *context, const struct fetch_answer *a), void *context,
+                 struct fetch **ret)
+{
+    const char *headers[DESTINATION_HEADERS_MAX + OWN_HEADERS];
+    memcpy(headers, version2 ? HEADERS_2 : HEADERS_1, sizeof HEADERS_1);
+    memcpy(headers + OWN_HEADERS, d->headers, d->headers_n * sizeof *headers);
+    const struct fetch_request request = {.method = "POST",
+                                          .url = d->url,
+                                          .headers = headers,
+                                          .headers_n = OWN_HEADERS + d->headers_n,
+                                          .body = body,
+                                          .timeout_ms = d->write->timeout_ms,
+                                          .body_max = ANSWER_MAX,
+                                          .done = done,
+                                          .context = context};
+    fetch_start(d->client, &request, ret);
+}
+
 static void send(struct destination_shard *s)
 {
-    struct destination *d = s->all;
-    const char *headers[DESTINATION_HEADERS_MAX + OWN_HEADERS];
-    memcpy(headers, s->version2 ? HEADERS_2 : HEADERS_1, sizeof HEADERS_1);
-    memcpy(headers + OWN_HEADERS, d->headers, d->headers_n * sizeof *headers);
-    fetch_start(d->client,
-                &(struct fetch_request){.method = "POST",
-                                        .url = d->url,
-                                        .headers = headers,
-                                        .headers_n = OWN_HEADERS + d->headers_n,
-                                        .body = buf_str(&s->body),
-                                        .timeout_ms = d->write->timeout_ms,
-                                        .body_max = ANSWER_MAX,
-                                        .done = on_answer,
-                                        .context = s},
-                &s->fetch);
+    post(s->all, s->version2, buf_str(&s->body), on_answer, s, &s->fetch);
 }
 
 /* The first n rows as a request. */
@@ -309,7 +315,6 @@ static void send_metadata(struct destination *d)
 {
     size_t most = (size_t)MAX(d->write->metadata_max_samples_per_send, 1);
     size_t n = MIN(d->metadata.n - d->metadata.at, most);
-    const char *headers[DESTINATION_HEADERS_MAX + OWN_HEADERS];
     buf_clear(&d->plain);
     buf_clear(&d->metadata_body);
     rw_write_v1_metadata(&d->writer, d->metadata.v + d->metadata.at, n, &d->plain);
@@ -317,19 +322,7 @@ static void send_metadata(struct destination *d)
     if (buf_failed(&d->plain) ||
         pack_pack(PACK_SNAPPY, 0, buf_str(&d->plain), &d->metadata_body) != 0)
         return; /* texts beyond all limits */
-    memcpy(headers, HEADERS_1, sizeof HEADERS_1);
-    memcpy(headers + OWN_HEADERS, d->headers, d->headers_n * sizeof *headers);
-    fetch_start(d->client,
-                &(struct fetch_request){.method = "POST",
-                                        .url = d->url,
-                                        .headers = headers,
-                                        .headers_n = OWN_HEADERS + d->headers_n,
-                                        .body = buf_str(&d->metadata_body),
-                                        .timeout_ms = d->write->timeout_ms,
-                                        .body_max = ANSWER_MAX,
-                                        .done = on_metadata,
-                                        .context = d},
-                &d->metadata_fetch);
+    post(d, false, buf_str(&d->metadata_body), on_metadata, d, &d->metadata_fetch);
 }
 
 void destination_shard_metadata(struct destination *d)
