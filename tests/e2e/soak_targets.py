@@ -421,7 +421,7 @@ def report(d, watch, senders, excuses):
                             "sonde_scrape_memory", "sonde_scrape_series", "sonde_statsd_bad",
                             "sonde_statsd_datagrams", "sonde_otlp_rejected", "sonde_series")):
             print("  " + line)
-    print(f"{len(excuses.kills)} kills, {len(excuses.stalls)} stalls of this program "
+    print(f"{len(excuses.kills) - 1} kills, {len(excuses.stalls)} stalls of this program "
           f"({sum(b - a for a, b in excuses.stalls):.1f} s), the machine too busy for "
           f"{sum(b - a for a, b in excuses.starved):.1f} s, {watch.checks} looks at what has ended")
     print(f"memory {max(watch.rss):.0f} MiB at most, {watch.rss[-1]:.0f} at the end; "
