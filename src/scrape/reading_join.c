@@ -33,7 +33,8 @@ static bool part(const struct recall_line *l)
 /* The native histogram with these bounds; NULL where the counts do not add up. */
 static const struct histogram *make(struct reading *r, struct whole *w)
 {
-    qsort(w->buckets, w->n, sizeof *w->buckets, by_bound);
+    if (w->n > 0)
+        qsort(w->buckets, w->n, sizeof *w->buckets, by_bound);
     if (w->n && isinf(w->buckets[w->n - 1].bound)) {
         w->count = w->counted ? w->count : w->buckets[w->n - 1].count;
         w->n--;

@@ -288,7 +288,8 @@ void scrape_pool_sync(struct scrape_pool *p)
         arena_reset(&y.scratch);
     }
     collect_gone(&y);
-    qsort(p->targets.v, p->targets.n, sizeof *p->targets.v, by_labels);
+    if (p->targets.n > 0)
+        qsort(p->targets.v, p->targets.n, sizeof *p->targets.v, by_labels);
     uint64_t limit = p->config->target_limit;
     atomic_store(&p->over_limit, limit && p->targets.n > limit);
     tell_invalid(p, y.first);
