@@ -110,11 +110,8 @@ static void sweep(struct registry *r, int64_t now_ms)
 }
 
 /* ---- the file */
-static void put_target(struct json_writer *w, const struct registry_target *t)
+void registry_put_place(struct json_writer *w, const struct registry_target *t)
 {
-    const char *at = t->labels.p;
-    struct label label;
-    json_begin_object(w);
     json_key(w, STR("job"));
     json_text(w, t->job);
     json_key(w, STR("address"));
@@ -125,12 +122,12 @@ static void put_target(struct json_writer *w, const struct registry_target *t)
     json_text(w, t->metrics_path);
     json_key(w, STR("interval_ms"));
     json_i64(w, t->interval_ms);
-    json_key(w, STR("ttl_s"));
-    json_i64(w, t->ttl_s);
-    json_key(w, STR("registered_ms"));
-    json_i64(w, t->registered_ms);
-    json_key(w, STR("expires_ms"));
-    json_i64(w, t->expires_ms);
+}
+
+void registry_put_labels(struct json_writer *w, const struct registry_target *t)
+{
+    const char *at = t->labels.p;
+    struct label label;
     json_key(w, STR("labels"));
     json_begin_object(w);
     while (labels_next(t->labels, &at, &label, NULL)) {
@@ -138,6 +135,19 @@ static void put_target(struct json_writer *w, const struct registry_target *t)
         json_text(w, label.value);
     }
     json_end_object(w);
+}
+
+static void put_target(struct json_writer *w, const struct registry_target *t)
+{
+    json_begin_object(w);
+    registry_put_place(w, t);
+    json_key(w, STR("ttl_s"));
+    json_i64(w, t->ttl_s);
+    json_key(w, STR("registered_ms"));
+    json_i64(w, t->registered_ms);
+    json_key(w, STR("expires_ms"));
+    json_i64(w, t->expires_ms);
+    registry_put_labels(w, t);
     json_end_object(w);
 }
 

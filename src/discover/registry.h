@@ -12,6 +12,7 @@
 
 #include "base/option.h"
 #include "discover/discover.h"
+#include "text/json.h"
 #include "os/disk.h"
 
 enum {
@@ -81,5 +82,9 @@ void registry_list(struct registry *r, struct arena *a, struct registry_target *
 
 /* The entry of a scrape_config that finds them: r outlives it. */
 struct discovery_config registry_config(struct registry *r);
+
+/* Members of an open object: where t is scraped, with job and interval; and its labels. */
+void registry_put_place(struct json_writer *w, const struct registry_target *t);
+void registry_put_labels(struct json_writer *w, const struct registry_target *t);
 
 #endif

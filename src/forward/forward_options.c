@@ -94,22 +94,7 @@ const struct option_table forward_options_write_table = {
 static const struct option RELABEL[] = {
     {"remote_write", OPTION_TEXT, AT(remote_write), "", 0, 4000, NULL, OPTION_RELOAD,
      "Name of the [[forward.remote_write]] that it is for; empty: all of them."},
-    {"source_labels", OPTION_LIST, AT(source_labels), "", 0, 0, NULL, OPTION_RELOAD,
-     "As in [[ingest.relabel]]."},
-    {"separator", OPTION_TEXT, AT(separator), ";", 0, 0, NULL, OPTION_RELOAD,
-     "As in [[ingest.relabel]]."},
-    {"regex", OPTION_TEXT, AT(regex), "(.*)", 0, 0, NULL, OPTION_RELOAD,
-     "As in [[ingest.relabel]]."},
-    {"modulus", OPTION_INT, AT(modulus), "0", 0, 9e15, NULL, OPTION_RELOAD,
-     "As in [[ingest.relabel]]."},
-    {"target_label", OPTION_TEXT, AT(target_label), "", 0, 0, NULL, OPTION_RELOAD,
-     "As in [[ingest.relabel]]."},
-    {"replacement", OPTION_TEXT, AT(replacement), "$1", 0, 0, NULL, OPTION_RELOAD,
-     "As in [[ingest.relabel]]."},
-    {"action", OPTION_CHOICE, AT(action), "replace", 0, 0,
-     "replace|keep|drop|keepequal|dropequal|hashmod|labelmap|labeldrop|labelkeep|lowercase|"
-     "uppercase",
-     OPTION_RELOAD, "As in [[ingest.relabel]]."},
+    RELABEL_ROW_OPTIONS(AT(rule)),
 };
 
 const struct option_table forward_options_relabel_table = {
@@ -144,19 +129,7 @@ static int compile(const struct forward_settings *s, const char *name, struct re
     for (size_t i = 0; i < s->relabel.n; i++) {
         if (from[i].remote_write[0] != '\0' && strcmp(from[i].remote_write, name) != 0)
             continue;
-        struct str *sources = arena_array(&a, from[i].source_labels.n + 1, sizeof *sources);
-        for (size_t k = 0; k < from[i].source_labels.n; k++)
-            sources[k] = str_c(from[i].source_labels.v[k]);
-        to[n++] = (struct relabel_rule){
-            .action = str_c(from[i].action),
-            .source_labels = sources,
-            .source_labels_n = from[i].source_labels.n,
-            .separator = str_c(from[i].separator),
-            .regex = str_c(from[i].regex),
-            .modulus = (uint64_t)from[i].modulus,
-            .target_label = str_c(from[i].target_label),
-            .replacement = str_c(from[i].replacement),
-        };
+        to[n++] = relabel_row_rule(&from[i].rule, &a);
     }
     *ret = NULL;
     int err = n > 0 ? relabel_new(to, n, ret, NULL, why) : 0;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/option.h"
 #include "promfile/promfile.h"
+#include "relabel/relabel_row.h"
 
 struct forward_settings {
     int64_t queue_bytes_max;
@@ -29,9 +30,7 @@ struct forward_options_write {
 
 struct forward_options_relabel {
     const char *remote_write;
-    const char *action, *separator, *regex, *target_label, *replacement;
-    struct option_list source_labels;
-    int64_t modulus;
+    struct relabel_row rule;
 };
 
 extern const struct option_table forward_options;

@@ -31,7 +31,7 @@ struct ingest_settings {
     int64_t label_name_bytes_max;
     int64_t label_value_bytes_max;
     int64_t future_window_ms;   /* how far ahead of the clock a sample may be */
-    struct option_rows relabel; /* struct ingest_relabel_rule */
+    struct option_rows relabel; /* struct relabel_row */
 };
 
 extern const struct option_table ingest_options;

@@ -50,7 +50,7 @@ int main(void)
     static const struct sink_ops NOTHING = {.tenant = nothing_tenant, .append = nothing_append};
     static const char *names[] = {"__name__"};
     struct ingest_settings settings = {64, 512, 4096, 600000, {NULL, 0}};
-    struct ingest_relabel_rule rules[] = {
+    struct relabel_row rules[] = {
         {"drop", ";", "go_.*|process_.*", "", "$1", {names, 1}, 0},
         {"labeldrop", ";", "pod_uid|container_id", "", "$1", {NULL, 0}, 0},
     };

@@ -9,35 +9,14 @@
 #include "model/sink.h"
 #include "relabel/relabel.h"
 
-#define AT(member) offsetof(struct ingest_relabel_rule, member)
-
-static const struct option ROWS[] = {
-    {"source_labels", OPTION_LIST, AT(source_labels), "", 0, 0, NULL, OPTION_RELOAD,
-     "The labels whose values, joined by the separator, are looked at."},
-    {"separator", OPTION_TEXT, AT(separator), ";", 0, 0, NULL, OPTION_RELOAD,
-     "What stands between the values of source_labels."},
-    {"regex", OPTION_TEXT, AT(regex), "(.*)", 0, 0, NULL, OPTION_RELOAD,
-     "The regular expression (RE2, of the whole text) that the joined values must match; for "
-     "labelmap, labeldrop and labelkeep the name of a label."},
-    {"modulus", OPTION_INT, AT(modulus), "0", 0, 9e15, NULL, OPTION_RELOAD,
-     "For hashmod: the hash of the joined values is taken modulo this."},
-    {"target_label", OPTION_TEXT, AT(target_label), "", 0, 0, NULL, OPTION_RELOAD,
-     "The label that is written or compared; with $1 or ${name} of the match for replace."},
-    {"replacement", OPTION_TEXT, AT(replacement), "$1", 0, 0, NULL, OPTION_RELOAD,
-     "What replace writes into target_label, or the name that labelmap copies a label to; $1 and "
-     "${name} stand for groups of the match, $$ for a dollar. An empty value removes the label."},
-    {"action", OPTION_CHOICE, AT(action), "replace", 0, 0,
-     "replace|keep|drop|keepequal|dropequal|hashmod|labelmap|labeldrop|labelkeep|lowercase|"
-     "uppercase",
-     OPTION_RELOAD, "What is done, as Prometheus's relabelling does it."},
-};
+static const struct option ROWS[] = {RELABEL_ROW_OPTIONS(0)};
 
 const struct option_table ingest_relabel_options = {
     "ingest.relabel",
     "Rules that rewrite the labels of what is written, or drop it, in the order in which they "
     "stand; as metric_relabel_configs of Prometheus, for every way in.",
     true,
-    sizeof(struct ingest_relabel_rule),
+    sizeof(struct relabel_row),
     ROWS,
     COUNTOF(ROWS),
 };
@@ -56,25 +35,12 @@ struct ingest_relabel {
 
 static int compile(const struct option_rows *rows, struct relabel **ret, struct why *why)
 {
-    const struct ingest_relabel_rule *from = rows->v;
+    const struct relabel_row *from = rows->v;
     struct arena a;
     arena_init(&a);
     struct relabel_rule *to = arena_array(&a, rows->n + 1, sizeof *to);
-    for (size_t i = 0; i < rows->n; i++) {
-        struct str *sources = arena_array(&a, from[i].source_labels.n + 1, sizeof *sources);
-        for (size_t k = 0; k < from[i].source_labels.n; k++)
-            sources[k] = str_c(from[i].source_labels.v[k]);
-        to[i] = (struct relabel_rule){
-            .action = str_c(from[i].action),
-            .source_labels = sources,
-            .source_labels_n = from[i].source_labels.n,
-            .separator = str_c(from[i].separator),
-            .regex = str_c(from[i].regex),
-            .modulus = (uint64_t)from[i].modulus,
-            .target_label = str_c(from[i].target_label),
-            .replacement = str_c(from[i].replacement),
-        };
-    }
+    for (size_t i = 0; i < rows->n; i++)
+        to[i] = relabel_row_rule(&from[i], &a);
     int err = relabel_new(to, rows->n, ret, NULL, why);
     arena_done(&a);
     return err;

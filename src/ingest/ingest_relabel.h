@@ -15,17 +15,12 @@
 #include "base/err.h"
 #include "base/option.h"
 #include "model/batch.h"
+#include "relabel/relabel_row.h"
 
-/* One row of [[ingest.relabel]]. */
-struct ingest_relabel_rule {
-    const char *action, *separator, *regex, *target_label, *replacement;
-    struct option_list source_labels;
-    int64_t modulus;
-};
-
+/* [[ingest.relabel]]: rows are struct relabel_row. */
 extern const struct option_table ingest_relabel_options;
 
-/* Are the rules well-formed? rows are struct ingest_relabel_rule. */
+/* Are the rules well-formed? rows are struct relabel_row. */
 MUST_USE int ingest_relabel_check(const struct option_rows *rows, struct why *why);
 
 struct ingest_relabel;

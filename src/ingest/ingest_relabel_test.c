@@ -70,7 +70,7 @@ struct fixture {
 static const char *NAME[] = {"__name__"};
 
 /* Sets of __name__ "old_.*": the name without it; drops "secret"; hides the label "token". */
-static struct ingest_relabel_rule RULES[] = {
+static struct relabel_row RULES[] = {
     {"replace", ";", "old_(.*)", "__name__", "new_$1", {NAME, 1}, 0},
     {"drop", ";", "secret", "", "$1", {NAME, 1}, 0},
     {"labeldrop", ";", "token", "", "$1", {NULL, 0}, 0},
@@ -233,7 +233,7 @@ static void without_rules_the_batch_itself_goes_on(void **state)
 static void wrong_rules_are_named(void **state)
 {
     struct fixture *f = *state;
-    struct ingest_relabel_rule wrong = {"replace", ";", "(", "a", "$1", {NULL, 0}, 0};
+    struct relabel_row wrong = {"replace", ";", "(", "a", "$1", {NULL, 0}, 0};
     f->settings.relabel = (struct option_rows){&wrong, 1};
     assert_int_equal(ingest_settings_check(&f->settings, &f->why), -ERR_FORMAT);
     assert_non_null(strstr(f->why.text, "[[ingest.relabel]]: rule 1: error parsing regexp"));

@@ -48,33 +48,16 @@ static void put_time(struct json_writer *w, const char *key, int64_t ms)
 
 static void put_target(struct json_writer *w, const struct registry_target *t)
 {
-    const char *at = t->labels.p;
-    struct label label;
     json_begin_object(w);
     json_key(w, STR("id"));
     json_text(w, str_of(t->id, REGISTRY_ID_SIZE));
-    json_key(w, STR("job"));
-    json_text(w, t->job);
-    json_key(w, STR("address"));
-    json_text(w, t->address);
-    json_key(w, STR("scheme"));
-    json_text(w, t->scheme);
-    json_key(w, STR("metrics_path"));
-    json_text(w, t->metrics_path);
-    json_key(w, STR("interval_ms"));
-    json_i64(w, t->interval_ms);
+    registry_put_place(w, t);
     json_key(w, STR("ttl_seconds"));
     json_i64(w, t->ttl_s);
     put_time(w, "registered", t->registered_ms);
     if (t->expires_ms)
         put_time(w, "expires", t->expires_ms);
-    json_key(w, STR("labels"));
-    json_begin_object(w);
-    while (labels_next(t->labels, &at, &label, NULL)) {
-        json_key(w, label.name);
-        json_text(w, label.value);
-    }
-    json_end_object(w);
+    registry_put_labels(w, t);
     json_end_object(w);
 }
 

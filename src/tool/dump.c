@@ -7,7 +7,6 @@
 #include "net/client.h"
 #include "query/promql/promql.h"
 #include "serve/dump.h"
-#include "serve/param.h"
 #include "text/template.h"
 #include "tool/offline.h"
 
@@ -124,22 +123,13 @@ static int dump_there(struct task *t)
 
 /* ---- the command line */
 
-static bool read_time(struct task *t, struct arguments *a, const char *name, int64_t *ret_ms)
-{
-    const char *text = arguments_value(a, name);
-    if (text == NULL || param_parse_time(str_c(text), ret_ms))
-        return true;
-    (void)offline_fail(&t->offline,
-                       "--start and --end take 2026-11-22T05:00:00Z or seconds since 1970");
-    return false;
-}
-
 static int dump_task(struct task *t, struct arguments *a)
 {
     const char *tenant = arguments_value(a, "tenant");
     t->tenant = tenant == NULL ? "default" : tenant;
     t->to_ms = clock_wall_ms(&clock_real);
-    if (!read_time(t, a, "start", &t->from_ms) || !read_time(t, a, "end", &t->to_ms))
+    if (!offline_time(&t->offline, a, "start", &t->from_ms) ||
+        !offline_time(&t->offline, a, "end", &t->to_ms))
         return 2;
     t->selector = arguments_word(a);
     if (t->selector == NULL)

@@ -7,7 +7,6 @@
 
 #include "base/vec.h"
 #include "os/file.h"
-#include "serve/param.h"
 #include "tool/import_state.h"
 
 struct task {
@@ -18,16 +17,6 @@ struct task {
         size_t n, capacity;
     } sources;
 };
-
-static bool read_time(struct task *t, struct arguments *a, const char *name, int64_t *ret_ms)
-{
-    const char *text = arguments_value(a, name);
-    if (text == NULL || param_parse_time(str_c(text), ret_ms))
-        return true;
-    (void)offline_fail(&t->im.offline, "--start and --end take 2026-11-22T05:00:00Z or seconds "
-                                       "since 1970");
-    return false;
-}
 
 static bool read_line(struct task *t, struct arguments *a)
 {
@@ -40,7 +29,8 @@ static bool read_line(struct task *t, struct arguments *a)
         t->im.from_ms = INT64_MIN / 2;
         t->im.to_ms = INT64_MAX / 2;
     }
-    if (!read_time(t, a, "start", &t->im.from_ms) || !read_time(t, a, "end", &t->im.to_ms))
+    if (!offline_time(&t->im.offline, a, "start", &t->im.from_ms) ||
+        !offline_time(&t->im.offline, a, "end", &t->im.to_ms))
         return false;
     while ((word = arguments_word(a)) != NULL)
         vec_push(&t->sources, word);

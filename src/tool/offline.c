@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "net/client.h"
+#include "serve/param.h"
 
 enum { URL_BYTES = 16384, ANSWER_MAX = 1 << 20, PATIENCE_MS = 600000 };
 
@@ -141,6 +142,15 @@ int offline_ask(const struct offline *o, const char *path, struct buf *ret)
             STR_ARG(buf_str(ret)));
     buf_done(ret);
     return 1;
+}
+
+bool offline_time(const struct offline *o, struct arguments *a, const char *name, int64_t *ret_ms)
+{
+    const char *text = arguments_value(a, name);
+    if (text == NULL || param_parse_time(str_c(text), ret_ms))
+        return true;
+    (void)offline_fail(o, "--start and --end take 2026-11-22T05:00:00Z or seconds since 1970");
+    return false;
 }
 
 void offline_time_text(int64_t ms, char ret[32])

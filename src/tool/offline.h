@@ -53,6 +53,11 @@ int offline_fail(const struct offline *o, const char *text);
 /* POSTs path with an empty body to the server: 0 with *ret (buf_done()), 1 after a sentence. */
 MUST_USE int offline_ask(const struct offline *o, const char *path, struct buf *ret);
 
+/* Takes "--name TIME", as 2026-11-22T05:00:00Z or seconds since 1970, which may be missing; false
+ * after a sentence on standard error. */
+MUST_USE bool offline_time(const struct offline *o, struct arguments *a, const char *name,
+                           int64_t *ret_ms);
+
 /* ms as 2026-11-22T05:00:00Z. */
 void offline_time_text(int64_t ms, char ret[32]);
 
