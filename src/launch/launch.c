@@ -291,6 +291,8 @@ int launch_run(struct launcher *l, const char *name, struct str input, int64_t d
     }
     if (err != 0)
         launch_kill(l, p.id);
+    else if (ret_end->timed_out) /* the launcher was the first to see that its time is up */
+        err = -ERR_TIMEOUT;
     if (err == -ERR_TIMEOUT)
         return why_set(why, ERR_TIMEOUT, "it did not end within %lld ms", (long long)deadline_ms);
     if (err == -ERR_LIMIT)
