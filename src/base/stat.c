@@ -13,6 +13,12 @@ static const char *const BOUND_TEXTS[STAT_BUCKETS] = {
     "5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
     "0.05",  "0.1",    "0.25",    "0.5",    "1.0",   "2.5",    "10.0",  "+Inf"};
 
+const struct stat_bounds stat_bounds_long = {
+    {1, 2.5, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, INFINITY},
+    {"1.0", "2.5", "5.0", "10.0", "15.0", "30.0", "60.0", "120.0", "180.0", "300.0", "600.0",
+     "900.0", "1800.0", "3600.0", "7200.0", "14400.0", "+Inf"},
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stat *_Atomic first; /* sorted by name, then labels: families stay together */
 
@@ -51,8 +57,9 @@ double stat_gauge(const struct stat *s)
 void stat_observe(struct stat *s, int64_t ns)
 {
     double seconds = (double)ns / 1e9;
+    const double *bounds = s->bounds ? s->bounds->v : stat_bounds;
     int i = 0;
-    while (seconds > stat_bounds[i])
+    while (seconds > bounds[i])
         i++;
     atomic_fetch_add_explicit(&s->buckets[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->sum_ns, (uint64_t)ns, memory_order_relaxed);
@@ -61,11 +68,12 @@ void stat_observe(struct stat *s, int64_t ns)
 static void each_of_histogram(const struct stat *s, struct stat_sample out,
                               void (*f)(void *, const struct stat_sample *), void *context)
 {
+    const char *const *texts = s->bounds ? s->bounds->texts : BOUND_TEXTS;
     uint64_t total = 0;
     out.suffix = "_bucket";
     for (int i = 0; i < STAT_BUCKETS; i++) {
         total += atomic_load_explicit(&s->buckets[i], memory_order_relaxed);
-        out.le = BOUND_TEXTS[i];
+        out.le = texts[i];
         out.value = (double)total;
         f(context, &out);
     }

@@ -25,10 +25,20 @@ enum { STAT_BUCKETS = 17 }; /* upper bounds in stat_bounds, the last one +Inf */
 /* Seconds: 50 us to 10 s. */
 extern const double stat_bounds[STAT_BUCKETS];
 
+/* Other bounds than those, with their texts. */
+struct stat_bounds {
+    double v[STAT_BUCKETS];
+    const char *texts[STAT_BUCKETS];
+};
+
+/* 1 s to 4 h: for what people wait for. */
+extern const struct stat_bounds stat_bounds_long;
+
 struct stat {
     const char *name, *help;
     const char *labels; /* text between the braces of the exposition format, "" for none */
     enum stat_type type;
+    const struct stat_bounds *bounds;       /* histogram: NULL for stat_bounds */
     _Atomic uint64_t value;                 /* counter: events; gauge: bits of a double */
     _Atomic uint64_t buckets[STAT_BUCKETS]; /* histogram: not cumulative */
     _Atomic uint64_t sum_ns;                /* histogram */
