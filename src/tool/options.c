@@ -19,6 +19,7 @@
 #include "scrape/scrape.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
+#include "watch/conf/watch_conf.h"
 
 #define AT(member) offsetof(struct options_server, member)
 
@@ -104,6 +105,7 @@ static const struct option_table *const TABLES[] = {
     &forward_options_relabel_table,
     &custom_settings_options, &custom_settings_command_options, &custom_settings_http_options,
     &custom_settings_sql_options, &custom_settings_log_options,
+    &watch_conf_options, &watch_conf_program_options,
 };
 /* clang-format on */
 
@@ -128,6 +130,12 @@ void options_custom(const struct conf *c, struct custom_settings *ret)
     ret->https = *conf_rows(c, &custom_settings_http_options);
     ret->sqls = *conf_rows(c, &custom_settings_sql_options);
     ret->logs = *conf_rows(c, &custom_settings_log_options);
+}
+
+void options_watch(const struct conf *c, struct watch_conf *ret)
+{
+    ret->own = *(const struct watch_conf_own *)conf_get(c, &watch_conf_options);
+    ret->programs = *conf_rows(c, &watch_conf_program_options);
 }
 
 void options_store(const struct conf *c, struct store_settings *ret)
@@ -262,6 +270,11 @@ static int check_whole(const struct conf *c, struct why *why)
     struct custom_settings custom;
     options_custom(c, &custom);
     err = custom_settings_check(&custom, why);
+    if (err != 0)
+        return err;
+    struct watch_conf watch;
+    options_watch(c, &watch);
+    err = watch_conf_check(&watch, why);
     if (err != 0)
         return err;
     struct store_settings store;

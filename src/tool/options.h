@@ -20,6 +20,7 @@
 #include "custom/custom_settings.h"
 #include "ingest/ingest.h"
 #include "store/series/store.h"
+#include "watch/conf/watch_conf.h"
 
 enum {
     OPTIONS_FILE_MAX = 4 << 20,     /* bytes of a configuration */
@@ -64,6 +65,8 @@ void options_ingest(const struct conf *c, struct ingest_settings *ret);
 void options_forward(const struct conf *c, struct forward_settings *ret);
 /* [custom] with its rows. */
 void options_custom(const struct conf *c, struct custom_settings *ret);
+/* [watch] with its programs. */
+void options_watch(const struct conf *c, struct watch_conf *ret);
 
 void options_store(const struct conf *c, struct store_settings *ret);
 
