@@ -64,6 +64,10 @@ struct message {
 /* Does any alert fire? */
 bool message_firing(const struct message *m);
 
+/* What all its alerts have in common, as a key; memory from a. */
+struct str message_common_labels(const struct message *m, struct arena *a);
+struct str message_common_annotations(const struct message *m, struct arena *a);
+
 /* Alertmanager's fingerprint of a label set: 64-bit FNV-1a over name, 0xff, value, 0xff, sorted by
  * name. */
 uint64_t message_fingerprint(struct str labels);

@@ -23,6 +23,7 @@
 #include "notify/message.h"
 #include "text/template.h"
 #include "text/yaml.h"
+#include "text/yaml_struct.h"
 
 /* `global:` of Alertmanager's file, as far as receivers take defaults from it; what is missing is
  * Alertmanager's default. Texts are "" where not set. */
@@ -64,7 +65,7 @@ struct notify_integration {
     const char *const *argv; /* kind "command": what to start, NULL at the end; else NULL */
 };
 
-/* What reading needs. */
+/* What reading needs. The tree of what is read lives as long as arena. */
 struct notify_reading {
     const struct notify_globals *globals;
     struct arena *arena; /* for settings */
@@ -97,21 +98,31 @@ struct notifier {
     const char *kind;     /* "slack": also the label `integration` of metrics */
     const char *yaml_key; /* "slack_configs"; NULL: Alertmanager does not know it */
     bool send_resolved;   /* the default, as in Alertmanager */
+    bool http;            /* settings begin with a struct fetch_settings: its http_config */
     size_t settings_size;
-    /* *settings is zero and from the arena. -ERR_FORMAT with Alertmanager's words where it has
-     * some, and the place. NULL where yaml_key is. */
-    int (*read)(const struct notify_reading *r, const struct yaml_node *item, void *settings,
+    const struct yaml_struct *shape; /* the keys of an item; its name is "config.plain". Names of
+                                      * files (keys that end in _file) become absolute */
+    /* Each may be NULL. What holds where nothing is said: */
+    void (*preset)(const struct notify_reading *r, void *settings);
+    /* Keys that shape leaves to the kind: maps and lists within the item. */
+    int (*also)(const struct notify_reading *r, const struct yaml_node *item, void *settings,
                 struct yaml_place *ret_place, struct why *why);
-    /* The same from a row. */
-    int (*read_row)(const struct notify_reading *r, const struct notify_row *row, void *settings,
-                    struct why *why);
-    /* The http_config in force: for the client. NULL: the kind does not use HTTP. */
-    const struct fetch_settings *(*http)(const void *settings);
+    /* Fits all that was read together? Fills in what is global. Alertmanager's words. */
+    int (*check)(const struct notify_reading *r, void *settings, struct why *why);
+    /* A row, instead of an item, over what preset() gives; check() follows. */
+    int (*row)(const struct notify_reading *r, const struct notify_row *row, void *settings,
+               struct why *why);
+    /* What the launcher needs to know of it; NULL: nothing. */
+    void (*program)(const struct notify_reading *r, const void *settings,
+                    struct notify_integration *ret);
     /* Begins to send; done() may come from within. */
     void (*start)(struct notify_send *s);
     /* Gives up what start() began; done() does not come then. */
     void (*cancel)(struct notify_send *s);
 };
+
+/* All kinds [n]. */
+const struct notifier *const *notifier_all(size_t *ret_n);
 
 /* By "slack" or by "slack_configs"; NULL: there is none. */
 const struct notifier *notifier_by_kind(struct str kind);
@@ -123,5 +134,12 @@ MUST_USE int notifier_read(const struct notifier *n, const struct notify_reading
                            struct yaml_place *ret_place, struct why *why);
 MUST_USE int notifier_read_row(const struct notify_reading *r, const struct notify_row *row,
                                struct notify_integration *ret, struct why *why);
+
+/* The http_config in force, for the client; NULL: the kind does not use HTTP. */
+const struct fetch_settings *notifier_http(const struct notify_integration *i);
+
+/* Calls f for each file that is read when it is sent: what the confined worker must be let at. */
+void notifier_files(const struct notify_integration *i, void (*f)(void *context, struct str path),
+                    void *context);
 
 #endif

@@ -8,6 +8,7 @@
 #include "discover/registry.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
+#include "notify/notifier.h"
 #include "os/file.h"
 #include "promfile/promfile_options.h"
 #include "receive/graphite.h"
@@ -103,6 +104,7 @@ static const struct option_table *const TABLES[] = {
     &forward_options,
     &forward_options_write_table,
     &forward_options_relabel_table,
+    &notify_row_options,
     &custom_settings_options, &custom_settings_command_options, &custom_settings_http_options,
     &custom_settings_sql_options, &custom_settings_log_options,
     &watch_conf_options, &watch_conf_program_options,

@@ -1,0 +1,5 @@
+/* notify/notifiers.tbl.h - every kind of receiver: its file exports `NAME_notifier`.
+ *
+ * Flow:    a row here -> notifier.c, the manual
+ */
+NOTIFIER(webhook)
