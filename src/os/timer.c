@@ -41,6 +41,11 @@ void timer_again(struct timer *t, int64_t first_ms, int64_t every_ms)
     must(uv_timer_start(&t->uv, on_time, (uint64_t)first_ms, (uint64_t)every_ms) == 0);
 }
 
+void timer_stop(struct timer *t)
+{
+    must(uv_timer_stop(&t->uv) == 0);
+}
+
 void timer_free(struct timer *t)
 {
     if (t)

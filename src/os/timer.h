@@ -18,6 +18,8 @@ struct timer *timer_new(struct loop *l, int64_t first_ms, int64_t every_ms,
 
 /* Starts it anew with other times. */
 void timer_again(struct timer *t, int64_t first_ms, int64_t every_ms);
+/* It does not call until timer_again(). */
+void timer_stop(struct timer *t);
 void timer_free(struct timer *t); /* NULL is fine */
 
 #endif

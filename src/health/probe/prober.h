@@ -67,9 +67,8 @@ struct prober_http {
     const char *const *headers; /* [headers_n] "Name: value" */
     size_t headers_n;
     struct str body;
-    struct str username, password; /* basic authentication; "": none */
-    int64_t timeout_ms;            /* 0: PROBER_TIMEOUT_MS */
-    bool fresh;                    /* a new connection for each ask */
+    int64_t timeout_ms; /* 0: PROBER_TIMEOUT_MS */
+    bool fresh;         /* a new connection for each ask */
 };
 
 /* Copies all of it. -ERR_FORMAT for a URL that is none, -ERR_UNSUPPORTED for https://. */
@@ -109,7 +108,7 @@ bool prober_busy(const struct prober_probe *probe);
 /* done() will not come. */
 void prober_cancel(struct prober_probe *probe);
 
-/* Cancels. NULL is fine. */
+/* Cancels. Not from within done(). NULL is fine. */
 void prober_probe_free(struct prober_probe *probe);
 
 /* The value of a header of the answer, "" where missing; case does not matter. */
