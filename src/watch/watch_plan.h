@@ -22,6 +22,16 @@
 #include "base/err.h"
 #include "base/str.h"
 
+enum {
+    WATCH_PLAN_PROGRAMS_MAX = 10000, /* with their instances */
+    WATCH_PLAN_INSTANCES_MAX = 1000, /* of one program */
+    WATCH_PLAN_LIST_MAX = 4096,      /* words of one list */
+    WATCH_PLAN_PAUSES_MAX = 32,
+    WATCH_PLAN_RESTARTS_MAX = 1000000, /* in a window: the same as no limit */
+    WATCH_PLAN_NAME_MAX = 100,         /* bytes */
+    WATCH_PLAN_BYTES_MAX = 16 << 20,   /* of the whole text */
+};
+
 enum watch_probe_kind { WATCH_PROBE_NONE, WATCH_PROBE_HTTP, WATCH_PROBE_TCP, WATCH_PROBE_COMMAND };
 
 /* Is it alive, is it ready? HTTP without TLS, TCP and commands are sonde-watch's own. */
@@ -95,6 +105,17 @@ struct watch_plan {
     const struct watch_program *programs; /* [n] */
     size_t n;
 };
+
+/* A plan of no programs, and a program of no name, with every default of the table. */
+void watch_plan_init(struct watch_plan *p);
+void watch_plan_program_init(struct watch_program *p);
+
+/* Letters, digits, - _ and . (not at its beginning), at most WATCH_PLAN_NAME_MAX; not "all". */
+bool watch_plan_name_ok(struct str name);
+
+/* What the table says as a whole: names are unique, commands there, `after` names programs and no
+ * circle, probes have targets. watch_plan_read() does it too. */
+MUST_USE int watch_plan_check(const struct watch_plan *p, struct why *why);
 
 /* Appends the table. */
 void watch_plan_write(const struct watch_plan *p, struct buf *out);
