@@ -4,25 +4,12 @@
 #include "model/labels.h"
 #include "query/promql/promql_tree.h"
 #include "rules/rule_template_state.h"
-#include "text/letter.h"
-#include "text/regex.h"
 
-#define ARGUMENTS RULE_TEMPLATE_ARGUMENTS
+#define ARGUMENTS TEMPLATE_WORDS_ARGUMENTS
 
 enum {
-    PATTERN_STEPS = 500, /* that making a regular expression counts for */
-    QUERY_STEPS = 100,   /* that a query counts for */
+    QUERY_STEPS = 100, /* that a query counts for */
 };
-
-int rule_template_give(struct template_call *c, struct buf *b, struct template_value *ret,
-                       struct why *why)
-{
-    bool failed = buf_failed(b);
-    if (!failed)
-        *ret = template_text(arena_str(c->arena, buf_str(b)));
-    buf_done(b);
-    return failed ? why_set(why, ERR_LIMIT, "a text of more than %d bytes", TEMPLATE_TEXT_MAX) : 0;
-}
 
 /* ---- queries and their samples */
 
@@ -144,93 +131,6 @@ static int call_args(ARGUMENTS)
     return 0;
 }
 
-/* ---- texts */
-
-static int call_re_replace_all(ARGUMENTS)
-{
-    struct regex *re;
-    struct why reason;
-    struct buf b;
-    (void)n;
-    c->cost = PATTERN_STEPS;
-    if (regex_new_search(args[0].text, &re, &reason) != 0)
-        return why_set(why, ERR_FORMAT, "regexp: Compile(`" STR_FMT "`): %s", STR_ARG(args[0].text),
-                       reason.text);
-    buf_init(&b, TEMPLATE_TEXT_MAX);
-    regex_replace(re, args[2].text, args[1].text, &b);
-    regex_free(re);
-    return rule_template_give(c, &b, ret, why);
-}
-
-static int call_match(ARGUMENTS)
-{
-    struct regex *re;
-    struct str all;
-    (void)n;
-    c->cost = PATTERN_STEPS;
-    int err = regex_new_search(args[0].text, &re, why);
-    if (err)
-        return err;
-    *ret = template_bool(regex_find(re, args[1].text, 0, &all, 1));
-    regex_free(re);
-    return 0;
-}
-
-/* A letter behind what is no letter, digit or underscore becomes a capital. */
-static int call_title(ARGUMENTS)
-{
-    struct buf b;
-    struct str rest = args[0].text;
-    bool inside = false;
-    (void)n;
-    buf_init(&b, TEMPLATE_TEXT_MAX);
-    for (size_t used; rest.n > 0; rest = str_sub(rest, used, rest.n)) {
-        uint32_t letter = letter_next(rest, &used);
-        letter_put(inside ? letter : letter_upper(letter), &b);
-        inside = letter == '_' || (letter >= '0' && letter <= '9') ||
-                 (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-                 (letter >= 0x80 && letter != 0x85 && letter != 0xa0);
-    }
-    return rule_template_give(c, &b, ret, why);
-}
-
-static int call_to_upper(ARGUMENTS)
-{
-    struct buf b;
-    (void)n;
-    buf_init(&b, TEMPLATE_TEXT_MAX);
-    letter_put_upper(args[0].text, &b);
-    return rule_template_give(c, &b, ret, why);
-}
-
-static int call_to_lower(ARGUMENTS)
-{
-    struct buf b;
-    (void)n;
-    buf_init(&b, TEMPLATE_TEXT_MAX);
-    letter_put_lower(args[0].text, &b);
-    return rule_template_give(c, &b, ret, why);
-}
-
-static int call_safe_html(ARGUMENTS)
-{
-    (void)c;
-    (void)n;
-    (void)why;
-    *ret = args[0];
-    ret->safe = true;
-    return 0;
-}
-
-static int call_url_query_escape(ARGUMENTS)
-{
-    struct buf b;
-    (void)n;
-    buf_init(&b, TEMPLATE_TEXT_MAX);
-    template_escape_query(args[0].text, &b);
-    return rule_template_give(c, &b, ret, why);
-}
-
 /* ---- addresses */
 
 /* host:port or [host]:port taken apart as Go's net.SplitHostPort does; false where it is neither.
@@ -312,7 +212,7 @@ static int link_to(struct template_call *c, struct str expr, int tab, struct tem
     buf_put_str(&b, STR("/graph?g0.expr="));
     template_escape_query(expr, &b);
     buf_printf(&b, "&g0.tab=%d", tab);
-    return rule_template_give(c, &b, ret, why);
+    return template_words_give(c, &b, ret, why);
 }
 
 static int call_graph_link(ARGUMENTS)
@@ -370,11 +270,11 @@ static int call_to_time(ARGUMENTS)
     double v;
     int64_t ms;
     (void)n;
-    int err = rule_template_number(&args[0], &v, why);
+    int err = template_human_number(&args[0], &v, why);
     if (!err)
-        err = rule_template_seconds_to_time(v, &ms, why);
+        err = template_time_of_seconds(v, &ms, why);
     if (!err)
-        *ret = rule_template_time(c, ms);
+        *ret = template_time(c, ms);
     return err;
 }
 
@@ -383,11 +283,11 @@ static int call_to_duration(ARGUMENTS)
     double v;
     int64_t ns;
     (void)n;
-    int err = rule_template_number(&args[0], &v, why);
+    int err = template_human_number(&args[0], &v, why);
     if (!err)
-        err = rule_template_seconds_to_duration(v, &ns, why);
+        err = template_time_duration_of_seconds(v, &ns, why);
     if (!err)
-        *ret = rule_template_duration(c, ns);
+        *ret = template_time_duration(c, ns);
     return err;
 }
 
@@ -415,7 +315,7 @@ static int call_tmpl(ARGUMENTS)
         buf_done(&b);
         return err;
     }
-    err = rule_template_give(c, &b, ret, why);
+    err = template_words_give(c, &b, ret, why);
     if (!err)
         ret->safe = true;
     return err;
@@ -430,24 +330,24 @@ static const struct template_function FUNCTIONS[] = {
     {"strvalue", "o", call_strvalue, "*template.sample"},
     {"sortByLabel", "sl", call_sort_by_label, "template.queryResult"},
     {"args", "a.", call_args, NULL},
-    {"reReplaceAll", "sss", call_re_replace_all, NULL},
-    {"match", "ss", call_match, NULL},
-    {"title", "s", call_title, NULL},
-    {"toUpper", "s", call_to_upper, NULL},
-    {"toLower", "s", call_to_lower, NULL},
-    {"safeHtml", "s", call_safe_html, NULL},
-    {"urlQueryEscape", "s", call_url_query_escape, NULL},
+    {"reReplaceAll", "sss", template_words_re_replace_all, NULL},
+    {"match", "ss", template_words_match, NULL},
+    {"title", "s", template_words_title, NULL},
+    {"toUpper", "s", template_words_to_upper, NULL},
+    {"toLower", "s", template_words_to_lower, NULL},
+    {"safeHtml", "s", template_words_safe_html, NULL},
+    {"urlQueryEscape", "s", template_words_escape_query, NULL},
     {"graphLink", "s", call_graph_link, NULL},
     {"tableLink", "s", call_table_link, NULL},
     {"stripPort", "s", call_strip_port, NULL},
     {"stripDomain", "s", call_strip_domain, NULL},
     {"externalURL", "", call_external_url, NULL},
     {"pathPrefix", "", call_path_prefix, NULL},
-    {"humanize", "a", rule_template_humanize, NULL},
-    {"humanize1024", "a", rule_template_humanize_1024, NULL},
-    {"humanizeDuration", "a", rule_template_humanize_duration, NULL},
-    {"humanizePercentage", "a", rule_template_humanize_percentage, NULL},
-    {"humanizeTimestamp", "a", rule_template_humanize_timestamp, NULL},
+    {"humanize", "a", template_human_decimal, NULL},
+    {"humanize1024", "a", template_human_1024, NULL},
+    {"humanizeDuration", "a", template_human_duration, NULL},
+    {"humanizePercentage", "a", template_human_percentage, NULL},
+    {"humanizeTimestamp", "a", template_human_timestamp, NULL},
     {"toTime", "a", call_to_time, NULL},
     {"toDuration", "a", call_to_duration, NULL},
     {"now", "", call_now, NULL},

@@ -85,7 +85,7 @@ static int member(struct template_call *c, const void *p, struct str name,
         struct buf b;
         buf_init(&b, TEMPLATE_TEXT_MAX);
         print(h, &b);
-        return rule_template_give(c, &b, ret, why);
+        return template_words_give(c, &b, ret, why);
     }
     if (str_eq(name, STR("Count")))
         *ret = template_float(h->count);

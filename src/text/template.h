@@ -59,7 +59,9 @@ struct template_value {
     bool safe;      /* TEXT: is HTML already */
     bool texts;     /* MAP: its values are texts, so that a missing one is "" and not <no value> */
     const char *go; /* LIST, MAP: the type's name in messages; NULL: []interface {}, map[..].. */
-    size_t n;       /* LIST, MAP: how many */
+    const struct template_object *methods; /* LIST, MAP: what can be called on it besides, with the
+                                            * value itself as p; NULL: nothing */
+    size_t n;                              /* LIST, MAP: how many */
     union {
         bool boolean;
         int64_t integer;
@@ -154,6 +156,9 @@ struct template_set;
 /* An empty set; functions outlive it. Memory from a. */
 MUST_USE struct template_set *template_set_new(struct arena *a,
                                                const struct template_functions *functions);
+
+/* A set that begins with all that base has, and leaves base as it is; base outlives it. */
+MUST_USE struct template_set *template_set_over(struct arena *a, const struct template_set *base);
 
 /* Adds text as the template called name, with all that it defines. -ERR_FORMAT: `template: name:1:
  * unclosed action`. text is copied. */

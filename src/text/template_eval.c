@@ -135,27 +135,42 @@ static int no_field(struct template_state *s, struct str name, const struct temp
                           STR_ARG(name), template_type_text(of));
 }
 
-static int eval_member(struct template_state *s, const struct command *c, struct str name,
-                       const struct template_value *of, struct template_value *ret)
+static int call_member(struct template_state *s, const struct command *c, struct str name,
+                       const struct template_object *type, const void *p,
+                       struct template_value *ret)
 {
     const struct template_value *args = NULL;
     size_t n = 0;
     struct why why = {0};
-    if (!of->object.p)
-        return template_fault(s, ERR_FORMAT, "nil pointer evaluating *%s." STR_FMT,
-                              of->object.type->go, STR_ARG(name));
     int err = eval_args(s, c, &args, &n);
     if (err)
         return err;
-    err = of->object.type->member(&s->call, of->object.p, name, args, n, ret, &why);
+    err = type->member(&s->call, p, name, args, n, ret, &why);
     if (err == -ERR_NOENT)
-        return no_field(s, name, of);
+        return err;
     if (err == -ERR_RANGE)
         return template_fault(s, ERR_FORMAT, "%s", why.text);
     if (err)
         return template_fault(s, ERR_FORMAT, "error calling " STR_FMT ": %s", STR_ARG(name),
                               why.text);
     return 0;
+}
+
+static int eval_member(struct template_state *s, const struct command *c, struct str name,
+                       const struct template_value *of, struct template_value *ret)
+{
+    if (!of->object.p)
+        return template_fault(s, ERR_FORMAT, "nil pointer evaluating *%s." STR_FMT,
+                              of->object.type->go, STR_ARG(name));
+    int err = call_member(s, c, name, of->object.type, of->object.p, ret);
+    return err == -ERR_NOENT ? no_field(s, name, of) : err;
+}
+
+/* A method of a list or map; -ERR_NOENT where it has none of that name. */
+static int eval_method(struct template_state *s, const struct command *c, struct str name,
+                       const struct template_value *of, struct template_value *ret)
+{
+    return of->methods ? call_member(s, c, name, of->methods, of, ret) : -ERR_NOENT;
 }
 
 static int eval_key(struct template_state *s, const struct command *c, struct str name,
@@ -179,6 +194,7 @@ static int eval_key(struct template_state *s, const struct command *c, struct st
 static int eval_field(struct template_state *s, const struct command *c, struct str name,
                       const struct template_value *of, struct template_value *ret)
 {
+    int err;
     switch (of->type) {
     case TEMPLATE_NONE:
         if (s->settings->missing == TEMPLATE_MISSING_ERROR)
@@ -192,7 +208,11 @@ static int eval_field(struct template_state *s, const struct command *c, struct 
     case TEMPLATE_OBJECT:
         return eval_member(s, c, name, of, ret);
     case TEMPLATE_MAP:
-        return eval_key(s, c, name, of, ret);
+        err = eval_method(s, c, name, of, ret);
+        return err == -ERR_NOENT ? eval_key(s, c, name, of, ret) : err;
+    case TEMPLATE_LIST:
+        err = eval_method(s, c, name, of, ret);
+        return err == -ERR_NOENT ? no_field(s, name, of) : err;
     default:
         return no_field(s, name, of);
     }

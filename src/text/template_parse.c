@@ -726,19 +726,6 @@ static bool is_empty(const struct template_node *list)
     return true;
 }
 
-const struct template_tree *template_tree_find(const struct template_set *set, struct str name)
-{
-    for (size_t i = 0; i < set->trees.n; i++)
-        if (str_eq(set->trees.v[i].name, name))
-            return &set->trees.v[i];
-    return NULL;
-}
-
-bool template_defined(const struct template_set *set, struct str name)
-{
-    return template_tree_find(set, name) != NULL;
-}
-
 /* A later definition replaces one of an earlier text, and none where it is empty itself. */
 static void add_tree(struct template_set *set, struct str name, struct template_node *root)
 {
@@ -764,14 +751,6 @@ static void check_twice(struct parser *p)
                 !is_empty(p->trees.v[j]))
                 fault(p, "template: multiple definition of template \"" STR_FMT "\"",
                       STR_ARG(p->tree_names.v[i]));
-}
-
-struct template_set *template_set_new(struct arena *a, const struct template_functions *functions)
-{
-    struct template_set *set = arena_new(a, sizeof *set);
-    set->arena = a;
-    set->functions = functions;
-    return set;
 }
 
 int template_parse(struct template_set *set, struct str text, struct str name, struct why *why)

@@ -1,8 +1,10 @@
+#include "text/template_time.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <time.h>
 
-#include "rules/rule_template_state.h"
+#include "text/template_words.h"
 
 enum { MS = 1000000 /* nanoseconds */, TEXT_MAX = 4096 /* bytes of a time */ };
 
@@ -20,14 +22,19 @@ static const char *const DAYS[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
 struct moment {
     struct tm tm;
     int ms;
+    int32_t offset;  /* of UTC, seconds */
+    struct str zone; /* its name then */
 };
 
-static struct moment moment_of(int64_t ms)
+static struct moment moment_of(const struct template_time_value *t)
 {
-    struct moment m = {.ms = (int)(ms % 1000)};
+    struct moment m = {.ms = (int)(t->ms % 1000), .zone = STR("UTC")};
     if (m.ms < 0)
         m.ms += 1000;
-    time_t seconds = (ms - m.ms) / 1000;
+    time_t seconds = (t->ms - m.ms) / 1000;
+    if (t->zone)
+        zone_at(t->zone, seconds, &m.offset, &m.zone);
+    seconds += m.offset;
     gmtime_r(&seconds, &m.tm);
     return m;
 }
@@ -63,44 +70,46 @@ enum part {
 static const struct {
     const char *text;
     enum part part;
-    const char *offset;
 } PARTS[] = {
-    {"January", PART_MONTH, NULL},
-    {"Jan", PART_MON, NULL},
-    {"Monday", PART_WEEKDAY, NULL},
-    {"Mon", PART_DAY_NAME, NULL},
-    {"MST", PART_ZONE_NAME, NULL},
-    {"002", PART_YEAR_DAY_3, NULL},
-    {"01", PART_MONTH_2, NULL},
-    {"02", PART_DAY_2, NULL},
-    {"03", PART_HOUR12_2, NULL},
-    {"04", PART_MINUTE_2, NULL},
-    {"05", PART_SECOND_2, NULL},
-    {"06", PART_YEAR_2, NULL},
-    {"15", PART_HOUR_2, NULL},
-    {"1", PART_MONTH_1, NULL},
-    {"2006", PART_YEAR, NULL},
-    {"2", PART_DAY_1, NULL},
-    {"__2", PART_YEAR_DAY_BLANK, NULL},
-    {"_2", PART_DAY_BLANK, NULL},
-    {"3", PART_HOUR12_1, NULL},
-    {"4", PART_MINUTE_1, NULL},
-    {"5", PART_SECOND_1, NULL},
-    {"PM", PART_UPPER_PM, NULL},
-    {"pm", PART_LOWER_PM, NULL},
-    {"-070000", PART_OFFSET, "+000000"},
-    {"-07:00:00", PART_OFFSET, "+00:00:00"},
-    {"-0700", PART_OFFSET, "+0000"},
-    {"-07:00", PART_OFFSET, "+00:00"},
-    {"-07", PART_OFFSET, "+00"},
-    {"Z070000", PART_OFFSET, "Z"},
-    {"Z07:00:00", PART_OFFSET, "Z"},
-    {"Z0700", PART_OFFSET, "Z"},
-    {"Z07:00", PART_OFFSET, "Z"},
-    {"Z07", PART_OFFSET, "Z"},
+    {"January", PART_MONTH},      {"Jan", PART_MON},
+    {"Monday", PART_WEEKDAY},     {"Mon", PART_DAY_NAME},
+    {"MST", PART_ZONE_NAME},      {"002", PART_YEAR_DAY_3},
+    {"01", PART_MONTH_2},         {"02", PART_DAY_2},
+    {"03", PART_HOUR12_2},        {"04", PART_MINUTE_2},
+    {"05", PART_SECOND_2},        {"06", PART_YEAR_2},
+    {"15", PART_HOUR_2},          {"1", PART_MONTH_1},
+    {"2006", PART_YEAR},          {"2", PART_DAY_1},
+    {"__2", PART_YEAR_DAY_BLANK}, {"_2", PART_DAY_BLANK},
+    {"3", PART_HOUR12_1},         {"4", PART_MINUTE_1},
+    {"5", PART_SECOND_1},         {"PM", PART_UPPER_PM},
+    {"pm", PART_LOWER_PM},        {"-070000", PART_OFFSET},
+    {"-07:00:00", PART_OFFSET},   {"-0700", PART_OFFSET},
+    {"-07:00", PART_OFFSET},      {"-07", PART_OFFSET},
+    {"Z070000", PART_OFFSET},     {"Z07:00:00", PART_OFFSET},
+    {"Z0700", PART_OFFSET},       {"Z07:00", PART_OFFSET},
+    {"Z07", PART_OFFSET},
 };
 
-static void put_part(const struct moment *m, enum part part, const char *offset, struct buf *out)
+/* As text says: -07:00:00 and what is shorter; Z07 is Z where there is no offset. */
+static void put_offset(int32_t offset, const char *text, struct buf *out)
+{
+    uint32_t v = offset < 0 ? (uint32_t)-offset : (uint32_t)offset;
+    const char *colon = strchr(text, ':') ? ":" : "";
+    size_t digits = 0;
+    for (const char *p = text; *p; p++)
+        digits += *p >= '0' && *p <= '9';
+    if (*text == 'Z' && offset == 0) {
+        buf_put_c(out, 'Z');
+        return;
+    }
+    buf_printf(out, "%c%02u", offset < 0 ? '-' : '+', v / 3600);
+    if (digits >= 4)
+        buf_printf(out, "%s%02u", colon, v / 60 % 60);
+    if (digits >= 6)
+        buf_printf(out, "%s%02u", colon, v % 60);
+}
+
+static void put_part(const struct moment *m, enum part part, const char *text, struct buf *out)
 {
     const struct tm *t = &m->tm;
     int hour12 = t->tm_hour % 12 ? t->tm_hour % 12 : 12;
@@ -118,7 +127,7 @@ static void put_part(const struct moment *m, enum part part, const char *offset,
         buf_put(out, DAYS[t->tm_wday], 3);
         break;
     case PART_ZONE_NAME:
-        buf_put_str(out, STR("UTC"));
+        buf_put_str(out, m->zone);
         break;
     case PART_UPPER_PM:
     case PART_LOWER_PM:
@@ -126,7 +135,7 @@ static void put_part(const struct moment *m, enum part part, const char *offset,
                                          : (part == PART_UPPER_PM ? STR("PM") : STR("pm")));
         break;
     case PART_OFFSET:
-        buf_put_str(out, str_c(offset));
+        put_offset(m->offset, text, out);
         break;
     case PART_YEAR:
         buf_printf(out, "%04d", t->tm_year + 1900);
@@ -213,16 +222,16 @@ static size_t part_at(struct str s)
     return COUNTOF(PARTS);
 }
 
-void rule_template_format_time(int64_t ms, struct str layout, struct buf *out)
+void template_time_format(const struct template_time_value *t, struct str layout, struct buf *out)
 {
-    struct moment m = moment_of(ms);
+    struct moment m = moment_of(t);
     while (layout.n > 0) {
         size_t fraction = fraction_at(layout), part = part_at(layout), used = 1;
         if (fraction) {
             put_fraction(&m, str_sub(layout, 0, fraction), out);
             used = fraction;
         } else if (part < COUNTOF(PARTS)) {
-            put_part(&m, PARTS[part].part, PARTS[part].offset, out);
+            put_part(&m, PARTS[part].part, PARTS[part].text, out);
             used = strlen(PARTS[part].text);
         } else {
             buf_put_c(out, layout.p[0]);
@@ -250,7 +259,7 @@ static int in_nanoseconds(double seconds, const char *what, double *ret, struct 
     return err;
 }
 
-int rule_template_seconds_to_time(double seconds, int64_t *ret_ms, struct why *why)
+int template_time_of_seconds(double seconds, int64_t *ret_ms, struct why *why)
 {
     double ns;
     int err = in_nanoseconds(seconds, "timestamp", &ns, why);
@@ -259,7 +268,7 @@ int rule_template_seconds_to_time(double seconds, int64_t *ret_ms, struct why *w
     return err;
 }
 
-int rule_template_seconds_to_duration(double seconds, int64_t *ret_ns, struct why *why)
+int template_time_duration_of_seconds(double seconds, int64_t *ret_ns, struct why *why)
 {
     double ns;
     int err = in_nanoseconds(seconds, "duration", &ns, why);
@@ -270,28 +279,28 @@ int rule_template_seconds_to_duration(double seconds, int64_t *ret_ns, struct wh
 
 /* ---- objects */
 
-static struct template_value object_of(struct template_call *c, const struct template_object *type,
-                                       int64_t v)
+struct template_value template_time_in(struct template_call *c, int64_t ms, const struct zone *zone)
+{
+    struct template_time_value *p = arena_new(c->arena, sizeof *p);
+    *p = (struct template_time_value){ms, zone};
+    return template_object(&template_time_object, p);
+}
+
+struct template_value template_time(struct template_call *c, int64_t ms)
+{
+    return template_time_in(c, ms, NULL);
+}
+
+struct template_value template_time_duration(struct template_call *c, int64_t ns)
 {
     int64_t *p = arena_new(c->arena, sizeof *p);
-    *p = v;
-    return template_object(type, p);
-}
-
-struct template_value rule_template_time(struct template_call *c, int64_t ms)
-{
-    return object_of(c, &rule_template_time_object, ms);
-}
-
-struct template_value rule_template_duration(struct template_call *c, int64_t ns)
-{
-    return object_of(c, &rule_template_duration_object, ns);
+    *p = ns;
+    return template_object(&template_time_duration_object, p);
 }
 
 static void print_time(const void *p, struct buf *out)
 {
-    rule_template_format_time(*(const int64_t *)p, STR("2006-01-02 15:04:05.999999999 -0700 MST"),
-                              out);
+    template_time_format(p, STR("2006-01-02 15:04:05.999999999 -0700 MST"), out);
 }
 
 /* v / unit with what is left as a fraction, without zeros at its end. */
@@ -345,7 +354,7 @@ static bool object_in(const struct template_value *args, size_t n,
 {
     if (n != 1 || args[0].type != TEMPLATE_OBJECT || args[0].object.type != type)
         return false;
-    *ret = *(const int64_t *)args[0].object.p;
+    *ret = *(const int64_t *)args[0].object.p; /* a time's begins with one too */
     return true;
 }
 
@@ -355,9 +364,10 @@ static struct template_value text_value(struct template_call *c, const char *tex
 }
 
 /* Numbers that a time has. */
-static bool time_number(int64_t ms, struct str name, int64_t *ret)
+static bool time_number(const struct template_time_value *t, struct str name, int64_t *ret)
 {
-    struct moment m = moment_of(ms);
+    struct moment m = moment_of(t);
+    int64_t ms = t->ms;
     const struct {
         const char *name;
         int64_t value;
@@ -377,8 +387,9 @@ static bool time_number(int64_t ms, struct str name, int64_t *ret)
     return false;
 }
 
-static int time_format(struct template_call *c, int64_t ms, const struct template_value *args,
-                       size_t n, struct template_value *ret, struct why *why)
+static int time_format(struct template_call *c, const struct template_time_value *t,
+                       const struct template_value *args, size_t n, struct template_value *ret,
+                       struct why *why)
 {
     struct buf b;
     if (n != 1 || args[0].type != TEMPLATE_TEXT)
@@ -389,24 +400,23 @@ static int time_format(struct template_call *c, int64_t ms, const struct templat
                        : n    ? "more"
                               : "0");
     buf_init(&b, TEMPLATE_TEXT_MAX);
-    rule_template_format_time(ms, args[0].text, &b);
-    return rule_template_give(c, &b, ret, why);
+    template_time_format(t, args[0].text, &b);
+    return template_words_give(c, &b, ret, why);
 }
 
 /* Methods that take another time or a duration; -ERR_NOENT for none of them. */
-static int time_with(struct template_call *c, int64_t ms, struct str name,
+static int time_with(struct template_call *c, const struct template_time_value *t, struct str name,
                      const struct template_value *args, size_t n, struct template_value *ret,
                      struct why *why)
 {
     bool add = str_eq(name, STR("Add")), truncate = str_eq(name, STR("Truncate"));
     bool sub = str_eq(name, STR("Sub")), before = str_eq(name, STR("Before"));
     bool after = str_eq(name, STR("After")), equal = str_eq(name, STR("Equal"));
-    int64_t other = 0;
+    int64_t other = 0, ms = t->ms;
     if (!add && !truncate && !sub && !before && !after && !equal)
         return -ERR_NOENT;
     bool wants_duration = add || truncate;
-    if (!object_in(args, n,
-                   wants_duration ? &rule_template_duration_object : &rule_template_time_object,
+    if (!object_in(args, n, wants_duration ? &template_time_duration_object : &template_time_object,
                    &other))
         return why_set(why, ERR_RANGE, "%s takes one %s",
                        add        ? "Add"
@@ -417,13 +427,13 @@ static int time_with(struct template_call *c, int64_t ms, struct str name,
                                   : "Equal",
                        wants_duration ? "time.Duration" : "time.Time");
     if (add)
-        *ret = rule_template_time(c, MIN(MAX(ms + other / MS, -TIME_MAX_MS), TIME_MAX_MS));
+        *ret = template_time_in(c, MIN(MAX(ms + other / MS, -TIME_MAX_MS), TIME_MAX_MS), t->zone);
     else if (truncate)
-        *ret = rule_template_time(c, other / MS > 0 ? ms - ms % (other / MS) : ms);
+        *ret = template_time_in(c, other / MS > 0 ? ms - ms % (other / MS) : ms, t->zone);
     else if (sub && __builtin_mul_overflow(ms - other, MS, &other))
-        *ret = rule_template_duration(c, ms > 0 ? INT64_MAX : INT64_MIN);
+        *ret = template_time_duration(c, ms > 0 ? INT64_MAX : INT64_MIN);
     else if (sub)
-        *ret = rule_template_duration(c, other);
+        *ret = template_time_duration(c, other);
     else
         *ret = template_bool(before ? ms < other : after ? ms > other : ms == other);
     return 0;
@@ -433,28 +443,29 @@ static int time_member(struct template_call *c, const void *p, struct str name,
                        const struct template_value *args, size_t n, struct template_value *ret,
                        struct why *why)
 {
-    int64_t ms = *(const int64_t *)p, number;
-    struct moment m = moment_of(ms);
+    const struct template_time_value *t = p;
+    int64_t number;
+    struct moment m = moment_of(t);
     if (str_eq(name, STR("Format")))
-        return time_format(c, ms, args, n, ret, why);
-    int err = time_with(c, ms, name, args, n, ret, why);
+        return time_format(c, t, args, n, ret, why);
+    int err = time_with(c, t, name, args, n, ret, why);
     if (err != -ERR_NOENT)
         return err;
-    if (time_number(ms, name, &number))
+    if (time_number(t, name, &number))
         *ret = template_int(number);
     else if (str_eq(name, STR("Month")))
         *ret = text_value(c, MONTHS[m.tm.tm_mon]);
     else if (str_eq(name, STR("Weekday")))
         *ret = text_value(c, DAYS[m.tm.tm_wday]);
     else if (str_eq(name, STR("UTC")) || str_eq(name, STR("Local")))
-        *ret = rule_template_time(c, ms);
+        *ret = template_time(c, t->ms);
     else if (str_eq(name, STR("IsZero")))
-        *ret = template_bool(false);
+        *ret = template_bool(t->ms == TEMPLATE_TIME_ZERO);
     else if (str_eq(name, STR("String"))) {
         struct buf b;
         buf_init(&b, TEXT_MAX);
-        print_time(&ms, &b);
-        err = rule_template_give(c, &b, ret, why);
+        print_time(t, &b);
+        err = template_words_give(c, &b, ret, why);
         return err ? err : no_arguments(name, 0, n, why);
     } else
         return -ERR_NOENT;
@@ -471,7 +482,7 @@ static int duration_member(struct template_call *c, const void *p, struct str na
         struct buf b;
         buf_init(&b, TEXT_MAX);
         print_duration(&ns, &b);
-        int err = rule_template_give(c, &b, ret, why);
+        int err = template_words_give(c, &b, ret, why);
         return err ? err : no_arguments(name, 0, n, why);
     }
     if (str_eq(name, STR("Hours")))
@@ -491,6 +502,6 @@ static int duration_member(struct template_call *c, const void *p, struct str na
     return no_arguments(name, 0, n, why);
 }
 
-const struct template_object rule_template_time_object = {"*time.Time", time_member, print_time};
-const struct template_object rule_template_duration_object = {"*time.Duration", duration_member,
+const struct template_object template_time_object = {"*time.Time", time_member, print_time};
+const struct template_object template_time_duration_object = {"*time.Duration", duration_member,
                                                               print_duration};

@@ -1,7 +1,9 @@
+#include "text/template_human.h"
+
 #include <math.h>
 
-#include "rules/rule_template_state.h"
 #include "text/number.h"
+#include "text/template_time.h"
 
 enum {
     TEXT_MAX = 600, /* bytes of a readable number */
@@ -15,13 +17,13 @@ static const char *const LARGE[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
 static const char *const SMALL[] = {"m", "u", "n", "p", "f", "a", "z", "y"};
 static const char *const BINARY[] = {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"};
 
-int rule_template_number(const struct template_value *v, double *ret, struct why *why)
+int template_human_number(const struct template_value *v, double *ret, struct why *why)
 {
     if (v->type == TEMPLATE_FLOAT) {
         *ret = v->number;
     } else if (v->type == TEMPLATE_INT) {
         *ret = (double)v->integer;
-    } else if (v->type == TEMPLATE_OBJECT && v->object.type == &rule_template_duration_object) {
+    } else if (v->type == TEMPLATE_OBJECT && v->object.type == &template_time_duration_object) {
         *ret = (double)*(const int64_t *)v->object.p / 1e9;
     } else if (v->type == TEMPLATE_TEXT) {
         int err = number_parse(v->text, ret);
@@ -72,17 +74,17 @@ static void put_large(double v, double base, const char *const prefixes[8], stru
 }
 
 /* Answers with the number of args[0] as print writes it. */
-static int give(RULE_TEMPLATE_ARGUMENTS, void (*print)(double v, struct buf *out))
+static int give(TEMPLATE_WORDS_ARGUMENTS, void (*print)(double v, struct buf *out))
 {
     struct buf b;
     double v;
     (void)n;
-    int err = rule_template_number(&args[0], &v, why);
+    int err = template_human_number(&args[0], &v, why);
     if (err)
         return err;
     buf_init(&b, TEXT_MAX);
     print(v, &b);
-    return rule_template_give(c, &b, ret, why);
+    return template_words_give(c, &b, ret, why);
 }
 
 static void put_decimal(double v, struct buf *out)
@@ -95,7 +97,7 @@ static void put_decimal(double v, struct buf *out)
         put_small(v, "", out);
 }
 
-int rule_template_humanize(RULE_TEMPLATE_ARGUMENTS)
+int template_human_decimal(TEMPLATE_WORDS_ARGUMENTS)
 {
     return give(c, args, n, ret, why, put_decimal);
 }
@@ -108,7 +110,7 @@ static void put_binary(double v, struct buf *out)
         put_large(v, 1024, BINARY, out);
 }
 
-int rule_template_humanize_1024(RULE_TEMPLATE_ARGUMENTS)
+int template_human_1024(TEMPLATE_WORDS_ARGUMENTS)
 {
     return give(c, args, n, ret, why, put_binary);
 }
@@ -148,7 +150,7 @@ static void put_duration(double v, struct buf *out)
     }
 }
 
-int rule_template_humanize_duration(RULE_TEMPLATE_ARGUMENTS)
+int template_human_duration(TEMPLATE_WORDS_ARGUMENTS)
 {
     return give(c, args, n, ret, why, put_duration);
 }
@@ -159,26 +161,26 @@ static void put_percentage(double v, struct buf *out)
     buf_put_c(out, '%');
 }
 
-int rule_template_humanize_percentage(RULE_TEMPLATE_ARGUMENTS)
+int template_human_percentage(TEMPLATE_WORDS_ARGUMENTS)
 {
     return give(c, args, n, ret, why, put_percentage);
 }
 
-int rule_template_humanize_timestamp(RULE_TEMPLATE_ARGUMENTS)
+int template_human_timestamp(TEMPLATE_WORDS_ARGUMENTS)
 {
     struct buf b;
     double v;
-    int64_t ms = 0;
+    struct template_time_value t = {0};
     (void)n;
-    int err = rule_template_number(&args[0], &v, why);
+    int err = template_human_number(&args[0], &v, why);
     if (!err && isfinite(v))
-        err = rule_template_seconds_to_time(v, &ms, why);
+        err = template_time_of_seconds(v, &t.ms, why);
     if (err)
         return err;
     buf_init(&b, TEXT_MAX);
     if (isfinite(v))
-        rule_template_time_object.print(&ms, &b);
+        template_time_object.print(&t, &b);
     else
         put(v, &b);
-    return rule_template_give(c, &b, ret, why);
+    return template_words_give(c, &b, ret, why);
 }
