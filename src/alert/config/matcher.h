@@ -22,14 +22,14 @@ struct regex; /* text/regex.h */
 
 enum matcher_op { MATCHER_EQUAL, MATCHER_NOT_EQUAL, MATCHER_REGEX, MATCHER_NOT_REGEX };
 
-struct matcher {
+struct matcher_item {
     struct str name, value;
     enum matcher_op op;
     struct regex *regex; /* of the two last */
 };
 
 struct matcher_list {
-    const struct matcher *v; /* [n], sorted by name, op, value */
+    const struct matcher_item *v; /* [n], sorted by name, op, value */
     size_t n;
 };
 
