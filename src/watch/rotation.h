@@ -44,11 +44,12 @@ bool rotation_wanted(const struct watch_program *p);
 /* The instance (0 ..) serves: it gets connections. */
 void rotation_in(struct rotation *r, const char *program, size_t instance);
 
-/* It does not: no new connections; those that it has are left to it. Ends a drain without done(). */
+/* It does not: no new connections; those that it has are left to it. Ends a drain without done().
+ */
 void rotation_out(struct rotation *r, const char *program, size_t instance);
 
-/* No new connections; done() comes once, never from within, when the last one is over or after
- * drain_ms. One instance drains once at a time. */
+/* No new connections; done() comes once, when the last one is over or after drain_ms; at once, from
+ * within, for a program that is not wanted. One instance drains once at a time. */
 void rotation_drain(struct rotation *r, const char *program, size_t instance,
                     void (*done)(void *context), void *context);
 

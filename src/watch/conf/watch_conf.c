@@ -4,7 +4,7 @@
 #define AT(member)  offsetof(struct watch_conf_program, member)
 
 #define DAY_MS         86400000.0
-#define YEAR_MS        31536000000.0
+#define MONTH_MS       2592000000.0
 #define BYTES          1e15
 #define PATH_MAX_BYTES 4000
 
@@ -132,10 +132,10 @@ static const struct option PROGRAM_ROWS[] = {
      "Is it started with the others?"},
     {"restart", OPTION_CHOICE, AT(restart), "always", 0, 0, "always|on-failure|never",
      OPTION_RELOAD, "Which ends of it are followed by a new start; on-failure: not exit status 0."},
-    {"restarts_max", OPTION_INT, AT(restarts_max), "5", 0, 1e9, NULL, OPTION_RELOAD,
+    {"restarts_max", OPTION_INT, AT(restarts_max), "5", 0, 1e6, NULL, OPTION_RELOAD,
      "So many restarts within the window are made; one more would be needed: it is critical. 0: "
      "no limit."},
-    {"window_ms", OPTION_INT, AT(window_ms), "600000", 1, YEAR_MS, NULL, OPTION_RELOAD,
+    {"window_ms", OPTION_INT, AT(window_ms), "600000", 1, MONTH_MS, NULL, OPTION_RELOAD,
      "The window; as long in health, and the count begins anew."},
     {"pauses", OPTION_LIST, AT(pauses), "0s,1s,2s,4s,8s", 0, 0, NULL, OPTION_RELOAD,
      "The pauses before the first, second, ... restart; the last one repeats."},
@@ -143,7 +143,7 @@ static const struct option PROGRAM_ROWS[] = {
      "Of a pause, added at random."},
     {"give_up", OPTION_CHOICE, AT(give_up), "stop", 0, 0, "stop|retry", OPTION_RELOAD,
      "What becomes of a critical one: it stays down, or is tried again each retry_ms."},
-    {"retry_ms", OPTION_INT, AT(retry_ms), "300000", 1, YEAR_MS, NULL, OPTION_RELOAD,
+    {"retry_ms", OPTION_INT, AT(retry_ms), "300000", 1, DAY_MS, NULL, OPTION_RELOAD,
      "With give_up = \"retry\": how often."},
     {"grace_ms", OPTION_INT, AT(grace_ms), "10000", 0, DAY_MS, NULL, OPTION_RELOAD,
      "After a start, before failed health checks count; READY=1 ends it."},

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "text/duration.h"
 #include "watch/conf/watch_conf.h"
 
@@ -43,15 +42,6 @@ static bool is_name(const char *text)
 static const struct watch_conf_program *row_at(const struct watch_conf *c, size_t i)
 {
     return &((const struct watch_conf_program *)c->programs.v)[i];
-}
-
-/* The row of that name, or programs.n. */
-static size_t find(const struct watch_conf *c, const char *name)
-{
-    size_t i = 0;
-    while (i < c->programs.n && strcmp(row_at(c, i)->name, name) != 0)
-        i++;
-    return i;
 }
 
 static int check_names(const struct watch_conf *c, size_t i, struct why *why)
@@ -184,39 +174,20 @@ static int check_row(const struct watch_conf *c, size_t i, struct why *why)
         err = check_probe("ready", &p->ready, why);
     if (err == 0)
         err = check_instances(p, why);
-    for (size_t k = 0; k < p->after.n && err == 0; k++)
-        if (find(c, p->after.v[k]) == c->programs.n)
-            err = why_set(why, ERR_NOENT, "after: there is no program \"%s\"", p->after.v[k]);
     return err;
 }
 
-/* Takes away, again and again, the rows that wait for none of those that are left. */
-static int check_circles(const struct watch_conf *c, struct why *why)
+/* What the table as a whole says: order, numbers of instances. */
+static int check_plan(const struct watch_conf *c, struct why *why)
 {
-    bool *gone = mem_array(c->programs.n + 1, sizeof *gone);
-    size_t left = c->programs.n, stuck = 0;
-    for (bool moved = true; moved && left > 0;) {
-        moved = false;
-        for (size_t i = 0; i < c->programs.n; i++) {
-            const struct option_list *after = &row_at(c, i)->after;
-            bool waits = false;
-            for (size_t k = 0; k < after->n && !waits; k++)
-                waits = !gone[find(c, after->v[k])];
-            if (!gone[i] && !waits) {
-                gone[i] = moved = true;
-                left--;
-            } else if (!gone[i]) {
-                stuck = i;
-            }
-        }
-    }
-    mem_free(gone);
-    if (left == 0)
-        return 0;
-    return why_set(why, ERR_FORMAT,
-                   "[[watch.program]] \"%s\": after goes in a circle, none of %zu programs could "
-                   "ever be started",
-                   row_at(c, stuck)->name, left);
+    struct watch_plan *plan;
+    const struct watch_conf_place place = {.data = ".", .here = ""};
+    int err = watch_conf_plan(c, &place, &plan, why);
+    if (err != 0)
+        return err;
+    err = watch_plan_check(plan, why);
+    watch_plan_free(plan);
+    return err;
 }
 
 int watch_conf_check(const struct watch_conf *c, struct why *why)
@@ -231,7 +202,7 @@ int watch_conf_check(const struct watch_conf *c, struct why *why)
             return err;
         }
     }
-    return check_circles(c, why);
+    return check_plan(c, why);
 }
 
 static void doubt_command(const struct watch_conf_program *p, const char *key,

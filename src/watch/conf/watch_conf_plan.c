@@ -87,7 +87,7 @@ static void set_pauses(struct arena *a, const struct option_list *list, struct w
 static void set_limits(const struct watch_conf_program *p, struct watch_program *to)
 {
     to->restart = restart_of(p->restart);
-    to->restarts_max = p->restarts_max;
+    to->restarts_max = p->restarts_max == 0 ? WATCH_PLAN_RESTARTS_MAX : p->restarts_max;
     to->window_ms = p->window_ms;
     to->jitter_percent = p->jitter_percent;
     to->give_up = strcmp(p->give_up, "retry") == 0 ? WATCH_GIVE_UP_RETRY : WATCH_GIVE_UP_STOP;
@@ -185,7 +185,7 @@ int watch_conf_plan(const struct watch_conf *c, const struct watch_conf_place *p
 {
     struct watch_plan *p = mem_new(sizeof *p);
     struct arena *a = &p->arena;
-    arena_init(a);
+    watch_plan_init(p);
     const struct watch_conf_program *rows = c->programs.v;
     struct watch_program *v = arena_array(a, c->programs.n + 1, sizeof *v);
     for (size_t i = 0; i < c->programs.n; i++)
@@ -206,8 +206,7 @@ int watch_conf_plan(const struct watch_conf *c, const struct watch_conf_place *p
                       "socket",
                       WATCH_CONF_SOCKET_MAX, p->socket);
     if (err != 0) {
-        arena_done(&p->arena);
-        mem_free(p);
+        watch_plan_free(p);
         return err;
     }
     *ret = p;

@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/mem.h"
 #include "conf/conf.h"
 #include "watch/conf/watch_conf.h"
 #include "watch/conf/watch_conf_words.h"
@@ -55,10 +54,10 @@ static void rows_that_cannot_work_are_refused_with_their_reason(void **state)
     refused(ROW("a", "") ROW("a", ""), "another one before it");
     refused(ROW("a", "group = \"b\"") ROW("b", ""), "a group has that name too");
     refused("[[watch.program]]\nname = \"a\"\n", "command names no program");
-    refused(ROW("a", "after = [\"b\"]"), "no program \"b\"");
-    refused(ROW("a", "after = [\"a\"]"), "circle");
+    refused(ROW("a", "after = [\"b\"]"), "start after b");
+    refused(ROW("a", "after = [\"a\"]"), "before itself");
     refused(ROW("a", "after = [\"b\"]") ROW("b", "after = [\"c\"]") ROW("c", "after = [\"a\"]"),
-            "circle");
+            "before itself");
     refused(ROW("a", "health = \"https://x/\""), "no TLS");
     refused(ROW("a", "health = \"x\""), "expected http://HOST:PORT/PATH");
     refused(ROW("a", "health = \"tcp://x:70000\""), "expected http://HOST:PORT/PATH");
@@ -100,8 +99,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
     assert_string_equal(plan->folder, "/here/./data/watch");
     assert_string_equal(plan->socket, "/here/./data/watch/control.socket");
     assert_string_equal(plan->status_file, "/here/./data/watch/status.json");
-    arena_done(&plan->arena);
-    mem_free(plan);
+    watch_plan_free(plan);
     conf_free(r.conf);
 }
 
@@ -120,14 +118,12 @@ static void names_start_what_they_name_and_what_that_waits_for(void **state)
     assert_int_equal(watch_conf_plan(&r.watch, &place, &plan, NULL), 0);
     const struct watch_program *v = plan->programs;
     assert_true(v[0].enabled && v[1].enabled && !v[2].enabled && !v[3].enabled);
-    arena_done(&plan->arena);
-    mem_free(plan);
+    watch_plan_free(plan);
     place.names = group;
     assert_int_equal(watch_conf_plan(&r.watch, &place, &plan, NULL), 0);
     v = plan->programs;
     assert_true(v[0].enabled && v[1].enabled && v[2].enabled && !v[3].enabled);
-    arena_done(&plan->arena);
-    mem_free(plan);
+    watch_plan_free(plan);
     place.names = none;
     assert_int_equal(watch_conf_plan(&r.watch, &place, &plan, &why), -ERR_NOENT);
     assert_non_null(strstr(why.text, "nobody"));
