@@ -20,14 +20,15 @@
 #include "daemon/doors.h"
 #include "daemon/facts.h"
 #include "daemon/lanes.h"
+#include "daemon/listening.h"
 #include "daemon/part_list.h"
 #include "daemon/registration.h"
+#include "daemon/respond.h"
 #include "daemon/sockets.h"
 #include "forward/forward.h"
 #include "health/health.h"
 #include "ingest/ingest.h"
 #include "launch/launch.h"
-#include "net/address.h"
 #include "os/child.h"
 #include "os/file.h"
 #include "pack/budget.h"
@@ -90,6 +91,7 @@ struct work {
     int64_t begun_ns, begun_ms;
     struct disk *disk;
     struct store *store;
+    struct respond respond;
     struct forward *forward;
     struct aggregate *aggregate;
     struct ingest *ingest;
@@ -331,23 +333,6 @@ static void each_row(void *context, void (*f)(void *f_context, const struct serv
     runner_each(context, relay_row, &relay);
 }
 
-static bool all_loopback(const struct options_server *server)
-{
-    struct address a;
-    for (size_t i = 0; i < server->listen.n; i++)
-        if (address_parse(str_c(server->listen.v[i]), &a, NULL) != 0 || !address_is_loopback(&a))
-            return false;
-    return true;
-}
-
-/* The host of the first address, without its port. */
-static void host_of(const struct options_server *server, char *ret, size_t n)
-{
-    const char *colon = strrchr(server->listen.v[0], ':');
-    int len = colon == NULL ? 0 : (int)(colon - server->listen.v[0]);
-    snprintf(ret, n, "%.*s", len, server->listen.v[0]);
-}
-
 static int flush_now(void *store, struct why *why)
 {
     return store_flush(store, why);
@@ -400,7 +385,7 @@ static int open_serve(struct work *w, struct why *why)
     const struct options_server *server = options_server(conf_of(w));
     const struct rules_settings *rules = conf_get(conf_of(w), &rules_options);
     struct query_settings query = query_settings(w);
-    host_of(server, w->host, sizeof w->host);
+    listening_host(server, w->host, sizeof w->host);
     struct serve_config config = {.store = store_face(w->store),
                                   .sink = store_sink(w->store),
                                   .probe_lane = lane(w, LANE_PROBE),
@@ -417,7 +402,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .job = w->collect.job,
                                   .instance = w->instance,
                                   .listen_host = w->host,
-                                  .loopback = all_loopback(server),
+                                  .loopback = listening_loopback(server),
                                   .query = &query,
                                   .start_ms = w->begun_ms,
                                   .revision = "",
@@ -526,6 +511,8 @@ static int open_all(struct work *w, struct why *why)
     tell_ignored(w);
     confinement_enter(config_of(w));
     err = open_store(w, why);
+    if (err == 0)
+        err = respond_open(&w->respond, &(struct respond_host){config_of(w), &clock_real}, why);
     if (err != 0)
         return err;
     struct ingest_settings ingest;
@@ -554,6 +541,8 @@ static int open_all(struct work *w, struct why *why)
     w->health = health_new(&clock_real);
     w->checks = (struct checks){w->store, w->runner, w->disk, &w->parent, w->rules};
     err = checks_add(&w->checks, w->health);
+    if (err == 0)
+        err = respond_checks(&w->respond, w->health);
     if (err == 0)
         err = open_serve(w, why);
     if (err == 0)
@@ -593,6 +582,8 @@ static int take_over(struct work *w, struct why *why)
         err = rules_reload_with(w->rules, &config_of(w)->rules, why);
     int forward_err = plan_forward(w, err == 0 ? why : NULL);
     err = err != 0 ? err : forward_err;
+    int respond_err = respond_reload(&w->respond, config_of(w), err == 0 ? why : NULL);
+    err = err != 0 ? err : respond_err;
     /* Whoever works with the Prometheus file has taken over the new one. */
     for (size_t i = 0; i + 1 < w->configs.n; i++)
         config_forget(w->configs.v[i]);
@@ -668,6 +659,7 @@ static void close_all(struct work *w)
     ingest_free(w->ingest);
     aggregate_free(w->aggregate);
     forward_free(w->forward);
+    respond_close(&w->respond);
     store_close(w->store);
     disk_free(w->disk);
     launch_close(w->launcher);
@@ -748,8 +740,10 @@ static int run(struct work *w, const char *kinds)
     rules_start(w->rules);
     scrape_start(w->scrape);
     aggregate_start(w->aggregate);
+    respond_start(&w->respond);
     int status = serve_until_stopped(w);
     log_info(MODULE, "stopping");
+    respond_stop(&w->respond);
     serve_drain(w->serve);
     lanes_drain(w->lanes, DRAIN_MS);
     serve_stop(w->serve);

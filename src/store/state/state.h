@@ -36,6 +36,12 @@ void state_close(struct state *s); /* NULL is fine */
 /* "" where all is well; else a sentence: what was damaged and where it was put. */
 const char *state_problem(const struct state *s);
 
+/* 0 where the last transaction that wrote did; else what kept it from that, such as -ERR_FULL. */
+MUST_USE int state_writable(struct state *s, struct why *why);
+
+/* The same, after a transaction that writes one row: for who looks whether it is well again. */
+MUST_USE int state_probe(struct state *s, struct why *why);
+
 /* How the tables of a module come to be: step i brings them from version i to version i + 1 (SQL,
  * several statements). Steps that were released never change; new ones are added at the end. Table
  * names begin with the module's. */
@@ -49,7 +55,7 @@ struct state_schema {
 MUST_USE int state_prepare(struct state *s, const struct state_schema *schema, struct why *why);
 
 /* Runs f in a transaction: all of it becomes durable, or nothing where f or the commit fails.
- * -ERR_NOSPACE: the disk is full. */
+ * -ERR_FULL: the disk is full. */
 MUST_USE int state_write(struct state *s,
                          int (*f)(void *context, struct state_tx *tx, struct why *why),
                          void *context, struct why *why);

@@ -1,0 +1,83 @@
+#include "daemon/respond.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+
+enum { CHECK_MS = 10000 };
+
+static const char *const MODULE = "state";
+
+static int open_state(struct respond *r, struct why *why)
+{
+    char path[4096];
+    const struct options_server *server = options_server(r->host.config->conf);
+    snprintf(path, sizeof path, "%.4000s/state.db", server->data);
+    int err = state_open(path, &r->state, why);
+    if (err == 0 && state_problem(r->state)[0] != '\0')
+        log_error(MODULE, "%s", state_problem(r->state));
+    return err;
+}
+
+int respond_open(struct respond *r, const struct respond_host *host, struct why *why)
+{
+    *r = (struct respond){.host = *host};
+    return open_state(r, why);
+}
+
+/* A disk that was full may have room again: then the probe says so. */
+static void check_writable(void *context, struct health_reading *ret)
+{
+    struct respond *r = context;
+    struct why why = {0};
+    if (state_writable(r->state, NULL) == 0 || state_probe(r->state, &why) == 0)
+        return;
+    ret->state = HEALTH_UNHEALTHY;
+    ret->value = 1;
+    snprintf(ret->output, sizeof ret->output, "%.*s", HEALTH_TEXT_MAX - 1, why.text);
+}
+
+static void check_sound(void *context, struct health_reading *ret)
+{
+    struct respond *r = context;
+    const char *problem = state_problem(r->state);
+    if (problem[0] == '\0')
+        return;
+    ret->state = HEALTH_DEGRADED;
+    ret->value = 1;
+    snprintf(ret->output, sizeof ret->output, "%.*s", HEALTH_TEXT_MAX - 1, problem);
+}
+
+int respond_checks(struct respond *r, struct health *h)
+{
+    const struct health_check all[] = {
+        {"state", "writable", "1", "datastore", CHECK_MS, 1, 1, check_writable, r},
+        {"state", "damaged", "1", "datastore", CHECK_MS, 1, 1, check_sound, r},
+    };
+    int err = 0;
+    for (size_t i = 0; i < COUNTOF(all) && err == 0; i++)
+        err = health_add(h, &all[i]);
+    return err;
+}
+
+void respond_start(struct respond *r)
+{
+    log_debug(MODULE, "started with %s", options_server(r->host.config->conf)->data);
+}
+
+void respond_stop(struct respond *r)
+{
+    log_debug(MODULE, "stopping");
+}
+
+void respond_close(struct respond *r)
+{
+    state_close(r->state);
+    r->state = NULL;
+}
+
+int respond_reload(struct respond *r, const struct config *config, struct why *why)
+{
+    r->host.config = config;
+    return 0;
+}

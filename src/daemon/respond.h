@@ -1,0 +1,47 @@
+/* daemon/respond.h - the part of the worker that tells people and acts: state.db and what works
+ * with it.
+ *
+ * work.c calls these in the order in which it opens everything; who adds a module adds its member,
+ * and its lines to the functions here. What is opened is closed in reverse.
+ *
+ * Flow:    respond_open() (confined, the store is open) -> respond_checks() -> respond_start() ..
+ *          respond_stop() (nothing is decided any more) -> respond_close()
+ * Threads: the worker's main thread.
+ */
+#ifndef DAEMON_RESPOND_H
+#define DAEMON_RESPOND_H
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/config.h"
+#include "health/health.h"
+#include "store/state/state.h"
+
+/* What of the worker it works with; pointers live as long as the worker, config until the next. */
+struct respond_host {
+    const struct config *config;
+    const struct clock *clock;
+};
+
+struct respond {
+    struct respond_host host;
+    struct state *state; /* DATA/state.db */
+};
+
+MUST_USE int respond_open(struct respond *r, const struct respond_host *host, struct why *why);
+
+/* Health checks of what was opened. */
+MUST_USE int respond_checks(struct respond *r, struct health *h);
+
+/* Threads of what was opened. */
+void respond_start(struct respond *r);
+void respond_stop(struct respond *r);
+
+/* One that was never opened is fine. */
+void respond_close(struct respond *r);
+
+/* Another configuration is in force. */
+MUST_USE int respond_reload(struct respond *r, const struct config *config, struct why *why);
+
+#endif
