@@ -293,6 +293,7 @@ static int open_rules(struct work *w, struct why *why)
                                   .options = query_settings_language(&query),
                                   .lookback_ms = query.lookback_ms,
                                   .bytes_max = (uint64_t)query.bytes_max,
+                                  .state = w->respond.state,
                                   .warn = warn_of_rules};
     return rules_new(&config, &w->rules, why);
 }

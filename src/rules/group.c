@@ -48,7 +48,9 @@ struct group *group_new(const struct rule_group *rules, struct str file, int64_t
         g->restore |= restore && r->rule->alert.n > 0;
         map_init(&r->written, 0);
         map_init(&r->active, 0);
+        map_init(&r->gone, 0);
         merge_labels(r, rules);
+        r->id = group_keep_id(g, i);
     }
     return g;
 }
@@ -71,6 +73,7 @@ void group_free(struct group *g)
     for (size_t i = 0; i < g->rules->rules_n; i++) {
         group_alerts_clear(&g->v[i]);
         map_done(&g->v[i].written);
+        map_done(&g->v[i].gone);
         mem_free(g->v[i].labels);
         mem_free(g->v[i].error);
     }
@@ -173,6 +176,8 @@ void group_inherit(struct group *g, struct group *from)
     g->took_ns = from->took_ns;
     g->at_ms = from->at_ms;
     g->restore = false;
+    g->rewrite = true;
+    g->settling = from->settling;
     for (size_t i = 0; i < g->rules->rules_n; i++) {
         for (size_t k = 0; k < from->rules->rules_n; k++) {
             if (taken[k] || !same_identity(&g->v[i], &from->v[k]))

@@ -20,6 +20,7 @@
 #include "base/attr.h"
 #include "base/str.h"
 #include "os/thread.h"
+#include "rules/keeper.h"
 #include "rules/rules.h"
 
 /* What rules are evaluated over. */
@@ -32,7 +33,7 @@ struct group_world {
     const struct clock *clock; /* measures how long rules take */
     const struct promql_options *options;
     struct promql_limits limits;
-    int64_t lookback_ms; /* 0: 5 minutes */
+    int64_t lookback_ms;         /* 0: 5 minutes */
     struct pool *pool;           /* may be NULL */
     const atomic_bool *canceled; /* may be NULL */
     struct str external_labels;  /* canonical key without __name__ */
@@ -42,6 +43,7 @@ struct group_world {
     int64_t resend_delay_ms;
     int64_t for_grace_period_ms, for_outage_tolerance_ms;
     struct alert_sink *alerts;                     /* may be NULL */
+    struct keeper *keeper;                         /* may be NULL: states are in memory alone */
     void (*warn)(void *context, const char *text); /* may be NULL */
     void *context;
 };
@@ -80,6 +82,11 @@ bool group_wants_restore(const struct group *g);
 
 /* Takes up when alerts became active from ALERTS_FOR_STATE as it was before a restart. */
 void group_restore(struct group *g, const struct group_world *w, int64_t now_ms);
+
+/* Takes up the alerts that were written down before a restart; false where nothing is known of
+ * them (then group_restore() has its turn). Before the first run, in which an alert that is missing
+ * counts as being there still: samples may not have arrived yet. */
+bool group_take_up(struct group *g, const struct group_world *w, int64_t now_ms);
 
 /* Takes over states and series of from, which is not used any more, rule by rule (same name, same
  * labels). Series of rules that are gone get a staleness marker with the next run. */

@@ -148,7 +148,8 @@ static struct group_alert *alert_new(const struct candidate *c, int64_t t_ms)
                               .resolved_ms = GROUP_NEVER,
                               .keep_since_ms = GROUP_NEVER,
                               .sent_ms = GROUP_NEVER,
-                              .valid_until_ms = GROUP_NEVER};
+                              .valid_until_ms = GROUP_NEVER,
+                              .changed = true};
     return a;
 }
 
@@ -174,12 +175,16 @@ static void meet(struct group_rule *r, const struct candidate *c, int64_t t_ms)
 }
 
 /* Not among the results: false where it is over. *ret_drop: nothing remembers it any more. */
-static bool miss(const struct group_rule *r, struct group_alert *a, int64_t t_ms, bool *ret_drop)
+static bool miss(const struct group_step *s, struct group_alert *a, bool *ret_drop)
 {
-    int64_t keep = r->rule->keep_firing_for_ms;
+    int64_t keep = s->rule->rule->keep_firing_for_ms, t_ms = s->t_ms;
+    if (s->group->settling && a->state != ALERT_INACTIVE)
+        return true;
     if (a->state == ALERT_FIRING && keep > 0) {
-        if (a->keep_since_ms == GROUP_NEVER || a->keep_since_ms > t_ms)
+        if (a->keep_since_ms == GROUP_NEVER || a->keep_since_ms > t_ms) {
             a->keep_since_ms = t_ms;
+            a->changed = true;
+        }
         if (t_ms - a->keep_since_ms < keep)
             return true;
     }
@@ -189,6 +194,7 @@ static bool miss(const struct group_rule *r, struct group_alert *a, int64_t t_ms
     if (a->state != ALERT_INACTIVE) {
         a->state = ALERT_INACTIVE;
         a->resolved_ms = t_ms;
+        a->changed = true;
     }
     return false;
 }
@@ -196,11 +202,15 @@ static bool miss(const struct group_rule *r, struct group_alert *a, int64_t t_ms
 static void progress(const struct group_rule *r, struct group_alert *a, int64_t t_ms)
 {
     /* The clock was set back: what began in the future begins now. */
-    a->active_ms = MIN(a->active_ms, t_ms);
+    if (a->active_ms > t_ms) {
+        a->active_ms = t_ms;
+        a->changed = true;
+    }
     if (a->state != ALERT_PENDING || t_ms - a->active_ms < r->rule->for_ms)
         return;
     a->state = ALERT_FIRING;
     a->fired_ms = t_ms;
+    a->changed = true;
 }
 
 static int push_row(struct group_step *s, struct group_labels *l, const struct group_alert *a,
@@ -236,6 +246,13 @@ struct dropped {
     size_t n, capacity;
 };
 
+/* What is written down of it is dropped with the end of the run. */
+static void forget(struct group_step *s, struct str key)
+{
+    if (s->world->keeper != NULL)
+        (void)map_put(&s->rule->gone, key, NULL);
+}
+
 /* Moves all alerts on to t; the number of those that pend or fire. */
 static int move_on(struct group_step *s, const struct map *seen, struct group_labels *l,
                    uint64_t *ret)
@@ -248,9 +265,10 @@ static int move_on(struct group_step *s, const struct map *seen, struct group_la
     for (struct map_slot *m; err == 0 && (m = map_next(&r->active, &at)) != NULL;) {
         struct group_alert *a = m->value.p;
         bool drop = false;
-        if (map_get(seen, m->key) != NULL)
+        if (map_get(seen, m->key) != NULL) {
+            a->changed |= a->keep_since_ms != GROUP_NEVER;
             a->keep_since_ms = GROUP_NEVER;
-        else if (!miss(r, a, s->t_ms, &drop)) {
+        } else if (!miss(s, a, &drop)) {
             if (drop)
                 vec_push(&dropped, a->key);
             continue;
@@ -262,6 +280,7 @@ static int move_on(struct group_step *s, const struct map *seen, struct group_la
     }
     for (size_t i = 0; i < dropped.n; i++) {
         struct group_alert *a = map_get(&r->active, dropped.v[i])->p;
+        forget(s, a->key);
         (void)map_drop(&r->active, a->key);
         alert_free(a);
     }
@@ -279,6 +298,9 @@ static int apply(struct group_step *s, const struct candidates *found, const str
         meet(s->rule, &found->v[i], s->t_ms);
     int err = move_on(s, seen, &labels, &n);
     if (err == 0 && limit > 0 && n > limit) {
+        size_t at = 0;
+        for (struct map_slot *m; (m = map_next(&s->rule->active, &at)) != NULL;)
+            forget(s, m->key);
         group_alerts_clear(s->rule);
         err = why_set(s->why, ERR_LIMIT, "exceeded limit of %" PRIu64 " with %" PRIu64 " alerts",
                       limit, n);

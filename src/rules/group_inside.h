@@ -26,6 +26,9 @@ struct group_alert {
     enum alert_state state; /* INACTIVE: resolved */
     int64_t active_ms, fired_ms, resolved_ms, keep_since_ms, sent_ms, valid_until_ms;
     double value;
+    bool changed; /* since it was written down */
+    bool kept;    /* it was written down once: others may see it */
+    bool resend;  /* taken up after a restart: the sink may not have heard of it */
 };
 
 struct group_rule {
@@ -34,6 +37,9 @@ struct group_rule {
     size_t labels_n;
     struct map written; /* keys of the last run */
     struct map active;  /* key -> struct group_alert * */
+    struct map gone;    /* keys of alerts that are still written down and are to be dropped */
+    uint64_t id;        /* the same as long as name and labels are */
+    bool ran;           /* its last evaluation went well */
     bool restored;
     enum rule_health health;
     char *error; /* owned; NULL where none */
@@ -48,6 +54,8 @@ struct group {
     bool restore;
     pthread_mutex_t lock; /* of what group_view() reads */
     int64_t took_ns, at_ms;
+    bool rewrite;       /* what is written down of it is no longer right: all of it anew */
+    bool settling;      /* its alerts were taken up after a restart, and it has not run yet */
     struct map leaving; /* keys that get a staleness marker with the next run */
     struct group_rule *v;
 };
@@ -86,6 +94,12 @@ MUST_USE int group_alert(struct group_step *s);
 
 /* Tells the sink of the rule's alerts that it should hear of. */
 void group_send(const struct group_step *s);
+
+/* Writes down what this run has changed, in one transaction. */
+void group_keep(struct group *g, const struct group_world *w, int64_t t_ms);
+
+/* The number of the i-th rule in what is written down. */
+uint64_t group_keep_id(const struct group *g, size_t i);
 
 /* Writes rows at ts_ms and sets their err; -ERR_x of the first that failed. */
 int group_write(const struct group_world *w, struct group_row *rows, size_t n, int64_t ts_ms,

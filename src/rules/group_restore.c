@@ -86,8 +86,10 @@ static void restore_rule(struct group *g, struct group_rule *r, const struct gro
     for (struct map_slot *m; (m = map_next(&r->active, &at)) != NULL;) {
         struct group_alert *a = m->value.p;
         union map_value *known = map_get(&states, a->key);
-        if (known != NULL)
-            a->active_ms = active_of(r, w, now_ms, known->p);
+        if (known == NULL)
+            continue;
+        a->active_ms = active_of(r, w, now_ms, known->p);
+        a->changed = true;
     }
     thread_unlock(&g->lock);
     map_done(&states);

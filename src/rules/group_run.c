@@ -174,10 +174,9 @@ static void run_rule(struct group_step *s, struct group_outcome *ret)
         ret->canceled = true;
         return;
     }
+    s->rule->ran = err == 0;
     if (err == 0) {
         ret->samples += s->rows->n;
-        if (alerting)
-            group_send(s);
         err = write_rows(s);
     }
     ret->evaluated++;
@@ -204,6 +203,19 @@ static void end_leaving(struct group *g, const struct group_world *w, int64_t ts
     map_init(&g->leaving, 0);
 }
 
+/* Alerts are told when they are written down: what somebody has heard of survives a crash. */
+static void tell(struct group *g, const struct group_world *w, int64_t t_ms, int64_t ts_ms,
+                 struct arena *arena)
+{
+    group_keep(g, w, t_ms);
+    for (size_t i = 0; i < g->rules->rules_n; i++) {
+        struct group_step s = {g, &g->v[i], w, t_ms, ts_ms, arena, NULL, NULL};
+        arena_reset(arena);
+        if (s.rule->ran && s.rule->rule->alert.n > 0)
+            group_send(&s);
+    }
+}
+
 void group_evaluate(struct group *g, const struct group_world *w, int64_t t_ms,
                     struct group_outcome *ret)
 {
@@ -221,6 +233,8 @@ void group_evaluate(struct group *g, const struct group_world *w, int64_t t_ms,
         run_rule(&s, ret);
     }
     vec_free(&rows);
+    if (!ret->canceled)
+        tell(g, w, t_ms, t_ms - offset, &arena);
     arena_done(&arena);
     if (ret->canceled)
         return;

@@ -23,7 +23,7 @@ static bool is_due(const struct group_alert *a, int64_t t_ms, int64_t resend_ms)
 {
     if (a->state == ALERT_PENDING)
         return false;
-    if (a->sent_ms == GROUP_NEVER || a->sent_ms > t_ms || a->resolved_ms > a->sent_ms)
+    if (a->resend || a->sent_ms == GROUP_NEVER || a->sent_ms > t_ms || a->resolved_ms > a->sent_ms)
         return true;
     return a->sent_ms + resend_ms < t_ms;
 }
@@ -34,6 +34,7 @@ static struct alert alert_of(const struct group_step *s, struct group_alert *a)
     bool resolved = a->resolved_ms != GROUP_NEVER;
     bool first = a->sent_ms == GROUP_NEVER || a->resolved_ms > a->sent_ms;
     a->sent_ms = s->t_ms;
+    a->resend = false;
     a->valid_until_ms = s->t_ms + 4 * delay;
     return (struct alert){.labels = arena_str(s->arena, a->key),
                           .annotations = arena_str(s->arena, a->annotations),

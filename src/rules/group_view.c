@@ -14,7 +14,7 @@ static void view_alerts(const struct group_rule *r, struct arena *a, struct rule
     ret->alerts = arena_array(a, r->active.n + 1, sizeof *ret->alerts);
     for (struct map_slot *m; (m = map_next(&r->active, &at)) != NULL;) {
         const struct group_alert *alert = m->value.p;
-        if (alert->state == ALERT_INACTIVE)
+        if (alert->state == ALERT_INACTIVE || !alert->kept)
             continue;
         bool kept = alert->keep_since_ms != GROUP_NEVER;
         ret->state = MAX(ret->state, alert->state);

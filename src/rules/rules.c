@@ -60,6 +60,7 @@ int rules_plan_new(struct rules *r, const struct rules_settings *settings, struc
                                     .for_grace_period_ms = settings->for_grace_period_ms,
                                     .for_outage_tolerance_ms = settings->for_outage_tolerance_ms,
                                     .alerts = c->alerts,
+                                    .keeper = c->state != NULL ? &r->keeper : NULL,
                                     .warn = c->warn,
                                     .context = c->context};
     if (err != 0)
@@ -96,6 +97,50 @@ static void set_problem(struct rules *r, const char *prefix, const struct buf *p
     }
 }
 
+/* ---- states that are kept */
+
+static bool has_group(void *context, struct str file, struct str group)
+{
+    struct rules *r = context;
+    bool found = false;
+    thread_lock(&r->lock);
+    for (size_t i = 0; i < r->entries.n && !found; i++)
+        found = str_eq(group_file(r->entries.v[i]->group), file) &&
+                str_eq(group_rules(r->entries.v[i]->group)->name, group);
+    thread_unlock(&r->lock);
+    return found;
+}
+
+static void prune(struct rules *r)
+{
+    struct why why = {0};
+    if (r->config.state != NULL && keeper_prune(&r->keeper, has_group, r, &why) != 0 &&
+        r->config.warn != NULL)
+        r->config.warn(r->config.context, why.text);
+}
+
+static bool has_none(void *context, struct str file, struct str group)
+{
+    (void)context;
+    (void)file;
+    (void)group;
+    return false;
+}
+
+/* States from before a long outage are no longer known to be true. */
+static int open_keeper(struct rules *r, struct why *why)
+{
+    int64_t now = clock_wall_ms(r->config.clock);
+    if (r->config.state == NULL)
+        return 0;
+    int err = keeper_open(&r->keeper, r->config.state, why);
+    if (err == 0 && !keeper_knows(&r->keeper, now, r->config.settings->for_outage_tolerance_ms))
+        err = keeper_prune(&r->keeper, has_none, NULL, why);
+    return err;
+}
+
+/* ---- the first files */
+
 static int open_first(struct rules *r, struct why *why)
 {
     struct rules_plan *plan;
@@ -128,6 +173,8 @@ int rules_new(const struct rules_config *config, struct rules **ret, struct why 
     buf_init(&r->problem, RULES_PROBLEMS_MAX);
     struct str tenant = str_c(config->settings->tenant);
     int err = config->sink->ops->tenant(config->sink, tenant, &r->tenant, why);
+    if (err == 0)
+        err = open_keeper(r, why);
     if (err == 0)
         err = open_first(r, why);
     if (err != 0)
@@ -168,6 +215,8 @@ void rules_free(struct rules *r)
     vec_free(&r->leaving);
     if (r->plan != NULL)
         rules_plan_drop(r->plan);
+    rules_file_drop(r->own);
+    keeper_close(&r->keeper);
     buf_done(&r->problem);
     (void)pthread_cond_destroy(&r->wake);
     (void)pthread_cond_destroy(&r->idle);
@@ -202,12 +251,17 @@ static int reload(struct rules *r, const struct rules_settings *settings, struct
         return err;
     buf_init(&problems, RULES_PROBLEMS_MAX);
     rules_files_read(&plan->settings, &r->config.options, &files, &problems);
+    if (r->own != NULL) {
+        r->own->refs++;
+        vec_push(&files, r->own);
+    }
     if (problems.n > 0) {
         err = refuse(&problems, why);
         rules_plan_drop(plan);
     } else {
         rules_files_apply(r, &files, plan);
         r->restore = false;
+        prune(r);
     }
     set_problem(r, "the old rules are in force: ", &problems);
     buf_done(&problems);
@@ -221,6 +275,50 @@ int rules_reload_with(struct rules *r, const struct rules_settings *settings, st
     int err = reload(r, settings, why);
     thread_unlock(&r->reload_lock);
     return err;
+}
+
+/* The files in force, and f. */
+static void files_in_force(struct rules *r, struct rules_file *f, struct rules_files *ret)
+{
+    for (size_t i = 0; i < r->entries.n; i++) {
+        struct rules_file *from = r->entries.v[i]->from;
+        if (from == r->own || (ret->n > 0 && ret->v[ret->n - 1] == from))
+            continue;
+        from->refs++;
+        vec_push(ret, from);
+    }
+    if (f != NULL) {
+        f->refs++;
+        vec_push(ret, f);
+    }
+}
+
+void rules_own_set(struct rules *r, struct rule_file *f)
+{
+    struct rules_file *own = NULL;
+    struct rules_files files = {0};
+    if (f != NULL) {
+        own = mem_new(sizeof *own);
+        *own = (struct rules_file){f, 1};
+    }
+    thread_lock(&r->reload_lock);
+    thread_lock(&r->lock);
+    struct rules_plan *plan = r->plan;
+    plan->refs++; /* apply() takes it over once more */
+    files_in_force(r, own, &files);
+    thread_unlock(&r->lock);
+    bool restore = r->restore;
+    r->restore = restore || r->own == NULL;
+    rules_files_apply(r, &files, plan);
+    r->restore = restore;
+    thread_lock(&r->lock);
+    rules_files_drop(&files);
+    rules_file_drop(r->own);
+    r->own = own;
+    thread_unlock(&r->lock);
+    if (!restore)
+        prune(r);
+    thread_unlock(&r->reload_lock);
 }
 
 int rules_reload(struct rules *r, struct why *why)

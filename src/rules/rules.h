@@ -53,7 +53,8 @@ MUST_USE int rules_external_labels(const struct rules_settings *s, struct arena 
                                    struct why *why);
 
 struct rules;
-struct pool; /* os/pool.h */
+struct pool;  /* os/pool.h */
+struct state; /* store/state/state.h */
 
 /* Everything but settings and options outlives the rules. */
 struct rules_config {
@@ -66,7 +67,8 @@ struct rules_config {
     struct promql_options options;
     int64_t lookback_ms; /* 0: 5 minutes */
     uint64_t bytes_max;  /* memory of one query; 0: no limit */
-    struct pool *pool; /* that queries may share work with; may be NULL */
+    struct pool *pool;   /* that queries may share work with; may be NULL */
+    struct state *state; /* where states of alerts are kept over restarts; NULL: nowhere */
     /* Hears what an operator should: rules that fail, files that are bad. May be NULL; any thread.
      */
     void (*warn)(void *context, const char *text);
@@ -141,6 +143,10 @@ void rules_view(struct rules *r, struct arena *a, struct rules_view *ret);
  * not change keep their state and their times; those that vanished are ended by staleness markers.
  */
 MUST_USE int rules_reload(struct rules *r, struct why *why);
+
+/* Groups that are made elsewhere (custom alerts), beside those of files, in place of the last ones
+ * given so; taken over. NULL: none. */
+void rules_own_set(struct rules *r, struct rule_file *f);
 
 /* As rules_reload(), with other settings (copied); concurrency stays. */
 MUST_USE int rules_reload_with(struct rules *r, const struct rules_settings *settings,

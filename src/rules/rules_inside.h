@@ -77,6 +77,8 @@ struct rules {
     bool stop;
     bool restore; /* no rule files have been in force yet */
     struct buf problem;
+    struct rules_file *own; /* of rules_own_set(); may be NULL */
+    struct keeper keeper;   /* where config.state is */
 };
 
 /* Takes a copy. */

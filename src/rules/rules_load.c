@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "os/file.h"
 #include "rules/rules_inside.h"
@@ -118,25 +119,50 @@ void rules_entry_free(struct rules_entry *e)
     mem_free(e);
 }
 
-static struct rules_entry *find(const struct rules *r, struct str file, struct str name)
+/* Names of groups are unique in a file; a NUL stands in no path. */
+static struct str name_of(struct str file, struct str name, struct buf *out)
 {
-    for (size_t i = 0; i < r->entries.n; i++) {
-        const struct group *g = r->entries.v[i]->group;
-        if (str_eq(group_file(g), file) && str_eq(group_rules(g)->name, name))
-            return r->entries.v[i];
+    buf_clear(out);
+    buf_put_str(out, file);
+    buf_put_c(out, '\0');
+    buf_put_str(out, name);
+    return buf_str(out);
+}
+
+static void index_of(const struct rules_entries *all, struct map *ret)
+{
+    struct buf name;
+    buf_init(&name, RULE_FILE_BYTES_MAX);
+    map_init(ret, 0);
+    for (size_t i = 0; i < all->n; i++) {
+        const struct group *g = all->v[i]->group;
+        map_put(ret, name_of(group_file(g), group_rules(g)->name, &name), NULL)->p = all->v[i];
     }
-    return NULL;
+    buf_done(&name);
+}
+
+static struct rules_entry *find(const struct map *known, struct str file, struct str name)
+{
+    struct buf full;
+    buf_init(&full, RULE_FILE_BYTES_MAX);
+    const union map_value *at = map_get(known, name_of(file, name, &full));
+    buf_done(&full);
+    return at == NULL ? NULL : at->p;
 }
 
 static struct rules_entry *entry_new(struct rules *r, struct rules_file *from,
-                                     const struct rule_group *rules, int64_t interval_ms)
+                                     const struct rule_group *rules, const struct rules_plan *plan)
 {
+    int64_t interval_ms = plan->settings.evaluation_interval_ms;
+    int64_t now = clock_wall_ms(r->config.clock);
     struct rules_entry *e = mem_new(sizeof *e);
     e->from = from;
     from->refs++;
     e->group = group_new(rules, from->file->name, interval_ms, r->restore);
     e->stats = rules_stats_of(e->group);
-    e->next_ms = group_next_ms(e->group, clock_wall_ms(r->config.clock));
+    e->next_ms = group_next_ms(e->group, now);
+    if (r->restore)
+        (void)group_take_up(e->group, &plan->world, now); /* else group_restore() has its turn */
     return e;
 }
 
@@ -148,39 +174,34 @@ static bool unchanged(const struct rules_entry *e, const struct rule_group *rule
 }
 
 /* The entries to come: those that did not change are the old ones. */
-static void plan_entries(struct rules *r, const struct rules_files *files, int64_t interval_ms,
-                         struct rules_entries *ret)
+static void plan_entries(struct rules *r, const struct rules_files *files,
+                         const struct rules_plan *plan, struct rules_entries *ret)
 {
+    struct map known;
+    index_of(&r->entries, &known);
     for (size_t i = 0; i < files->n; i++) {
         const struct rule_file *f = files->v[i]->file;
         for (size_t k = 0; k < f->groups_n; k++) {
-            struct rules_entry *old = find(r, f->name, f->groups[k].name);
-            bool keep = old != NULL && unchanged(old, &f->groups[k], interval_ms);
-            struct rules_entry *e =
-                keep ? old : entry_new(r, files->v[i], &f->groups[k], interval_ms);
+            struct rules_entry *old = find(&known, f->name, f->groups[k].name);
+            bool keep =
+                old != NULL && unchanged(old, &f->groups[k], plan->settings.evaluation_interval_ms);
+            struct rules_entry *e = keep ? old : entry_new(r, files->v[i], &f->groups[k], plan);
             vec_push(ret, e);
         }
     }
-}
-
-static bool has(const struct rules_entries *all, const struct rules_entry *e)
-{
-    bool found = false;
-    for (size_t i = 0; i < all->n && !found; i++)
-        found = all->v[i] == e;
-    return found;
+    map_done(&known);
 }
 
 /* Those that are not among the new ones end what they are doing and are not run again. */
 static void stop_entries(struct rules *r, const struct rules_entries *next)
 {
-    for (size_t i = 0; i < r->entries.n; i++) {
-        struct rules_entry *e = r->entries.v[i];
-        if (has(next, e))
-            continue;
-        e->gone = true;
-        atomic_store(&e->canceled, true);
-    }
+    for (size_t i = 0; i < r->entries.n; i++)
+        r->entries.v[i]->gone = true;
+    for (size_t i = 0; i < next->n; i++)
+        next->v[i]->gone = false;
+    for (size_t i = 0; i < r->entries.n; i++)
+        if (r->entries.v[i]->gone)
+            atomic_store(&r->entries.v[i]->canceled, true);
     for (size_t i = 0; i < r->entries.n; i++)
         while (r->entries.v[i]->gone && r->entries.v[i]->running)
             thread_wait(&r->idle, &r->lock);
@@ -200,14 +221,13 @@ static void leave(struct rules *r, struct rules_entry *e)
 /* States go from an entry that was stopped to the one in its place. */
 static void hand_over(struct rules *r, const struct rules_entries *next)
 {
+    struct map known;
+    index_of(next, &known);
     for (size_t i = 0; i < r->entries.n; i++) {
-        struct rules_entry *e = r->entries.v[i], *heir = NULL;
+        struct rules_entry *e = r->entries.v[i];
         if (!e->gone)
             continue;
-        for (size_t k = 0; k < next->n && heir == NULL; k++)
-            if (str_eq(group_file(next->v[k]->group), group_file(e->group)) &&
-                str_eq(group_rules(next->v[k]->group)->name, group_rules(e->group)->name))
-                heir = next->v[k];
+        struct rules_entry *heir = find(&known, group_file(e->group), group_rules(e->group)->name);
         if (heir != NULL) {
             group_inherit(heir->group, e->group);
             heir->runs = e->runs;
@@ -220,13 +240,14 @@ static void hand_over(struct rules *r, const struct rules_entries *next)
         }
         rules_entry_free(e);
     }
+    map_done(&known);
 }
 
 void rules_files_apply(struct rules *r, const struct rules_files *files, struct rules_plan *plan)
 {
     struct rules_entries next = {0};
     thread_lock(&r->lock);
-    plan_entries(r, files, plan->settings.evaluation_interval_ms, &next);
+    plan_entries(r, files, plan, &next);
     stop_entries(r, &next);
     hand_over(r, &next);
     vec_free(&r->entries);
