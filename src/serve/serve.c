@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/stat.h"
 #include "serve/admin_api.h"
+#include "serve/event_api.h"
 #include "serve/expression_api.h"
 #include "serve/feature_api.h"
 #include "serve/federate.h"
@@ -89,6 +90,11 @@ static const struct http_route ROUTES[] = {
     {HTTP_DELETE, "/api/targets/(*)", 0, registry_api_drop, NULL},
     {HTTP_GET, "/api/metrics/query", 0, metric_api_query, NULL},
     {HTTP_GET, "/api/metrics/search", 0, metric_api_search, NULL},
+    {HTTP_GET, "/api/events", 0, event_api_list, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/events", EVENT_API_BODY_MAX, event_api_add, NULL},
+    {HTTP_DELETE, "/api/events/(*)", 0, event_api_delete, NULL},
+    {HTTP_GET, "/api/annotations", 0, event_api_annotations, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/annotations", EVENT_API_BODY_MAX, event_api_annotate, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},
     {HTTP_GET, "/metrics", 0, scrape_page_handle, NULL},
     {HTTP_GET, "/federate", 0, federate_handle, NULL},

@@ -32,6 +32,7 @@
 #include "store/face/series.h"
 
 struct custom;
+struct events;
 struct registry;
 struct serve;
 
@@ -137,6 +138,7 @@ struct serve_config {
     struct scrape *scrape; /* the targets; NULL: there are none */
     struct custom *custom;     /* metrics of one's own; NULL: there are none */
     struct registry *registry; /* that programs register with; NULL: there is none */
+    struct events *events; /* what happened; NULL: none are kept */
     struct serve_daemon daemon;
 };
 
