@@ -342,7 +342,7 @@ void checkin_start(struct checkins *c)
     thread_start(&c->thread, "checkin", live, c);
 }
 
-void checkin_close(struct checkins *c)
+void checkin_stop(struct checkins *c)
 {
     if (!c)
         return;
@@ -351,6 +351,13 @@ void checkin_close(struct checkins *c)
     thread_wake(&c->woken);
     thread_unlock(&c->lock);
     thread_join(&c->thread);
+}
+
+void checkin_close(struct checkins *c)
+{
+    if (!c)
+        return;
+    checkin_stop(c);
     for (size_t i = 0; i < c->all.n; i++)
         checkin_check_free(c->all.v[i]);
     vec_free(&c->all);

@@ -87,6 +87,7 @@ struct checkins;
 MUST_USE int checkin_open(const struct checkin_config *config, struct checkins **ret,
                           struct why *why);
 void checkin_start(struct checkins *c); /* its thread */
+void checkin_stop(struct checkins *c);  /* ends it; NULL is fine */
 void checkin_close(struct checkins *c); /* NULL is fine */
 
 /* Other settings and rows; those that vanished are neither shown nor missed, but what is known of

@@ -12,6 +12,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/option.h"
+#include "base/str.h"
 
 enum { CHECKIN_NAME_MAX = 100 /* bytes: letters, digits, - _ . */ };
 

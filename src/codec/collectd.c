@@ -147,7 +147,15 @@ static enum collectd_what part(struct collectd_reader *r, unsigned type, struct 
     case PART_ENCRYPTION:
         return encryption(s, ret) ? COLLECTD_ENCRYPTED : bad(r);
     case PART_MESSAGE:
+        if (!text(s, &ret->message))
+            return bad(r);
+        ret->severity = r->severity;
         return COLLECTD_NOTIFICATION;
+    case PART_SEVERITY:
+        if (s.n != sizeof(uint64_t))
+            return bad(r);
+        r->severity = (unsigned)MIN(be64(s.p), (uint64_t)COLLECTD_OKAY);
+        return COLLECTD_END;
     default:
         return set(&r->now, type, s) ? COLLECTD_END : bad(r);
     }

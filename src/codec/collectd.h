@@ -44,7 +44,7 @@ enum collectd_what {
     COLLECTD_VALUES,
     COLLECTD_SIGNED,       /* what is left is signed: check it before going on */
     COLLECTD_ENCRYPTED,    /* decrypt sealed and read that */
-    COLLECTD_NOTIFICATION, /* a message, of which only that it came is told */
+    COLLECTD_NOTIFICATION, /* a message about what the parts before it have said */
     COLLECTD_BAD,          /* nothing more can be read */
 };
 
@@ -54,11 +54,17 @@ struct collectd_item {
     struct str user, mac, iv;
     struct str covered; /* of a signature: what its digest is of */
     struct str sealed;
+    struct str message; /* of a notification */
+    unsigned severity;  /* of a notification: COLLECTD_FAILURE, COLLECTD_WARNING, COLLECTD_OKAY; 0:
+                         * not said */
 };
+
+enum { COLLECTD_FAILURE = 1, COLLECTD_WARNING = 2, COLLECTD_OKAY = 4 };
 
 struct collectd_reader {
     struct str rest;
     struct collectd_identity now;
+    unsigned severity; /* said of the next notification */
 };
 
 static inline void collectd_begin(struct collectd_reader *r, struct str packet)

@@ -99,7 +99,8 @@ static void says(struct str bytes, const char *wanted)
         else if (what == COLLECTD_ENCRYPTED)
             buf_printf(&out, "encrypted " STR_FMT " %zu\n", STR_ARG(item.user), item.sealed.n);
         else if (what == COLLECTD_NOTIFICATION)
-            buf_printf(&out, "notification\n");
+            buf_printf(&out, "notification %u " STR_FMT "\n", item.severity,
+                       STR_ARG(item.message));
         else if (what == COLLECTD_BAD)
             buf_printf(&out, "bad\n");
     }
@@ -179,7 +180,7 @@ static void unknown_parts_are_passed_over_and_notifications_told(void **state)
     number(0x0101, 1);
     text(0x0100, "disk is full");
     gauge(1);
-    says(buf_str(&packet), "notification\ncollectd_p{instance=\"h\"} 1 @0\n");
+    says(buf_str(&packet), "notification 0 disk is full\ncollectd_p{instance=\"h\"} 1 @0\n");
 }
 
 static void signatures_cover_what_follows_them(void **state)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "daemon/alert_log.h"
 
 enum { CHECK_MS = 10000 };
 
@@ -21,8 +22,14 @@ static int open_state(struct respond *r, struct why *why)
 
 int respond_open(struct respond *r, const struct respond_host *host, struct why *why)
 {
-    *r = (struct respond){.host = *host};
-    return open_state(r, why);
+    const struct conf *conf = host->config->conf;
+    *r = (struct respond){.host = *host, .alerts = alert_log()};
+    int err = open_state(r, why);
+    if (err == 0)
+        err = respond_events_open(&r->events, r->state, conf, host->clock, why);
+    if (err == 0)
+        err = respond_events_watch(&r->events, r->state, conf, host->clock, r->alerts, why);
+    return err;
 }
 
 /* A disk that was full may have room again: then the probe says so. */
@@ -62,16 +69,19 @@ int respond_checks(struct respond *r, struct health *h)
 
 void respond_start(struct respond *r)
 {
+    respond_events_start(&r->events);
     log_debug(MODULE, "started with %s", options_server(r->host.config->conf)->data);
 }
 
 void respond_stop(struct respond *r)
 {
     log_debug(MODULE, "stopping");
+    respond_events_stop(&r->events);
 }
 
 void respond_close(struct respond *r)
 {
+    respond_events_close(&r->events);
     state_close(r->state);
     r->state = NULL;
 }
@@ -79,5 +89,5 @@ void respond_close(struct respond *r)
 int respond_reload(struct respond *r, const struct config *config, struct why *why)
 {
     r->host.config = config;
-    return 0;
+    return respond_events_reload(&r->events, config->conf, why);
 }

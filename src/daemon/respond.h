@@ -15,7 +15,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/config.h"
+#include "daemon/respond_events.h"
 #include "health/health.h"
+#include "model/alert.h"
 #include "store/state/state.h"
 
 /* What of the worker it works with; pointers live as long as the worker, config until the next. */
@@ -27,6 +29,8 @@ struct respond_host {
 struct respond {
     struct respond_host host;
     struct state *state; /* DATA/state.db */
+    struct respond_events events;
+    struct alert_sink *alerts; /* where this daemon's own alerts go */
 };
 
 MUST_USE int respond_open(struct respond *r, const struct respond_host *host, struct why *why);

@@ -410,6 +410,8 @@ static int open_serve(struct work *w, struct why *why)
                                   .admin_api = server->admin_api,
                                   .lifecycle = server->lifecycle,
                                   .cors_origin = server->cors_origin,
+                                  .events = w->respond.events.events,
+                                  .checkins = w->respond.events.checkins,
                                   .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
         config.source = (struct serve_source){w->runner, each_row};
@@ -421,6 +423,8 @@ static int open_statsd(struct work *w, struct why *why)
     struct statsd_plan plan = {.settings = conf_get(conf_of(w), &statsd_options),
                                .sink = ingest_sink(w->ingest),
                                .lane = lane(w, LANE_STATSD),
+                               .event = respond_events_statsd,
+                               .context = &w->respond.events,
                                .start_ms = clock_wall_ms(&clock_real)};
     return statsd_receiver_new(&plan, &clock_real, &w->statsd, why);
 }
@@ -430,6 +434,8 @@ static int open_collectd(struct work *w, struct why *why)
     struct collectd_plan plan = {.settings = conf_get(conf_of(w), &collectd_options),
                                  .sink = ingest_sink(w->ingest),
                                  .lane = lane(w, LANE_COLLECTD),
+                                 .notification = respond_events_collectd,
+                                 .context = &w->respond.events,
                                  .clock = &clock_real};
     return collectd_receiver_new(&plan, &w->collectd, why);
 }

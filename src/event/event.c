@@ -99,15 +99,17 @@ struct batch_of_events {
     struct arena arena;
     struct event *const *v;
     struct event_row_put *puts; /* [n] */
-    size_t n;
+    size_t n, failed;
 };
 
 static int put_all(void *context, struct state_tx *tx, struct why *why)
 {
     struct batch_of_events *b = context;
     int err = 0;
-    for (size_t i = 0; i < b->n && !err; i++)
+    for (size_t i = 0; i < b->n && !err; i++) {
+        b->failed = i;
         err = event_row_put(tx, b->v[i], &b->arena, &b->puts[i], why);
+    }
     return err;
 }
 
@@ -125,9 +127,9 @@ static void count(const struct event *v, const struct event_row_put *p)
         stat_observe(event_count(&DURATION, &p->service), p->duration_ms * 1000000);
 }
 
-/* Writes events [n] in one transaction; *ret_id (may be NULL) is the first one's. */
-static int write(struct events *e, struct event *const *v, size_t n, int64_t *ret_id,
-                 struct why *why)
+/* Writes events [n] in one transaction; ret_ids [n] and ret_failed may be NULL. */
+static int write(struct events *e, struct event *const *v, size_t n, int64_t *ret_ids,
+                 size_t *ret_failed, struct why *why)
 {
     struct batch_of_events b = {.v = v, .n = n};
     arena_init(&b.arena);
@@ -135,8 +137,10 @@ static int write(struct events *e, struct event *const *v, size_t n, int64_t *re
     int err = state_write(e->state, put_all, &b, why);
     for (size_t i = 0; i < n && !err; i++)
         count(v[i], &b.puts[i]);
-    if (!err && ret_id)
-        *ret_id = b.puts[0].id;
+    for (size_t i = 0; i < n && !err && ret_ids; i++)
+        ret_ids[i] = b.puts[i].id;
+    if (ret_failed)
+        *ret_failed = b.failed;
     arena_done(&b.arena);
     return err;
 }
@@ -154,7 +158,7 @@ static int flush(struct events *e, struct why *why)
     size_t n = e->queue.n;
     struct event **v = n ? mem_copy(e->queue.v, n * sizeof(struct event *)) : NULL;
     thread_unlock(&e->lock);
-    int err = n ? write(e, v, n, NULL, why) : 0;
+    int err = n ? write(e, v, n, NULL, NULL, why) : 0;
     if (err && !passes(err)) {
         log_warn(MODULE, "%zu events were not kept: %s", n, why->text);
         stat_add(&dropped, n);
@@ -300,20 +304,36 @@ void event_add(struct events *e, const struct event *v)
 
 int event_add_now(struct events *e, const struct event *v, int64_t *ret_id, struct why *why)
 {
+    return event_add_all(e, v, 1, ret_id, NULL, why);
+}
+
+int event_add_all(struct events *e, const struct event *v, size_t n, int64_t *ret_ids,
+                  size_t *ret_failed, struct why *why)
+{
     int64_t now_ms = clock_wall_ms(e->clock);
-    struct event own = *v;
-    if (own.time_ms == 0)
-        own.time_ms = now_ms;
-    int err = event_row_check(&own, now_ms, why);
+    struct event *own = mem_array(n, sizeof *own);
+    struct event **all = mem_array(n, sizeof *all);
+    int err = 0;
+    for (size_t i = 0; i < n && !err; i++) {
+        own[i] = v[i];
+        all[i] = &own[i];
+        if (own[i].time_ms == 0)
+            own[i].time_ms = now_ms;
+        err = event_row_check(&own[i], now_ms, why);
+        if (err && ret_failed)
+            *ret_failed = i;
+    }
     if (!err)
         err = flush(e, why); /* an event of the same key may wait */
-    if (err)
-        return err;
-    thread_lock(&e->writing);
-    err = write(e, (struct event *const[]){&own}, 1, ret_id, why);
-    thread_unlock(&e->writing);
-    if (!err)
-        tell(e, &own);
+    if (!err) {
+        thread_lock(&e->writing);
+        err = write(e, all, n, ret_ids, ret_failed, why);
+        thread_unlock(&e->writing);
+    }
+    for (size_t i = 0; i < n && !err; i++)
+        tell(e, &own[i]);
+    mem_free(all);
+    mem_free(own);
     return err;
 }
 

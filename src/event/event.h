@@ -74,6 +74,11 @@ void event_add(struct events *e, const struct event *v);
 MUST_USE int event_add_now(struct events *e, const struct event *v, int64_t *ret_id,
                            struct why *why);
 
+/* The same for events [n]: all of them or, where one is none, nothing; *ret_failed (may be NULL) is
+ * the number of that one. */
+MUST_USE int event_add_all(struct events *e, const struct event *v, size_t n, int64_t *ret_ids,
+                           size_t *ret_failed, struct why *why);
+
 struct event_query {
     int64_t from_ms, to_ms; /* overlapping; to 0: now */
     struct str kind;        /* "": all */

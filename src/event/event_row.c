@@ -67,7 +67,7 @@ int event_row_check(const struct event *v, int64_t now_ms, struct why *why)
                        "kind must be one to %d letters, digits, '-', '_' or '.', such as "
                        "deployment, configuration or note",
                        EVENT_KIND_MAX);
-    if (v->title.n == 0)
+    if (v->title.n == 0 && v->id_key.n == 0)
         return why_set(why, ERR_FORMAT, "title is missing");
     if (v->time_ms <= 0 || v->time_ms > now_ms + FUTURE_MAX_MS)
         return why_set(why, ERR_FORMAT, "time is before 1970 or more than a day ahead");
@@ -267,8 +267,9 @@ static int update(struct state_tx *tx, const struct event *v, struct why *why)
 }
 
 /* before, changed by what next says. */
-static struct event joined(const struct event *before, const struct event *next)
+static struct event joined(const struct event *before, const struct event *next, struct arena *a)
 {
+    static const struct str BEING = {" is being deployed", 18};
     struct event v = *before;
     v.title = either(next->title, v.title);
     v.text = either(next->text, v.text);
@@ -276,6 +277,10 @@ static struct event joined(const struct event *before, const struct event *next)
     v.labels = either(next->labels, v.labels);
     v.status = either(next->status, v.status);
     v.url = either(next->url, v.url);
+    if (next->title.n == 0 && has_ended(v.status) && str_ends(v.title, BEING))
+        v.title = arena_printf(a, STR_FMT "%s", STR_ARG(str_sub(v.title, 0, v.title.n - BEING.n)),
+                               str_eq(v.status, STR("failed")) ? " could not be deployed"
+                                                               : " was deployed");
     if (next->end_ms >= v.time_ms)
         v.end_ms = next->end_ms;
     else if (has_ended(v.status) && v.end_ms == 0)
@@ -292,7 +297,11 @@ int event_row_put(struct state_tx *tx, const struct event *v, struct arena *a,
     int err = find(tx, v, &f, why);
     if (err)
         return err;
-    struct event now = f.there ? joined(&f.v, v) : *v;
+    if (!f.there && v->title.n == 0)
+        return why_set(why, ERR_FORMAT,
+                       "title is missing: there is no event of id_key \"" STR_FMT "\" yet",
+                       STR_ARG(v->id_key));
+    struct event now = f.there ? joined(&f.v, v, a) : *v;
     struct event_row_put out = {.id = f.v.id, .is_new = !f.there, .duration_ms = -1};
     err = f.there ? update(tx, &now, why) : insert(tx, &now, &out.id, why);
     if (err)

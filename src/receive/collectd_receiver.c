@@ -61,7 +61,7 @@ static struct stat refused =
 static struct stat lost =
     STAT_COUNTER("sonde_collectd_commits_failed_total", "Writes that could not be made durable.");
 static struct stat notifications = STAT_COUNTER("sonde_collectd_notifications_total",
-                                                "Notifications; they are counted and not kept.");
+                                                "Notifications; each becomes an event.");
 #define BAD_HELP "Packets, or what was left of one, that were not taken."
 static struct stat malformed =
     STAT_COUNTER_OF("sonde_collectd_bad_packets_total", "reason=\"format\"", BAD_HELP);
@@ -192,6 +192,8 @@ static void take_parts(struct collectd_receiver *r, struct str packet, enum secu
             take_values(r, &reader.now, &item);
         } else if (what == COLLECTD_NOTIFICATION && has >= r->wanted) {
             stat_add(&notifications, 1);
+            if (r->plan.notification != NULL)
+                r->plan.notification(r->plan.context, &reader.now, item.message, item.severity);
         } else if (what == COLLECTD_SIGNED && collectd_users_check(&r->users, &item)) {
             has = MAX(has, SECURITY_SIGN);
             reader.now = (struct collectd_identity){0}; /* what stood before is not signed */

@@ -31,11 +31,17 @@ extern const struct option_table collectd_options;
 /* What option rows cannot check. */
 MUST_USE int collectd_settings_check(const struct collectd_settings *s, struct why *why);
 
+struct collectd_identity; /* codec/collectd.h */
+
 struct collectd_plan {
     const struct collectd_settings *settings; /* outlives the receiver */
     struct sink *sink;
     size_t lane;
     const struct clock *clock;
+    /* Is told of each notification; NULL where they are only counted. Texts live for the call. */
+    void (*notification)(void *context, const struct collectd_identity *id, struct str message,
+                         unsigned severity);
+    void *context;
 };
 
 struct collectd_receiver;

@@ -25,7 +25,7 @@ enum {
 static const char *const MODULE = "statsd";
 static const struct str CHECK_NAME = {"statsd_service_check_status", 27};
 
-#define EVENTS_HELP "DogStatsD's events; they are counted and not kept."
+#define EVENTS_HELP "DogStatsD's events, by what they are about."
 static struct stat stat_metrics =
     STAT_COUNTER("sonde_statsd_metrics_total", "Values of StatsD's lines that were added up.");
 static struct stat stat_checks =

@@ -33,17 +33,6 @@ static void fail(struct job *j, int err, const struct why *why)
 
 /* ---- adding */
 
-static int add_all(struct job *j, const struct event *v, size_t n, int64_t *ids, struct why *why)
-{
-    int err = 0;
-    for (size_t i = 0; i < n && !err; i++) {
-        err = event_add_now(j->serve->config.events, &v[i], &ids[i], why);
-        if (err && n > 1)
-            why_prefix(why, "event %zu (those before it were taken)", i);
-    }
-    return err;
-}
-
 static void add_work(struct job *j)
 {
     const struct event like = {.kind = STR("note"), .source = STR("api")};
@@ -52,8 +41,11 @@ static void add_work(struct job *j)
     size_t n;
     int err = event_json_read(http_body(j->request), &like, &j->arena, &v, &n, &why);
     int64_t *ids = err ? NULL : arena_array(&j->arena, n, sizeof *ids);
+    size_t failed = 0;
     if (!err)
-        err = add_all(j, v, n, ids, &why);
+        err = event_add_all(j->serve->config.events, v, n, ids, &failed, &why);
+    if (err == -ERR_FORMAT && ids && n > 1)
+        why_prefix(&why, "event %zu", failed);
     if (err) {
         fail(j, err, &why);
         return;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/stat.h"
 #include "serve/admin_api.h"
+#include "serve/checkin_api.h"
 #include "serve/event_api.h"
 #include "serve/expression_api.h"
 #include "serve/feature_api.h"
@@ -34,6 +35,7 @@
 enum {
     FORM = HTTP_GET | HTTP_POST,  /* a query string, or a form */
     ORDER = HTTP_POST | HTTP_PUT, /* changes something */
+    PING = HTTP_GET | HTTP_POST | HTTP_RAW, /* of a job, with its output or without */
 };
 
 static struct stat refused = STAT_COUNTER("sonde_http_foreign_total",
@@ -93,6 +95,11 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/events", 0, event_api_list, NULL},
     {HTTP_POST | HTTP_RAW, "/api/events", EVENT_API_BODY_MAX, event_api_add, NULL},
     {HTTP_DELETE, "/api/events/(*)", 0, event_api_delete, NULL},
+    {HTTP_GET, "/api/checkins", 0, checkin_api_list, NULL},
+    {HTTP_GET, "/api/checkins/(*)", 0, checkin_api_one, NULL},
+    {HTTP_DELETE, "/api/checkins/(*)", 0, checkin_api_delete, NULL},
+    {PING, "/api/checkin/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
+    {PING, "/api/checkin/(*)/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
     {HTTP_GET, "/api/annotations", 0, event_api_annotations, NULL},
     {HTTP_POST | HTTP_RAW, "/api/annotations", EVENT_API_BODY_MAX, event_api_annotate, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},

@@ -31,6 +31,7 @@
 #include "serve/query_settings.h"
 #include "store/face/series.h"
 
+struct checkins;
 struct custom;
 struct events;
 struct registry;
@@ -139,6 +140,7 @@ struct serve_config {
     struct custom *custom;     /* metrics of one's own; NULL: there are none */
     struct registry *registry; /* that programs register with; NULL: there is none */
     struct events *events; /* what happened; NULL: none are kept */
+    struct checkins *checkins; /* of cron jobs; NULL: there are none */
     struct serve_daemon daemon;
 };
 

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "aggregate/aggregate.h"
+#include "checkin/checkin_settings.h"
 #include "codec/otlp_settings.h"
 #include "custom/custom_settings.h"
 #include "discover/registry.h"
+#include "event/event_settings.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "notify/notifier.h"
@@ -92,6 +94,10 @@ static const struct option_table *const TABLES[] = {
     &settings_group_options,
     &query_settings_options,
     &rules_options,
+    &event_settings_options,
+    &checkin_settings_options,
+    &checkin_settings_row_options,
+    &checkin_settings_heartbeat_options,
     &influx_options,
     &statsd_options,
     &otlp_settings_options,
@@ -267,6 +273,9 @@ static int check_whole(const struct conf *c, struct why *why)
     if (err != 0)
         return err;
     err = rules_settings_check(conf_get(c, &rules_options), why);
+    if (err == 0)
+        err = checkin_settings_check(conf_rows(c, &checkin_settings_row_options),
+                                     conf_rows(c, &checkin_settings_heartbeat_options), why);
     if (err != 0)
         return err;
     struct custom_settings custom;
