@@ -17,6 +17,7 @@
 #include "tool/rules_tool.h"
 #include "tool/store_tool.h"
 #include "tool/test.h"
+#include "tool/watch.h"
 
 enum { HELP_MAX = 1 << 20 /* bytes */ };
 

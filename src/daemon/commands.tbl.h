@@ -55,5 +55,14 @@ COMMAND("import", import_run,
         "Takes over the samples of Prometheus's data directories (blocks and log), of text files "
         "and of running servers that answer Prometheus's API, into a data directory that no daemon "
         "uses, or through a running daemon.")
+COMMAND("watch", watch_run,
+        "[SWITCH].. -- PROGRAM ARGUMENT.. | up [NAME|GROUP].. | ctl start|stop|restart|reload|check|"
+        "status|logs|events|signal|plan|upgrade|shutdown [NAME|GROUP|all] | status [NAME] | logs "
+        "[NAME] [-f] | events [-f] | plan, each [--config FILE] [--data DIR] [--state DIR] [--socket "
+        "PATH] [-v|-vv|-q|--debug] [--json] [--background] [--wait 60s|--no-wait] [--lines N]",
+        "Keeps programs running: those of [[watch.program]], or one from the command line, whose "
+        "keys are switches (--health URL --restarts 5 --stop-timeout 10s). up starts some of them; "
+        "ctl, status, logs and events ask the one that runs. Exit status: 0 well, 1 not reached or "
+        "unsettled, 2 not understood, 3 nobody runs there, 4 no such program, 5 critical.")
 COMMAND("help", command_help, "[COMMAND | config]",
         "Shows this list, one command, or every key of the configuration.")

@@ -7,6 +7,7 @@
 #include "tool/arguments.h"
 #include "tool/check_prometheus.h"
 #include "tool/options.h"
+#include "tool/watch.h"
 
 enum { PRINTED_MAX = 16 << 20 /* bytes */ };
 
@@ -49,6 +50,7 @@ static int check_config(int argc, char **argv)
     int status = err != 0;
     if (err == 0) {
         status = print ? 0 : check_named(c);
+        watch_doubts(c);
         conf_free(c);
     }
     buf_done(&text);
