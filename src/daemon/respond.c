@@ -29,6 +29,8 @@ int respond_open(struct respond *r, const struct respond_host *host, struct why 
         err = respond_events_open(&r->events, r->state, conf, host->clock, why);
     if (err == 0)
         err = respond_events_watch(&r->events, r->state, conf, host->clock, r->alerts, why);
+    if (err == 0)
+        respond_watch_open(&r->watch, conf, host->clock, r->alerts, r->events.events);
     return err;
 }
 
@@ -70,17 +72,20 @@ int respond_checks(struct respond *r, struct health *h)
 void respond_start(struct respond *r)
 {
     respond_events_start(&r->events);
+    respond_watch_start(&r->watch);
     log_debug(MODULE, "started with %s", options_server(r->host.config->conf)->data);
 }
 
 void respond_stop(struct respond *r)
 {
     log_debug(MODULE, "stopping");
+    respond_watch_close(&r->watch);
     respond_events_stop(&r->events);
 }
 
 void respond_close(struct respond *r)
 {
+    respond_watch_close(&r->watch); /* where it was never started */
     respond_events_close(&r->events);
     state_close(r->state);
     r->state = NULL;

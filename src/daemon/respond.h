@@ -18,6 +18,7 @@
 #include "daemon/respond_events.h"
 #include "health/health.h"
 #include "model/alert.h"
+#include "daemon/respond_watch.h"
 #include "store/state/state.h"
 
 /* What of the worker it works with; pointers live as long as the worker, config until the next. */
@@ -30,6 +31,7 @@ struct respond {
     struct respond_host host;
     struct state *state; /* DATA/state.db */
     struct respond_events events;
+    struct respond_watch watch;
     struct alert_sink *alerts; /* where this daemon's own alerts go */
 };
 

@@ -412,6 +412,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .cors_origin = server->cors_origin,
                                   .events = w->respond.events.events,
                                   .checkins = w->respond.events.checkins,
+                                  .watch_socket = w->respond.watch.socket,
                                   .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
         config.source = (struct serve_source){w->runner, each_row};

@@ -30,6 +30,7 @@
 #include "serve/serve_state.h"
 #include "serve/status_api.h"
 #include "serve/target_api.h"
+#include "serve/watch_api.h"
 #include "text/regex.h"
 
 enum {
@@ -86,6 +87,11 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/api/metrics/dump", 0, dump_handle, NULL},
     {HTTP_GET, "/api/custom", 0, custom_api_list, NULL},
     {HTTP_GET, "/api/metrics/gpu", 0, gpu_api_state, NULL},
+    {HTTP_GET, "/api/watch", 0, watch_api_list, NULL},
+    {HTTP_GET, "/api/watch/(*)", 0, watch_api_one, NULL},
+    {HTTP_GET, "/api/watch/(*)/history", 0, watch_api_history, NULL},
+    {HTTP_GET, "/api/watch/(*)/logs", 0, watch_api_logs, NULL},
+    {HTTP_POST, "/api/watch/(*)/(*)", 0, watch_api_do, NULL},
     {HTTP_GET, "/api/targets", 0, registry_api_list, NULL},
     {HTTP_POST, "/api/targets", REGISTRY_BODY_MAX, registry_api_add, NULL},
     {HTTP_GET, "/api/targets/offers", 0, registry_api_offers, NULL},

@@ -141,6 +141,7 @@ struct serve_config {
     struct registry *registry; /* that programs register with; NULL: there is none */
     struct events *events; /* what happened; NULL: none are kept */
     struct checkins *checkins; /* of cron jobs; NULL: there are none */
+    const char *watch_socket; /* of sonde-watch; NULL: none */
     struct serve_daemon daemon;
 };
 

@@ -20,10 +20,10 @@
 #include "model/alert.h"
 
 enum {
-    WATCH_FEED_RESEND_MS = 60000,          /* a firing alert is said again */
-    WATCH_FEED_RESOLVED_MS = 15 * 60000,   /* and a resolved one so long */
-    WATCH_FEED_RESTARTED_MS = 5 * 60000,   /* WatchProgramRestarted fires so long after a restart */
-    WATCH_FEED_CATCH_UP = 500,             /* events of before */
+    WATCH_FEED_RESEND_MS = 60000,        /* a firing alert is said again */
+    WATCH_FEED_RESOLVED_MS = 15 * 60000, /* and a resolved one so long */
+    WATCH_FEED_RESTARTED_MS = 5 * 60000, /* WatchProgramRestarted fires so long after a restart */
+    WATCH_FEED_CATCH_UP = 500,           /* events of before */
 };
 
 struct watch_feed;
