@@ -5,10 +5,17 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "cli/top.h"
 #include "net/client.h"
+#include "os/terminal.h"
 #include "text/json.h"
 
-enum { URL_BYTES = 1024, DEPTH_STATUS = 1, DEPTH_CHECK = 4 /* {"checks":{"a":[{ */ };
+enum {
+    URL_BYTES = 1024,
+    PROGRAMS_MAX = 4 << 20,
+    DEPTH_STATUS = 1,
+    DEPTH_CHECK = 4 /* {"checks":{"a":[{ */
+};
 
 /* One check as it is being read. */
 struct row {
@@ -104,6 +111,16 @@ static bool server_of(int argc, char **argv, const char **ret)
     return argc == 0;
 }
 
+/* What sonde-watch keeps running, where it runs. */
+static void put_programs(const char *base)
+{
+    struct buf out;
+    buf_init(&out, PROGRAMS_MAX);
+    if (top_programs(base, terminal_is(1), &out))
+        printf("\n" STR_FMT, STR_ARG(buf_str(&out)));
+    buf_done(&out);
+}
+
 int status_run(int argc, char **argv)
 {
     const char *base = "http://127.0.0.1:7663";
@@ -121,5 +138,6 @@ int status_run(int argc, char **argv)
     }
     int code = show(&reply);
     client_reply_done(&reply);
+    put_programs(base);
     return code;
 }

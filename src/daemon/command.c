@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "cli/status.h"
+#include "cli/top.h"
 #include "daemon/daemon.h"
 #include "tool/backup_run.h"
 #include "tool/check.h"

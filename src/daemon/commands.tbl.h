@@ -16,7 +16,11 @@ COMMAND("test", test_run,
         "Runs files of cases: promql ones load series and say what queries must answer, in the "
         "language of Prometheus's promqltest; rules ones are promtool's unit tests of rule files.")
 COMMAND("status", status_run, "[--server http://127.0.0.1:7663]",
-        "Shows how the running daemon is: every health check with its reading.")
+        "Shows how the running daemon is: every health check with its reading, and the programs that "
+        "sonde-watch keeps running.")
+COMMAND("top", top_run, "[--server http://127.0.0.1:7663] [--socket PATH] [--once]",
+        "Shows the host, the watched programs, the checks and the firing alerts, each second; q "
+        "ends it. Once, where its output is no terminal.")
 COMMAND("query", query_run,
         "'EXPR' [--time T] [--start T|--last D] [--end T] [--step D] [--output "
         "table|json|csv|chart] [--server URL] [--data DIR] [--tenant NAME] [--limit N] [--stats] "

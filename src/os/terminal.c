@@ -1,8 +1,10 @@
 #include "os/terminal.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -34,4 +36,25 @@ bool terminal_utf8(void)
         return false;
     }
     return false;
+}
+
+bool terminal_keys(bool on)
+{
+    static struct termios before;
+    if (!on)
+        return tcsetattr(0, TCSAFLUSH, &before) == 0;
+    if (tcgetattr(0, &before) != 0)
+        return false;
+    struct termios t = before;
+    t.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+    return tcsetattr(0, TCSAFLUSH, &t) == 0;
+}
+
+int terminal_key(int64_t timeout_ms)
+{
+    struct pollfd p = {.fd = 0, .events = POLLIN};
+    unsigned char key;
+    if (poll(&p, 1, (int)timeout_ms) <= 0)
+        return TERMINAL_NONE;
+    return read(0, &key, 1) == 1 ? key : TERMINAL_END;
 }
