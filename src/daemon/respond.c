@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "daemon/alert_log.h"
+#include "daemon/respond_rules.h"
 
 enum { CHECK_MS = 10000 };
 
@@ -87,6 +88,8 @@ void respond_close(struct respond *r)
 {
     respond_watch_close(&r->watch); /* where it was never started */
     respond_events_close(&r->events);
+    threshold_list_free(r->custom_alerts);
+    r->custom_alerts = NULL;
     state_close(r->state);
     r->state = NULL;
 }
@@ -94,5 +97,6 @@ void respond_close(struct respond *r)
 int respond_reload(struct respond *r, const struct config *config, struct why *why)
 {
     r->host.config = config;
+    respond_rules_reload(r->custom_alerts, config->conf);
     return respond_events_reload(&r->events, config->conf, why);
 }

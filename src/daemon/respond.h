@@ -32,6 +32,7 @@ struct respond {
     struct state *state; /* DATA/state.db */
     struct respond_events events;
     struct respond_watch watch;
+    struct threshold_list *custom_alerts; /* respond_rules_open() */
     struct alert_sink *alerts; /* where this daemon's own alerts go */
 };
 

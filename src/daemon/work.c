@@ -24,6 +24,7 @@
 #include "daemon/part_list.h"
 #include "daemon/registration.h"
 #include "daemon/respond.h"
+#include "daemon/respond_rules.h"
 #include "daemon/sockets.h"
 #include "forward/forward.h"
 #include "health/health.h"
@@ -413,6 +414,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .events = w->respond.events.events,
                                   .checkins = w->respond.events.checkins,
                                   .watch_socket = w->respond.watch.socket,
+                                  .alerts = {.custom = w->respond.custom_alerts},
                                   .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
         config.source = (struct serve_source){w->runner, each_row};
@@ -539,6 +541,9 @@ static int open_all(struct work *w, struct why *why)
     err = open_custom(w, why);
     if (err == 0)
         err = open_rules(w, why);
+    if (err == 0)
+        err = respond_rules_open(w->respond.state, w->rules, conf_of(w), &clock_real,
+                                 &w->respond.custom_alerts, why);
     if (err != 0)
         return err;
     err = registration_open(&w->registration, conf_of(w), w->disk, why);

@@ -121,7 +121,8 @@ static bool same_pairs(const struct rule_pair *a, size_t an, const struct rule_p
 static bool same_rule(const struct rule *a, const struct rule *b)
 {
     return str_eq(a->record, b->record) && str_eq(a->alert, b->alert) && str_eq(a->expr, b->expr) &&
-           a->for_ms == b->for_ms && a->keep_firing_for_ms == b->keep_firing_for_ms &&
+           str_eq(a->hold, b->hold) && a->for_ms == b->for_ms &&
+           a->keep_firing_for_ms == b->keep_firing_for_ms &&
            same_pairs(a->labels, a->labels_n, b->labels, b->labels_n) &&
            same_pairs(a->annotations, a->annotations_n, b->annotations, b->annotations_n);
 }

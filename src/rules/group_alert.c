@@ -112,26 +112,62 @@ static int take(struct group_step *s, const struct promql_series *row, struct gr
     return 0;
 }
 
-static int find(struct group_step *s, struct map *seen, struct candidates *ret)
+/* Whether a result of a rule's hold goes on: only what fires can be held. */
+static bool is_firing(const struct group_step *s, struct str key)
+{
+    const union map_value *at = map_get(&s->rule->active, key);
+    return at != NULL && ((const struct group_alert *)at->p)->state == ALERT_FIRING;
+}
+
+/* Adds those of the results that expr did not give and that fire already. */
+static int take_held(struct group_step *s, const struct promql_series *row, struct group_labels *l,
+                     struct map *seen, struct candidates *ret)
+{
+    struct candidate c;
+    bool fresh;
+    int err = candidate_of(s, l, row, &c);
+    if (err != 0 || !is_firing(s, c.key))
+        return err;
+    (void)map_put(seen, c.key, &fresh);
+    if (fresh)
+        vec_push(ret, c);
+    return 0;
+}
+
+typedef int take_f(struct group_step *s, const struct promql_series *row, struct group_labels *l,
+                   struct map *seen, struct candidates *ret);
+
+static int find(struct group_step *s, const struct promql_expr *tree, take_f *one, struct map *seen,
+                struct candidates *ret)
 {
     struct promql_result *result;
     struct group_labels labels = {0};
     struct promql_series row;
-    int err = group_query(s, s->rule->rule->tree, &result);
+    int err = group_query(s, tree, &result);
     if (err != 0)
         return err;
     if (promql_result_type(result) == PROMQL_SCALAR) {
         int64_t ms;
         double value = promql_result_scalar(result, &ms);
         row = (struct promql_series){.ts_ms = &ms, .value = &value, .n = 1};
-        err = take(s, &row, &labels, seen, ret);
+        err = one(s, &row, &labels, seen, ret);
     } else {
         while (err == 0 && promql_result_next(result, &row))
-            err = take(s, &row, &labels, seen, ret);
+            err = one(s, &row, &labels, seen, ret);
     }
     vec_free(&labels);
     promql_result_free(result);
     return err;
+}
+
+/* Only the evaluating thread, this one, changes states: they are read without the lock. */
+static bool any_firing(const struct group_rule *r)
+{
+    size_t at = 0;
+    bool firing = false;
+    for (struct map_slot *m; !firing && (m = map_next(&r->active, &at)) != NULL;)
+        firing = ((const struct group_alert *)m->value.p)->state == ALERT_FIRING;
+    return firing;
 }
 
 /* ---- states */
@@ -315,7 +351,10 @@ int group_alert(struct group_step *s)
     struct map seen;
     struct candidates found = {0};
     map_init(&seen, 0);
-    int err = find(s, &seen, &found);
+    const struct rule *rule = s->rule->rule;
+    int err = find(s, rule->tree, take, &seen, &found);
+    if (err == 0 && rule->hold_tree != NULL && any_firing(s->rule))
+        err = find(s, rule->hold_tree, take_held, &seen, &found);
     if (err == 0)
         err = apply(s, &found, &seen);
     vec_free(&found);

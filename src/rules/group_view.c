@@ -43,19 +43,20 @@ static struct str text_of(const struct promql_expr *e, struct arena *a)
 static void view_rule(const struct group_rule *r, struct arena *a, struct rule_view *ret)
 {
     const struct rule *rule = r->rule;
-    *ret = (struct rule_view){.alerting = rule->alert.n > 0,
-                              .name = arena_str(a, rule->alert.n > 0 ? rule->alert : rule->record),
-                              .query = text_of(rule->tree, a),
-                              .labels = group_labels_pairs(r->labels, r->labels_n, a),
-                              .annotations =
-                                  group_labels_pairs(rule->annotations, rule->annotations_n, a),
-                              .for_ms = rule->for_ms,
-                              .keep_firing_for_ms = rule->keep_firing_for_ms,
-                              .health = r->health,
-                              .last_error = arena_str(a, str_c(r->error ? r->error : "")),
-                              .evaluation_ns = r->took_ns,
-                              .last_evaluation_ms = r->at_ms,
-                              .state = ALERT_INACTIVE};
+    *ret = (struct rule_view){
+        .alerting = rule->alert.n > 0,
+        .name = arena_str(a, rule->alert.n > 0 ? rule->alert : rule->record),
+        .query = text_of(rule->tree, a),
+        .hold = rule->hold_tree != NULL ? text_of(rule->hold_tree, a) : STR(""),
+        .labels = group_labels_pairs(r->labels, r->labels_n, a),
+        .annotations = group_labels_pairs(rule->annotations, rule->annotations_n, a),
+        .for_ms = rule->for_ms,
+        .keep_firing_for_ms = rule->keep_firing_for_ms,
+        .health = r->health,
+        .last_error = arena_str(a, str_c(r->error ? r->error : "")),
+        .evaluation_ns = r->took_ns,
+        .last_evaluation_ms = r->at_ms,
+        .state = ALERT_INACTIVE};
     view_alerts(r, a, ret);
 }
 

@@ -31,6 +31,9 @@ struct rule {
     struct str record, alert; /* exactly one is not empty */
     struct str expr;          /* as written */
     struct promql_expr *tree; /* parsed with the options given to rule_file_read */
+    struct str hold;          /* what a firing alert fires on with, beside expr; "": expr alone.
+                               * Not in files: custom alerts with hysteresis have it */
+    struct promql_expr *hold_tree;
     int64_t for_ms, keep_firing_for_ms;
     struct rule_pair *labels, *annotations; /* sorted by name */
     size_t labels_n, annotations_n;

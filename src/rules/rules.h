@@ -112,6 +112,7 @@ struct alert_view {
 struct rule_view {
     bool alerting;
     struct str name, query; /* query: canonical text of the expression */
+    struct str hold;        /* what keeps an alert firing beside query; "": nothing */
     struct str labels;      /* key of the rule's own labels (templates unexpanded) */
     struct str annotations; /* likewise */
     int64_t for_ms, keep_firing_for_ms;

@@ -31,11 +31,12 @@
 #include "serve/status_api.h"
 #include "serve/target_api.h"
 #include "serve/watch_api.h"
+#include "serve/threshold_api.h"
 #include "text/regex.h"
 
 enum {
-    FORM = HTTP_GET | HTTP_POST,  /* a query string, or a form */
-    ORDER = HTTP_POST | HTTP_PUT, /* changes something */
+    FORM = HTTP_GET | HTTP_POST,            /* a query string, or a form */
+    ORDER = HTTP_POST | HTTP_PUT,           /* changes something */
     PING = HTTP_GET | HTTP_POST | HTTP_RAW, /* of a job, with its output or without */
 };
 
@@ -108,6 +109,12 @@ static const struct http_route ROUTES[] = {
     {PING, "/api/checkin/(*)/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
     {HTTP_GET, "/api/annotations", 0, event_api_annotations, NULL},
     {HTTP_POST | HTTP_RAW, "/api/annotations", EVENT_API_BODY_MAX, event_api_annotate, NULL},
+    {HTTP_GET, "/api/alerts/rules", 0, threshold_api_list, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/alerts/rules", SERVE_BODY_MAX, threshold_api_add, NULL},
+    {HTTP_GET, "/api/alerts/rules/(*)", 0, threshold_api_get, NULL},
+    {HTTP_PUT | HTTP_RAW, "/api/alerts/rules/(*)", SERVE_BODY_MAX, threshold_api_change, NULL},
+    {HTTP_DELETE, "/api/alerts/rules/(*)", 0, threshold_api_drop, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/alerts/backtest", SERVE_BODY_MAX, threshold_api_backtest, NULL},
     {HTTP_GET, "/api/live", 0, live_handle, NULL},
     {HTTP_GET, "/metrics", 0, scrape_page_handle, NULL},
     {HTTP_GET, "/federate", 0, federate_handle, NULL},

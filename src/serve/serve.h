@@ -34,8 +34,14 @@
 struct checkins;
 struct custom;
 struct events;
+struct alerting;
+struct custom;
+struct outbox;
+struct plan;
 struct registry;
+struct send;
 struct serve;
+struct threshold_list;
 
 /* One series of /metrics. */
 struct serve_row {
@@ -70,6 +76,18 @@ struct serve_rules {
     struct rules *rules;
     void (*view)(struct rules *r, struct arena *a, struct rules_view *ret);
     const char *tenant; /* whose rules they are: others see none; NULL: all see them */
+};
+
+/* Alerts and who is told of them; all NULL: none. */
+struct serve_alerts {
+    struct alerting *alerting;
+    struct outbox *outbox;
+    /* Calls f with the plan in force, which stays as long as f runs. The pool's threads. */
+    void (*plan)(void *context, void (*f)(void *f_context, const struct plan *plan),
+                 void *f_context);
+    void *context;
+    struct send *send;             /* to other Alertmanagers */
+    struct threshold_list *custom; /* custom alerts */
 };
 
 /* A setting under the name of Prometheus's flag. */
@@ -136,12 +154,13 @@ struct serve_config {
     const char *cors_origin; /* expression for the origins of other sites that may read answers;
                               * "" or NULL: none */
     struct serve_rules rules;
-    struct scrape *scrape; /* the targets; NULL: there are none */
+    struct scrape *scrape;     /* the targets; NULL: there are none */
     struct custom *custom;     /* metrics of one's own; NULL: there are none */
     struct registry *registry; /* that programs register with; NULL: there is none */
     struct events *events; /* what happened; NULL: none are kept */
     struct checkins *checkins; /* of cron jobs; NULL: there are none */
     const char *watch_socket; /* of sonde-watch; NULL: none */
+    struct serve_alerts alerts;
     struct serve_daemon daemon;
 };
 

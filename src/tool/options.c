@@ -22,6 +22,7 @@
 #include "scrape/scrape.h"
 #include "serve/query_settings.h"
 #include "text/regex.h"
+#include "threshold/threshold.h"
 #include "watch/conf/watch_conf.h"
 
 #define AT(member) offsetof(struct options_server, member)
@@ -98,6 +99,7 @@ static const struct option_table *const TABLES[] = {
     &checkin_settings_options,
     &checkin_settings_row_options,
     &checkin_settings_heartbeat_options,
+    &threshold_options,
     &influx_options,
     &statsd_options,
     &otlp_settings_options,
@@ -276,6 +278,9 @@ static int check_whole(const struct conf *c, struct why *why)
     if (err == 0)
         err = checkin_settings_check(conf_rows(c, &checkin_settings_row_options),
                                      conf_rows(c, &checkin_settings_heartbeat_options), why);
+    struct promql_options language = query_settings_language(conf_get(c, &query_settings_options));
+    if (err == 0)
+        err = threshold_check_rows(conf_rows(c, &threshold_options), &language, why);
     if (err != 0)
         return err;
     struct custom_settings custom;
