@@ -328,11 +328,11 @@ static struct str sentence(struct job *j, const struct test *t, const struct bac
     buf_init(&b, 256);
     buf_printf(&b, "would have fired %llu time%s in ", (unsigned long long)r->fired,
                r->fired == 1 ? "" : "s");
-    int64_t span = t->end_ms - t->start_ms;
+    int64_t span = t->end_ms - t->start_ms, unit = span > 600000 ? 60000 : 1000;
     if (span >= DAY_MS)
         buf_printf(&b, "%.3g days", (double)span / DAY_MS);
     else
-        duration_put(&b, span);
+        duration_put(&b, MAX((span + unit / 2) / unit, 1) * unit);
     struct str text = arena_str(&j->arena, buf_str(&b));
     buf_done(&b);
     return text;

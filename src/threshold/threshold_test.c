@@ -46,7 +46,7 @@ static const char *compiled(const char *json)
     return arena_printf(&bed.arena, STR_FMT " | " STR_FMT, STR_ARG(expr), STR_ARG(hold)).p;
 }
 
-static void kinds_become_promql(void **unused)
+static void every_kind_becomes_promql_that_parses(void **unused)
 {
     assert_string_equal(compiled("{'name':'a','metric':'load1','above':4}"), "load1 > 4 | ");
     assert_string_equal(compiled("{'name':'a','metric':'load1','above':4,'clear':2.5}"),
@@ -305,7 +305,7 @@ static void a_range_without_end_is_refused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(kinds_become_promql, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_kind_becomes_promql_that_parses, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_said_by_its_member, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_check_finds_what_the_rule_would_refuse, set_up,
                                         tear_down),
