@@ -79,6 +79,9 @@ enum alert_note { ALERT_NOTE_NONE, ALERT_NOTE_ACKNOWLEDGED };
 
 struct alert_row {
     struct str labels, annotations, generator_url;
+    const char *state; /* "active", "suppressed" (silenced, inhibited or muted), "unprocessed" (not
+                        * on disk yet) */
+    double value;      /* of the expression when it was last sent; NaN: not known */
     uint64_t fingerprint;
     int64_t starts_ms, ends_ms, updated_ms;
     bool resolved;
@@ -132,7 +135,9 @@ struct alert_silence {
  * arena. Waits for the disk: once 0 is returned it survives kill -9. */
 MUST_USE int alert_silence_set(struct alerting *a, const struct alert_silence *s,
                                struct arena *arena, struct str *ret_id, struct why *why);
+/* -ERR_NOENT; -ERR_STATE: it is over already. */
 MUST_USE int alert_silence_expire(struct alerting *a, struct str id, struct why *why);
+/* All that are kept, as they were made; their matchers are for reading (no expressions). */
 MUST_USE int alert_silence_list(struct alerting *a, struct arena *arena, struct alert_silence **ret,
                                 size_t *ret_n, struct why *why);
 
