@@ -21,6 +21,7 @@
 #include "base/option.h"
 #include "net/fetch.h"
 #include "notify/message.h"
+#include "notify/wording.h"
 #include "text/template.h"
 #include "text/yaml.h"
 #include "text/yaml_struct.h"
@@ -81,17 +82,24 @@ struct notify_outcome {
     const char *why;  /* a sentence without secrets; valid for the call */
 };
 
+/* Where a picture of what an alert is about comes from: appends what sonde-helper-chart reads
+ * (helper/chart/main.c). -ERR_NOENT: there is none. It may wait; any thread. NULL: no pictures. */
+typedef int notify_chart(void *context, const struct message *m, struct arena *a, struct buf *ret);
+
 /* A message on its way; lives until done(). */
 struct notify_send {
     const struct message *message;
     const struct notify_integration *integration;
-    const struct template_set *templates; /* default ones and those of the configuration */
-    struct fetch_client *client;          /* for the integration's http_config */
+    struct wording *words;       /* over message and the templates that are in force */
+    struct fetch_client *client; /* for the integration's http_config */
     struct loop *loop;
     struct launcher *launcher; /* NULL: programs cannot be started */
-    struct arena *arena;       /* of this attempt */
+    notify_chart *chart;       /* NULL: there are no pictures */
+    void *chart_context;
+    struct arena *arena; /* of this attempt */
     void (*done)(struct notify_send *s, const struct notify_outcome *outcome); /* once */
-    void *state;                                                               /* the kind's own */
+    void *state; /* of what sends: notify/post.h, a thread */
+    void *kind;  /* the kind's own, from arena */
 };
 
 struct notifier {

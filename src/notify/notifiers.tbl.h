@@ -3,3 +3,8 @@
  * Flow:    a row here -> notifier.c, the manual
  */
 NOTIFIER(webhook)
+NOTIFIER(discord)
+NOTIFIER(msteams)
+NOTIFIER(msteamsv2)
+NOTIFIER(ntfy)
+NOTIFIER(telegram)

@@ -52,6 +52,9 @@ struct outbox_config {
      * incident/. May be NULL. */
     struct str (*context_of)(void *context, const struct message *m, struct arena *a);
     void *context_context;
+    /* The series that an alert is about, for a picture in mail; may be NULL. */
+    notify_chart *chart_of;
+    void *chart_context;
 };
 
 MUST_USE int outbox_new(const struct outbox_config *config, struct outbox **ret, struct why *why);

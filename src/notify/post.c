@@ -22,20 +22,24 @@ const char *post_header(struct notify_send *s, const char *name, struct str valu
     return arena_printf(s->arena, "%s: " STR_FMT, name, STR_ARG(value)).p;
 }
 
-int post_secret(struct notify_send *s, struct str text, struct str file, struct str *ret,
-                struct why *why)
+bool post_secret(struct notify_send *s, struct str text, struct str file, struct str *ret)
 {
     struct buf b;
+    struct why why;
     if (file.n == 0) {
         *ret = text;
-        return 0;
+        return true;
     }
     buf_init(&b, SECRET_MAX);
-    int err = file_read(arena_str(s->arena, file).p, &b, why);
+    int err = file_read(arena_str(s->arena, file).p, &b, &why);
     if (!err)
         *ret = arena_str(s->arena, str_trim(buf_str(&b)));
     buf_done(&b);
-    return err;
+    if (!err)
+        return true;
+    struct notify_outcome outcome = {.err = err, .retry = true, .why = why.text};
+    s->done(s, &outcome);
+    return false;
 }
 
 struct str post_scrub(struct str s, const struct str *secrets, size_t n, struct arena *a)

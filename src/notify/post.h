@@ -34,9 +34,9 @@ void post_cancel(struct notify_send *s);
 /* Ends s at once, without a request: it can never be sent so. */
 void post_refuse(struct notify_send *s, const char *why);
 
-/* text, or what the file says now, without white space around it; from s->arena. */
-MUST_USE int post_secret(struct notify_send *s, struct str text, struct str file, struct str *ret,
-                         struct why *why);
+/* text, or what the file says now, without white space around it; from s->arena. False where it
+ * cannot be read: s has ended then, to be tried again. */
+MUST_USE bool post_secret(struct notify_send *s, struct str text, struct str file, struct str *ret);
 
 /* s, without any of the secrets [n] in it. */
 struct str post_scrub(struct str s, const struct str *secrets, size_t n, struct arena *a);

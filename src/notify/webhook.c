@@ -13,7 +13,8 @@ enum { BODY_MAX = 64 << 20 /* bytes */ };
 struct webhook {
     struct fetch_settings http;
     struct str url, url_file;
-    struct str payload; /* a template; "": Alertmanager's JSON */
+    struct str body;                 /* a template instead of Alertmanager's JSON; "": that */
+    const struct yaml_node *payload; /* a tree whose texts are templates; NULL: none */
     uint64_t max_alerts;
     int64_t timeout_ms;
 };
@@ -103,26 +104,90 @@ void webhook_put(const struct message *m, uint64_t alerts_max, struct arena *a, 
     buf_put_c(out, '\n');
 }
 
+/* ---- a payload of one's own: the tree as JSON, its texts expanded */
+
+static void put_scalar(struct buf *out, struct wording *w, const struct yaml_node *node)
+{
+    int64_t whole = 0;
+    double real = 0;
+    bool truth = false;
+    switch (node->kind) {
+    case YAML_NULL:
+        buf_put_str(out, STR("null"));
+        break;
+    case YAML_BOOL:
+        (void)!yaml_bool(node, &truth, NULL); /* its kind says that it is one */
+        buf_put_str(out, truth ? STR("true") : STR("false"));
+        break;
+    case YAML_INT:
+        if (yaml_whole(node, &whole, NULL) == 0)
+            buf_put_i64(out, whole);
+        else
+            json_put_text(out, node->text);
+        break;
+    case YAML_FLOAT:
+        (void)!yaml_real(node, &real, NULL);
+        json_put_number(out, real);
+        break;
+    case YAML_TEXT:
+        json_put_text(out, wording_text(w, node->text));
+        break;
+    }
+}
+
+static void put_payload(struct buf *out, struct wording *w, const struct yaml_node *node)
+{
+    if (node->type == YAML_SCALAR) {
+        put_scalar(out, w, node);
+        return;
+    }
+    bool map = node->type == YAML_MAP;
+    buf_put_c(out, map ? '{' : '[');
+    for (size_t i = 0; i < node->n; i++) {
+        if (i > 0)
+            buf_put_c(out, ',');
+        if (map) {
+            json_put_text(out, wording_text(w, node->members[i].key->text));
+            buf_put_c(out, ':');
+        }
+        put_payload(out, w, node->members[i].value);
+    }
+    buf_put_c(out, map ? '}' : ']');
+}
+
 /* ---- sending */
 
 static void start(struct notify_send *s)
 {
     const struct webhook *h = s->integration->settings;
     struct post_request r = {.timeout_ms = h->timeout_ms};
-    struct why why;
     struct buf body;
-    if (post_secret(s, h->url, h->url_file, &r.url, &why) != 0) {
-        post_refuse(s, why.text);
+    if (!post_secret(s, h->url, h->url_file, &r.url))
         return;
-    }
+    r.url = wording_plain(s->words, r.url);
     buf_init(&body, BODY_MAX);
-    webhook_put(s->message, h->max_alerts, s->arena, &body);
+    if (h->payload)
+        put_payload(&body, s->words, h->payload);
+    else if (h->body.n > 0)
+        buf_put_str(&body, wording_text(s->words, h->body));
+    else
+        webhook_put(s->message, h->max_alerts, s->arena, &body);
     r.body = arena_str(s->arena, buf_str(&body));
     buf_done(&body);
     post_start(s, &r);
 }
 
 /* ---- settings */
+
+static int also(const struct notify_reading *r, const struct yaml_node *item, void *settings,
+                struct yaml_place *ret_place, struct why *why)
+{
+    struct webhook *h = settings;
+    const struct yaml_node *payload = yaml_get(item, "payload");
+    if (!yaml_is_null(payload))
+        h->payload = payload;
+    return 0;
+}
 
 static int check(const struct notify_reading *r, void *settings, struct why *why)
 {
@@ -139,7 +204,7 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
 {
     struct webhook *h = settings;
     h->url = str_c(row->url);
-    h->payload = str_c(row->template_text);
+    h->body = str_c(row->template_text);
     if (row->user[0]) {
         h->http.username = str_c(row->user);
         h->http.password = str_c(row->secret);
@@ -157,6 +222,7 @@ static const struct yaml_struct_field FIELDS[] = {
     {"url_file", YAML_STRUCT_TEXT, offsetof(struct webhook, url_file)},
     {"max_alerts", YAML_STRUCT_UINT, offsetof(struct webhook, max_alerts)},
     {"timeout", YAML_STRUCT_DURATION, offsetof(struct webhook, timeout_ms)},
+    {"payload", YAML_STRUCT_ELSE, 0},
 };
 
 static const struct yaml_struct SHAPE = {"config.plain", FIELDS, COUNTOF(FIELDS), NULL};
@@ -168,6 +234,7 @@ const struct notifier webhook_notifier = {
     .http = true,
     .settings_size = sizeof(struct webhook),
     .shape = &SHAPE,
+    .also = also,
     .check = check,
     .row = row,
     .start = start,

@@ -1,0 +1,99 @@
+#include "notify/kind.h"
+
+#include "crypt/digest.h"
+
+void kind_begin(struct kind_body *b, struct notify_send *s)
+{
+    b->s = s;
+    buf_init(&b->buf, KIND_BODY_MAX);
+    json_writer_init(&b->w, &b->buf);
+    json_begin_object(&b->w);
+}
+
+void kind_text(struct kind_body *b, const char *key, struct str text)
+{
+    json_key(&b->w, str_c(key));
+    json_text(&b->w, text);
+}
+
+void kind_some(struct kind_body *b, const char *key, struct str text)
+{
+    if (text.n > 0)
+        kind_text(b, key, text);
+}
+
+void kind_bool(struct kind_body *b, const char *key, bool v)
+{
+    json_key(&b->w, str_c(key));
+    json_bool(&b->w, v);
+}
+
+void kind_whole(struct kind_body *b, const char *key, int64_t v)
+{
+    json_key(&b->w, str_c(key));
+    json_i64(&b->w, v);
+}
+
+void kind_words(struct kind_body *b, const char *key, struct str template, size_t max)
+{
+    struct str text = wording_text(b->s->words, template);
+    kind_some(b, key, max ? wording_cut(text, max, b->s->arena) : text);
+}
+
+void kind_plain(struct kind_body *b, const char *key, struct str template)
+{
+    kind_some(b, key, wording_plain(b->s->words, template));
+}
+
+void kind_open(struct kind_body *b, const char *key, char bracket)
+{
+    json_key(&b->w, str_c(key));
+    if (bracket == '[')
+        json_begin_array(&b->w);
+    else
+        json_begin_object(&b->w);
+}
+
+struct str kind_end(struct kind_body *b)
+{
+    json_end_object(&b->w);
+    buf_put_c(&b->buf, '\n');
+    struct str ret = arena_str(b->s->arena, buf_str(&b->buf));
+    buf_done(&b->buf);
+    return ret;
+}
+
+struct str kind_group(const struct notify_send *s)
+{
+    uint8_t digest[DIGEST_SHA256_BYTES];
+    char text[KIND_HASH_MAX];
+    if (digest_sha256(s->message->group_key, digest) != 0)
+        return arena_printf(s->arena, "%016llx",
+                            (unsigned long long)message_fingerprint(s->message->group_labels));
+    digest_hex(digest, sizeof digest, text);
+    return arena_str(s->arena, str_of(text, 2 * sizeof digest));
+}
+
+int kind_either(struct str text, struct str file, const char *name, bool or_none, struct why *why)
+{
+    if (text.n > 0 && file.n > 0)
+        return why_set(why, ERR_FORMAT, "at most one of %s & %s_file must be configured", name,
+                       name);
+    if (text.n == 0 && file.n == 0 && !or_none)
+        return why_set(why, ERR_FORMAT, "one of %s or %s_file must be configured", name, name);
+    return 0;
+}
+
+int kind_one(const struct notify_row *row, const char *what, struct str *ret, struct why *why)
+{
+    if (row->to.n != 1 || row->to.v[0][0] == '\0')
+        return why_set(why, ERR_FORMAT, "to must name one %s (another one is another [[notify]])",
+                       what);
+    *ret = str_c(row->to.v[0]);
+    return 0;
+}
+
+struct str kind_or(struct str text, const char *fallback)
+{
+    return text.n > 0 ? text : str_c(fallback);
+}

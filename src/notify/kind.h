@@ -1,0 +1,67 @@
+/* notify/kind.h - what most kinds of receivers do: a JSON body whose texts are templates, settings
+ * that name either a secret or its file.
+ *
+ * Flow:    kind -> kind_begin(), kind_words() .. kind_end() -> post_start()
+ * Threads: the outbox's; one body at a time.
+ */
+#ifndef NOTIFY_KIND_H
+#define NOTIFY_KIND_H
+
+#include "notify/post.h"
+#include "text/json.h"
+
+#define KIND_TEXT(type, member)                                                                    \
+    {                                                                                              \
+#member, YAML_STRUCT_TEXT, offsetof(struct type, member)                                   \
+    }
+#define KIND_BOOL(type, member)                                                                    \
+    {                                                                                              \
+#member, YAML_STRUCT_BOOL, offsetof(struct type, member)                                   \
+    }
+#define KIND_SHAPE(fields)                                                                         \
+    static const struct yaml_struct SHAPE = {"config.plain", fields, COUNTOF(fields), NULL}
+
+enum { KIND_BODY_MAX = 16 << 20 /* bytes */, KIND_HASH_MAX = 65 };
+
+struct kind_body {
+    struct buf buf;
+    struct json_writer w;
+    struct notify_send *s;
+};
+
+/* An object is begun. */
+void kind_begin(struct kind_body *b, struct notify_send *s);
+
+/* "key": text; some: only where there is one. */
+void kind_text(struct kind_body *b, const char *key, struct str text);
+void kind_some(struct kind_body *b, const char *key, struct str text);
+void kind_bool(struct kind_body *b, const char *key, bool v);
+void kind_whole(struct kind_body *b, const char *key, int64_t v);
+
+/* The same of an expanded template, cut to max runes (0: as it is), where it is not empty. */
+void kind_words(struct kind_body *b, const char *key, struct str template, size_t max);
+void kind_plain(struct kind_body *b, const char *key, struct str template);
+
+/* Begins an object or array below a key. */
+void kind_open(struct kind_body *b, const char *key, char bracket);
+
+/* The body, from the arena of the sending. */
+struct str kind_end(struct kind_body *b);
+
+/* The group of a message in a few letters: SHA-256 of its key, in hexadecimal, as Alertmanager
+ * has it; for receivers that join what belongs together. */
+struct str kind_group(const struct notify_send *s);
+
+/* "at most one of x & x_file must be configured", "one of x or x_file must be configured"; or_none:
+ * neither is fine. */
+MUST_USE int kind_either(struct str text, struct str file, const char *name, bool or_none,
+                         struct why *why);
+
+/* The only one of row->to, or a fault. */
+MUST_USE int kind_one(const struct notify_row *row, const char *what, struct str *ret,
+                      struct why *why);
+
+/* {{ template "NAME" . }} where text is "". */
+struct str kind_or(struct str text, const char *fallback);
+
+#endif
