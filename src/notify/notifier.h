@@ -96,7 +96,7 @@ struct notify_send {
     struct launcher *launcher; /* NULL: programs cannot be started */
     notify_chart *chart;       /* NULL: there are no pictures */
     void *chart_context;
-    struct arena *arena; /* of this attempt */
+    struct arena *arena;                                                       /* of this attempt */
     void (*done)(struct notify_send *s, const struct notify_outcome *outcome); /* once */
     void *state; /* of what sends: notify/post.h, a thread */
     void *kind;  /* the kind's own, from arena */

@@ -121,7 +121,7 @@ static void what_changed_around_it_is_told_where_it_is_known(void **state)
 }
 
 /* Nothing that stands in labels can become markup. */
-static void html_is_escaped(void **state)
+static void what_stands_in_html_is_escaped(void **state)
 {
     struct str html = wording_html(wording_of(1), STR("{{ template \"email.default.html\" . }}"));
     assert_true(str_search(html, STR("Disk &lt;full&gt; &amp; &#34;hot&#34;")) < html.n);
@@ -258,7 +258,7 @@ int main(void)
         cmocka_unit_test(functions_and_data_are_those_of_alertmanager),
         cmocka_unit_test(the_default_text_says_what_where_since_when_and_how_bad),
         cmocka_unit_test(what_changed_around_it_is_told_where_it_is_known),
-        cmocka_unit_test(html_is_escaped),
+        cmocka_unit_test(what_stands_in_html_is_escaped),
         cmocka_unit_test(every_default_template_can_be_expanded),
         cmocka_unit_test(files_of_users_replace_what_they_define),
         cmocka_unit_test(a_wrong_template_loses_no_alert),
