@@ -28,6 +28,7 @@ import moving
 import query
 import scrape
 import statsd
+import watchdog
 from bench import Bench
 
 # Row name, what makes it; the order in which they run.
@@ -38,7 +39,8 @@ ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": in
         "statsd": statsd.statsd, "import": moving.import_block,
         "scrape": scrape.scrape,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
-        "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx}
+        "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx,
+        "watchdog": watchdog.watchdog, "watchdog-crashes": watchdog.crashes}
 
 
 def machine():
