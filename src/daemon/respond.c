@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "daemon/alert_log.h"
 #include "daemon/respond_rules.h"
 
 enum { CHECK_MS = 10000 };
@@ -24,8 +23,11 @@ static int open_state(struct respond *r, struct why *why)
 int respond_open(struct respond *r, const struct respond_host *host, struct why *why)
 {
     const struct conf *conf = host->config->conf;
-    *r = (struct respond){.host = *host, .alerts = alert_log()};
-    int err = open_state(r, why);
+    *r = (struct respond){.host = *host};
+    r->alerts = &r->fan.sink;
+    int err = alert_fan_open(&r->fan, host->config, why);
+    if (err == 0)
+        err = open_state(r, why);
     if (err == 0)
         err = respond_events_open(&r->events, r->state, conf, host->clock, why);
     if (err == 0)
@@ -90,6 +92,7 @@ void respond_close(struct respond *r)
     respond_events_close(&r->events);
     threshold_list_free(r->custom_alerts);
     r->custom_alerts = NULL;
+    alert_fan_close(&r->fan);
     state_close(r->state);
     r->state = NULL;
 }
@@ -98,5 +101,7 @@ int respond_reload(struct respond *r, const struct config *config, struct why *w
 {
     r->host.config = config;
     respond_rules_reload(r->custom_alerts, config->conf);
-    return respond_events_reload(&r->events, config->conf, why);
+    int err = alert_fan_reload(&r->fan, config, why);
+    int other = respond_events_reload(&r->events, config->conf, err == 0 ? why : NULL);
+    return err != 0 ? err : other;
 }

@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "daemon/alert_fan.h"
 #include "daemon/config.h"
 #include "daemon/respond_events.h"
 #include "health/health.h"
@@ -33,7 +34,8 @@ struct respond {
     struct respond_events events;
     struct respond_watch watch;
     struct threshold_list *custom_alerts; /* respond_rules_open() */
-    struct alert_sink *alerts; /* where this daemon's own alerts go */
+    struct alert_fan fan;
+    struct alert_sink *alerts; /* where this daemon's own alerts go: the fan's */
 };
 
 MUST_USE int respond_open(struct respond *r, const struct respond_host *host, struct why *why);

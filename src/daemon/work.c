@@ -13,7 +13,6 @@
 #include "base/vec.h"
 #include "collect/runner.h"
 #include "custom/custom.h"
-#include "daemon/alert_log.h"
 #include "daemon/checks.h"
 #include "daemon/config.h"
 #include "daemon/confinement.h"
@@ -290,7 +289,7 @@ static int open_rules(struct work *w, struct why *why)
                                   .sink = ingest_sink(w->ingest),
                                   .lane = lane(w, LANE_RULES),
                                   .clock = &clock_real,
-                                  .alerts = alert_log(),
+                                  .alerts = w->respond.alerts,
                                   .options = query_settings_language(&query),
                                   .lookback_ms = query.lookback_ms,
                                   .bytes_max = (uint64_t)query.bytes_max,
@@ -414,7 +413,8 @@ static int open_serve(struct work *w, struct why *why)
                                   .events = w->respond.events.events,
                                   .checkins = w->respond.events.checkins,
                                   .watch_socket = w->respond.watch.socket,
-                                  .alerts = {.custom = w->respond.custom_alerts},
+                                  .alerts = {.send = w->respond.fan.send,
+                                             .custom = w->respond.custom_alerts},
                                   .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
         config.source = (struct serve_source){w->runner, each_row};

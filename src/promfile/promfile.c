@@ -184,6 +184,7 @@ static int read_any(struct str text, struct str path, bool lenient, struct promf
                    r.problems_n - PROMFILE_PROBLEMS_MAX);
     TAKE(&r, scrapes, &r.scrapes);
     TAKE(&r, remote_writes, &r.remote_writes);
+    TAKE(&r, alertmanagers, &r.alertmanagers);
     TAKE(&r, ignored, &r.ignored);
     map_done(&r.jobs);
     if (r.problems_n > 0) {
@@ -231,6 +232,18 @@ void promfile_free(struct promfile *p)
     mem_free(whole);
 }
 
+static void discovery_files(const struct discovery_config *v, size_t n,
+                            void (*f)(void *context, struct str path), void *context)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!v[i].ops->start)
+            continue;
+        http_client_files(&v[i].http, f, context);
+        if (v[i].ops->files)
+            v[i].ops->files(&v[i], f, context);
+    }
+}
+
 void promfile_files(const struct promfile *p, void (*f)(void *context, struct str path),
                     void *context)
 {
@@ -241,14 +254,12 @@ void promfile_files(const struct promfile *p, void (*f)(void *context, struct st
     for (size_t i = 0; i < p->scrapes_n; i++) {
         const struct promfile_scrape *s = &p->scrapes[i];
         http_client_files(&s->http, f, context);
-        for (size_t k = 0; k < s->discoveries_n; k++) {
-            const struct discovery_config *d = &s->discoveries[k];
-            if (!d->ops->start)
-                continue;
-            http_client_files(&d->http, f, context);
-            if (d->ops->files)
-                d->ops->files(d, f, context);
-        }
+        discovery_files(s->discoveries, s->discoveries_n, f, context);
+    }
+    for (size_t i = 0; i < p->alertmanagers_n; i++) {
+        const struct promfile_alertmanager *m = &p->alertmanagers[i];
+        http_client_files(&m->http, f, context);
+        discovery_files(m->discoveries, m->discoveries_n, f, context);
     }
     for (size_t i = 0; i < p->remote_writes_n; i++)
         http_client_files(&p->remote_writes[i].http, f, context);

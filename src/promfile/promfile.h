@@ -90,6 +90,16 @@ struct promfile_remote_write {
     int64_t metadata_interval_ms, metadata_max_samples_per_send;
 };
 
+/* One entry of alerting.alertmanagers. */
+struct promfile_alertmanager {
+    struct str scheme, path_prefix; /* "http", "/" */
+    int64_t timeout_ms;
+    struct relabel *relabel, *alert_relabel; /* of targets, of alerts; NULL: none */
+    struct fetch_settings http;
+    const struct discovery_config *discoveries; /* [discoveries_n] */
+    size_t discoveries_n;
+};
+
 struct promfile {
     int64_t scrape_interval_ms, scrape_timeout_ms, evaluation_interval_ms, query_offset_ms;
     struct str external_labels;   /* a bare key */
@@ -101,6 +111,9 @@ struct promfile {
     size_t scrapes_n;
     const struct promfile_remote_write *remote_writes; /* [remote_writes_n] */
     size_t remote_writes_n;
+    struct relabel *alert_relabel; /* alerting.alert_relabel_configs; NULL: none */
+    const struct promfile_alertmanager *alertmanagers; /* [alertmanagers_n] */
+    size_t alertmanagers_n;
     const struct str *ignored; /* [ignored_n] sentences: what is checked and has no effect here */
     size_t ignored_n;
     struct str yaml; /* the file as it is in force, for /api/v1/status/config; secrets are hidden */

@@ -61,6 +61,10 @@ struct promfile_reader {
         size_t n, capacity;
     } remote_writes;
     struct {
+        struct promfile_alertmanager *v;
+        size_t n, capacity;
+    } alertmanagers;
+    struct {
         struct str *v;
         size_t n, capacity;
     } ignored;

@@ -1,7 +1,9 @@
 #include "promfile/http/http_client.h"
 #include "promfile/promfile_reader.h"
 
-/* ---- alerting: who gets alerts is checked; nobody is told of them yet */
+/* ---- alerting: who gets alerts */
+
+enum { TIMEOUT_MS = 10000 };
 
 struct alertmanager {
     struct str scheme, path_prefix, api_version;
@@ -24,10 +26,9 @@ static void check_manager(struct promfile_reader *r, const struct yaml_node *map
 {
     static const struct yaml_struct SHAPE = {"config.AlertmanagerConfig", MANAGER_FIELDS,
                                              COUNTOF(MANAGER_FIELDS), promfile_reader_target_key};
-    struct alertmanager m = {.scheme = STR("http"), .api_version = STR("v2")};
-    struct fetch_settings http;
-    const struct discovery_config *discoveries;
-    size_t n;
+    struct alertmanager m = {
+        .scheme = STR("http"), .api_version = STR("v2"), .timeout_ms = TIMEOUT_MS};
+    struct promfile_alertmanager out = {0};
     (void)promfile_reader_struct(r, map, &SHAPE, &m); /* told */
     if (map->type != YAML_MAP)
         return;
@@ -36,19 +37,26 @@ static void check_manager(struct promfile_reader *r, const struct yaml_node *map
             r, yaml_get(map, "api_version")->place,
             "expected Alertmanager api version to be one of [v2] but got " STR_FMT,
             STR_ARG(m.api_version));
-    promfile_reader_http(r, map, &http);
-    if (promfile_remote_signing(r, map, "sigv4") &&
+    promfile_reader_http(r, map, &out.http);
+    bool is_signed = promfile_remote_signing(r, map, "sigv4");
+    if (is_signed)
+        promfile_reader_ignored(r, "alerting: requests are not signed (sigv4)");
+    if (is_signed &&
         (!yaml_is_null(yaml_get(map, "basic_auth")) ||
          !yaml_is_null(yaml_get(map, "authorization")) || !yaml_is_null(yaml_get(map, "oauth2"))))
         promfile_reader_fault(r, map->place,
                               "at most one of basic_auth, authorization, oauth2, & sigv4 must be "
                               "configured");
     const struct yaml_node *rules = yaml_get(map, "relabel_configs");
-    (void)promfile_reader_relabel(r, rules, legacy, "Alertmanager target relabeling rule");
-    (void)promfile_reader_relabel(r, yaml_get(map, "alert_relabel_configs"), legacy,
-                                  "Alertmanager alert relabeling rule");
-    promfile_reader_discoveries(r, map, yaml_is_null(rules) || rules->n == 0, NULL, &discoveries,
-                                &n);
+    out.relabel = promfile_reader_relabel(r, rules, legacy, "Alertmanager target relabeling rule");
+    out.alert_relabel = promfile_reader_relabel(r, yaml_get(map, "alert_relabel_configs"), legacy,
+                                                "Alertmanager alert relabeling rule");
+    promfile_reader_discoveries(r, map, yaml_is_null(rules) || rules->n == 0, "alerting",
+                                &out.discoveries, &out.discoveries_n);
+    out.scheme = m.scheme;
+    out.path_prefix = m.path_prefix;
+    out.timeout_ms = m.timeout_ms;
+    vec_push(&r->alertmanagers, out);
 }
 
 static void check_alerting(struct promfile_reader *r, const struct yaml_node *map)
@@ -62,13 +70,12 @@ static void check_alerting(struct promfile_reader *r, const struct yaml_node *ma
     struct str unused = {0};
     if (promfile_reader_struct(r, map, &SHAPE, &unused) > 0 && map->type != YAML_MAP)
         return;
-    (void)promfile_reader_relabel(r, yaml_get(map, "alert_relabel_configs"), legacy,
-                                  "alert relabeling rule");
+    r->whole->p.alert_relabel = promfile_reader_relabel(r, yaml_get(map, "alert_relabel_configs"),
+                                                        legacy, "alert relabeling rule");
     const struct yaml_node *list = yaml_get(map, "alertmanagers");
     if (promfile_reader_list(r, list, "config.AlertmanagerConfigs", "Alertmanager section"))
         for (size_t i = 0; list && i < list->n; i++)
             check_manager(r, list->members[i].value, legacy);
-    promfile_reader_ignored(r, "alerting: alerts are shown and logged, but sent to nobody");
 }
 
 /* ---- otlp */

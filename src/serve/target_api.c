@@ -1,5 +1,8 @@
 #include "serve/target_api.h"
 
+#include "serve/target_api.h"
+
+#include "alert/send/send.h"
 #include "base/mem.h"
 #include "relabel/relabel.h"
 #include "scrape/scrape.h"
@@ -414,8 +417,39 @@ void target_api_pool_config(struct http_request *r, void *serve)
         job_start(serve, r, pool_config_work, in);
 }
 
+static void put_managers(struct json_writer *w, const struct send_view *v, size_t n, bool dropped)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].dropped != dropped)
+            continue;
+        json_begin_object(w);
+        put_member(w, "url", v[i].url);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void alertmanagers_work(struct job *j)
+{
+    struct send *send = j->serve->config.alerts.send;
+    struct send_view *v = NULL;
+    struct json_writer w;
+    size_t n = 0;
+    if (send)
+        send_view(send, &j->arena, &v, &n);
+    answer_begin(j);
+    json_writer_init(&w, &j->body);
+    json_begin_object(&w);
+    json_key(&w, STR("activeAlertmanagers"));
+    put_managers(&w, v, n, false);
+    json_key(&w, STR("droppedAlertmanagers"));
+    put_managers(&w, v, n, true);
+    json_end_object(&w);
+    answer_end(j, NULL, STR(""));
+}
+
 void target_api_alertmanagers(struct http_request *r, void *serve)
 {
-    (void)serve;
-    answer_data(r, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
+    job_start(serve, r, alertmanagers_work, NULL);
 }
