@@ -74,3 +74,15 @@ int url_split(struct str text, struct url *ret, struct why *why)
     *ret = u;
     return 0;
 }
+
+int url_check_http(struct str text, struct why *why)
+{
+    struct url url;
+    int err = url_split(text, &url, why);
+    if (err != 0)
+        return err;
+    if (!str_eq(url.scheme, STR("http")) && !str_eq(url.scheme, STR("https")))
+        return why_set(why, ERR_FORMAT, "unsupported scheme \"" STR_FMT "\" for URL",
+                       STR_ARG(url.scheme));
+    return url.host.n > 0 ? 0 : why_set(why, ERR_FORMAT, "missing host for URL");
+}

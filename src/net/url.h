@@ -24,4 +24,7 @@ struct url {
  * before ":" and a port that is no number. */
 MUST_USE int url_split(struct str text, struct url *ret, struct why *why);
 
+/* Is it one of a server that speaks HTTP? -ERR_FORMAT in Alertmanager's words. */
+MUST_USE int url_check_http(struct str text, struct why *why);
+
 #endif

@@ -1,5 +1,8 @@
 #include "notify/notifier.h"
 
+#include <string.h>
+
+#include "net/url.h"
 #include "promfile/http/http_client.h"
 
 #define NOTIFIER(name) extern const struct notifier name##_notifier;
@@ -136,6 +139,30 @@ static void *settings_new(const struct notifier *n, const struct notify_reading 
     return settings;
 }
 
+/* Addresses of servers, where they are no templates. */
+static int check_urls(const struct notifier *n, const struct yaml_node *item, const void *settings,
+                      struct yaml_place *ret_place, struct why *why)
+{
+    static const char *const KEYS[] = {"url", "api_url", "webhook_url"};
+    for (size_t i = 0; i < n->shape->n; i++)
+        for (size_t k = 0; k < COUNTOF(KEYS); k++) {
+            const struct yaml_struct_field *field = &n->shape->fields[i];
+            const struct yaml_node *node = yaml_get(item, KEYS[k]);
+            if (field->type != YAML_STRUCT_TEXT || strcmp(field->key, KEYS[k]) != 0 ||
+                yaml_is_null(node))
+                continue;
+            struct str url = *text_at(field, settings);
+            if (str_search(url, STR("{{")) < url.n || str_eq(url, STR("<secret>")) || url.n == 0)
+                continue;
+            int err = url_check_http(url, why);
+            if (err) {
+                *ret_place = node->place;
+                return err;
+            }
+        }
+    return 0;
+}
+
 static int finish(const struct notifier *n, const struct notify_reading *r, void *settings,
                   struct notify_integration *ret, struct why *why)
 {
@@ -162,6 +189,8 @@ int notifier_read(const struct notifier *n, const struct notify_reading *r,
     int err = yaml_struct_read(item, &shape, r->arena, settings, ret_place, why);
     if (!err)
         err = read_common(n, r, item, &made, settings, ret_place, why);
+    if (!err)
+        err = check_urls(n, item, settings, ret_place, why);
     if (!err && n->also)
         err = n->also(r, item, settings, ret_place, why);
     if (!err)

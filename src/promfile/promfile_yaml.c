@@ -1,12 +1,10 @@
 #include "promfile/promfile_reader.h"
 #include "text/byte_size.h"
 #include "text/duration.h"
-#include "text/json.h"
 #include "text/number.h"
+#include "text/yaml_write.h"
 
 enum { INDENT = 2 };
-
-static const char SECRET[] = "<secret>";
 
 /* Keys whose values nobody is shown. */
 static bool is_secret(struct str key)
@@ -49,148 +47,14 @@ static bool is_free(struct str key)
     return false;
 }
 
-enum hiding { HIDE_SECRETS, HIDE_NOTHING, HIDE_ALL };
-
-static enum hiding below(enum hiding now, struct str key)
+static enum yaml_write_hiding hide(struct str above, struct str key)
 {
-    if (now != HIDE_SECRETS)
-        return now;
-    return is_secret(key) ? HIDE_ALL : is_free(key) ? HIDE_NOTHING : HIDE_SECRETS;
+    return is_secret(key) ? YAML_WRITE_HIDDEN : is_free(key) ? YAML_WRITE_FREE : YAML_WRITE_PLAIN;
 }
 
-/* ---- scalars */
-
-/* Can a text stand there without quotes? */
-static bool is_plain(struct str s)
+static void put_member(struct buf *b, const struct yaml_member *m, size_t indent)
 {
-    static const char *const WORDS[] = {"y", "n", "yes", "no", "on", "off"};
-    const struct yaml_node alone = {.type = YAML_SCALAR, .style = YAML_PLAIN, .text = s};
-    if (s.n == 0 || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/_.$(^", s.p[0]))
-        return false;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool good = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-                    (c && strchr("_./@$(){}^|*+=,;<>~?-", c)) ||
-                    (c == ':' && i + 1 < s.n && s.p[i + 1] != ' ') ||
-                    (c == ' ' && i + 1 < s.n && s.p[i + 1] != ' ' && s.p[i + 1] != '#');
-        if (!good)
-            return false;
-    }
-    for (size_t i = 0; i < COUNTOF(WORDS); i++)
-        if (str_eq(s, str_c(WORDS[i])))
-            return false;
-    return yaml_scalar_kind(&alone) == YAML_TEXT;
-}
-
-static void put_text(struct buf *b, struct str s)
-{
-    if (is_plain(s))
-        buf_put_str(b, s);
-    else
-        json_put_text(b, s);
-}
-
-/* The end of "user:password" in a URL and where the password begins; 0 where there is none. */
-static size_t password_in(struct str s, size_t *ret_from)
-{
-    size_t from = str_search(s, STR("://"));
-    if (from == s.n)
-        return 0;
-    from += 3;
-    size_t end = from, at = 0, colon = 0;
-    for (; end < s.n && s.p[end] != '/' && s.p[end] != '?' && s.p[end] != '#'; end++) {
-        if (s.p[end] == '@')
-            at = end;
-        if (s.p[end] == ':' && colon == 0)
-            colon = end;
-    }
-    *ret_from = colon + 1;
-    return at > colon && colon > 0 ? at : 0;
-}
-
-static void put_scalar(struct buf *b, const struct yaml_node *node, enum hiding hiding)
-{
-    size_t from = 0, to = hiding == HIDE_NOTHING ? 0 : password_in(node->text, &from);
-    if (yaml_is_null(node)) {
-        buf_put_str(b, STR("null"));
-    } else if (hiding == HIDE_ALL) {
-        buf_put_str(b, str_c(SECRET));
-    } else if (to > 0) {
-        buf_put_str(b, str_sub(node->text, 0, from));
-        buf_put_str(b, STR("%3Csecret%3E"));
-        buf_put_str(b, str_sub(node->text, to, node->text.n));
-    } else if (node->kind != YAML_TEXT && node->style == YAML_PLAIN) {
-        buf_put_str(b, node->text);
-    } else {
-        put_text(b, node->text);
-    }
-}
-
-/* ---- trees */
-
-static void put_indent(struct buf *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        buf_put_c(b, ' ');
-}
-
-static void put_list(struct buf *b, const struct yaml_node *list, size_t indent,
-                     enum hiding hiding);
-
-/* " value\n", or "\n" and what stands below. */
-static void put_value(struct buf *b, const struct yaml_node *node, size_t indent,
-                      enum hiding hiding);
-
-static void put_member(struct buf *b, const struct yaml_member *m, size_t indent,
-                       enum hiding hiding)
-{
-    put_text(b, m->key->text);
-    buf_put_c(b, ':');
-    put_value(b, m->value, indent, below(hiding, m->key->text));
-}
-
-static void put_map(struct buf *b, const struct yaml_node *map, size_t indent, enum hiding hiding,
-                    bool first_indented)
-{
-    for (size_t i = 0; i < map->n; i++) {
-        if (i > 0 || !first_indented)
-            put_indent(b, indent);
-        put_member(b, &map->members[i], indent, hiding);
-    }
-}
-
-static void put_value(struct buf *b, const struct yaml_node *node, size_t indent,
-                      enum hiding hiding)
-{
-    if (node->type != YAML_SCALAR && node->n > 0) {
-        buf_put_c(b, '\n');
-        if (node->type == YAML_MAP)
-            put_map(b, node, indent + INDENT, hiding, false);
-        else
-            put_list(b, node, indent, hiding);
-        return;
-    }
-    buf_put_c(b, ' ');
-    if (node->type == YAML_SCALAR)
-        put_scalar(b, node, hiding);
-    else
-        buf_put_str(b, node->type == YAML_MAP ? STR("{}") : STR("[]"));
-    buf_put_c(b, '\n');
-}
-
-static void put_list(struct buf *b, const struct yaml_node *list, size_t indent, enum hiding hiding)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct yaml_node *node = list->members[i].value;
-        put_indent(b, indent);
-        buf_put_c(b, '-');
-        if (node->type == YAML_MAP && node->n > 0) {
-            buf_put_c(b, ' ');
-            put_map(b, node, indent + INDENT, hiding, true);
-        } else {
-            put_value(b, node, indent + INDENT, hiding);
-        }
-    }
+    yaml_write_member(b, m, indent, STR(""), hide);
 }
 
 /* ---- what is in force */
@@ -202,7 +66,7 @@ struct writer {
 
 static void put_key(struct writer *w, const char *key)
 {
-    put_indent(w->b, w->indent);
+    yaml_write_indent(w->b, w->indent);
     buf_printf(w->b, "%s: ", key);
 }
 
@@ -215,7 +79,7 @@ static void put_bool(struct writer *w, const char *key, bool v)
 static void put_word(struct writer *w, const char *key, struct str v)
 {
     put_key(w, key);
-    put_text(w->b, v);
+    yaml_write_text(w->b, v);
     buf_put_c(w->b, '\n');
 }
 
@@ -249,16 +113,16 @@ static void put_params(struct writer *w, const struct promfile_scrape *s)
 {
     if (s->params_n == 0)
         return;
-    put_indent(w->b, w->indent);
+    yaml_write_indent(w->b, w->indent);
     buf_put_str(w->b, STR("params:\n"));
     for (size_t i = 0; i < s->params_n; i++) {
-        put_indent(w->b, w->indent + INDENT);
-        put_text(w->b, s->params[i].name);
+        yaml_write_indent(w->b, w->indent + INDENT);
+        yaml_write_text(w->b, s->params[i].name);
         buf_put_str(w->b, STR(":\n"));
         for (size_t k = 0; k < s->params[i].n; k++) {
-            put_indent(w->b, w->indent + INDENT);
+            yaml_write_indent(w->b, w->indent + INDENT);
             buf_put_str(w->b, STR("- "));
-            put_text(w->b, s->params[i].values[k]);
+            yaml_write_text(w->b, s->params[i].values[k]);
             buf_put_c(w->b, '\n');
         }
     }
@@ -266,10 +130,10 @@ static void put_params(struct writer *w, const struct promfile_scrape *s)
 
 static void put_protocols(struct writer *w, const struct promfile_scrape *s)
 {
-    put_indent(w->b, w->indent);
+    yaml_write_indent(w->b, w->indent);
     buf_put_str(w->b, STR("scrape_protocols:\n"));
     for (size_t i = 0; i < s->protocols_n; i++) {
-        put_indent(w->b, w->indent);
+        yaml_write_indent(w->b, w->indent);
         buf_printf(w->b, "- %s\n", promfile_reader_protocol_name(s->protocols[i]));
     }
     if (s->fallback != PROMFILE_PROTOCOL_NONE)
@@ -312,8 +176,8 @@ static void put_rest(struct writer *w, const struct yaml_node *map)
             str_eq(key, STR("relabel_configs")) || str_eq(key, STR("metric_relabel_configs"));
         if (!rules && !promfile_reader_target_key(key))
             continue;
-        put_indent(w->b, w->indent);
-        put_member(w->b, &map->members[i], w->indent, HIDE_SECRETS);
+        yaml_write_indent(w->b, w->indent);
+        put_member(w->b, &map->members[i], w->indent);
     }
 }
 
@@ -374,8 +238,8 @@ static void put_global(struct writer *w, const struct promfile_reader *r,
             known = known || str_eq(global->members[i].key->text, str_c(TIMES[k]));
         if (known)
             continue;
-        put_indent(w->b, w->indent);
-        put_member(w->b, &global->members[i], w->indent, HIDE_SECRETS);
+        yaml_write_indent(w->b, w->indent);
+        put_member(w->b, &global->members[i], w->indent);
     }
 }
 
@@ -393,7 +257,7 @@ struct str promfile_yaml(struct promfile_reader *r, const struct yaml_node *root
         if (str_eq(key, STR("global")))
             continue;
         if (!str_eq(key, STR("scrape_configs")) || yaml_is_null(value)) {
-            put_member(&b, &root->members[i], 0, HIDE_SECRETS);
+            put_member(&b, &root->members[i], 0);
             continue;
         }
         buf_put_str(&b, STR("scrape_configs:\n"));

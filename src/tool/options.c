@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aggregate/aggregate.h"
+#include "alert/config/plan.h"
 #include "checkin/checkin_settings.h"
 #include "codec/otlp_settings.h"
 #include "custom/custom_settings.h"
@@ -113,9 +114,15 @@ static const struct option_table *const TABLES[] = {
     &forward_options_write_table,
     &forward_options_relabel_table,
     &notify_row_options,
-    &custom_settings_options, &custom_settings_command_options, &custom_settings_http_options,
-    &custom_settings_sql_options, &custom_settings_log_options,
-    &watch_conf_options, &watch_conf_program_options,
+    &custom_settings_options,
+    &custom_settings_command_options,
+    &custom_settings_http_options,
+    &plan_options,
+    &plan_escalation_options,
+    &custom_settings_sql_options,
+    &custom_settings_log_options,
+    &watch_conf_options,
+    &watch_conf_program_options,
 };
 /* clang-format on */
 

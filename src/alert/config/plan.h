@@ -7,8 +7,10 @@
  * Receivers of kinds that Sonde does not have are kept as names, and plan.ignored says so.
  *
  * Flow:    YAML text + rows -> plan_read() -> alert/ (routes, inhibition, times), notify/
- * (receivers) Source:  Alertmanager's documentation: configuration, matchers (UTF-8 and classic),
- * time intervals. Threads: a plan is immutable; any.
+ *          (receivers)
+ * Source:  Alertmanager's documentation: configuration, matchers (UTF-8 and classic), time
+ *          intervals.
+ * Threads: a plan is immutable; any.
  */
 #ifndef ALERT_CONFIG_PLAN_H
 #define ALERT_CONFIG_PLAN_H
@@ -60,9 +62,12 @@ struct plan_route {
     const struct interval *const *mute;   /* [mute_n] */
     const struct interval *const *active; /* [active_n] */
     size_t mute_n, active_n;
-    bool go_on;                      /* continue: siblings behind it are asked too */
+    bool go_on;  /* continue: siblings behind it are asked too */
+    bool beside; /* a row [[notify]] beside the file: gets what fits, and its parent still does what
+                  * it did without it */
     struct str key;                  /* as Alertmanager's group keys have it: {}/{a="b"} */
-    struct str id;                   /* stays the same over reloads that do not change it */
+    struct str id;                   /* one of its own; stays the same over reloads that do not
+                                      * change what it matches */
     const struct plan_route *routes; /* [routes_n] children, defaults filled in */
     size_t routes_n;
 };
@@ -106,7 +111,8 @@ struct plan {
     size_t escalations_n;
     const struct template_set *templates; /* default ones and `templates:` */
     int64_t resolve_timeout_ms;
-    struct str text; /* the file, secrets as <secret>: /api/v2/status */
+    struct str text; /* the file, secrets as <secret>, or what the rows amount to, as such a file:
+                      * /api/v2/status */
     struct str external_url;
     const struct str *ignored; /* [ignored_n] sentences: what has no effect here */
     size_t ignored_n;
@@ -115,8 +121,9 @@ struct plan {
 
 /* What a plan is made of; texts and rows are borrowed as long as the plan lives. */
 struct plan_source {
-    struct str yaml;  /* "" where no file is named */
-    const char *file; /* its name, for messages and what it names relatively */
+    struct str yaml;          /* "" where no file is named */
+    const char *file;         /* its name, for messages and what it names relatively */
+    const char *external_url; /* where settings name none */
     const struct plan_settings *settings;
     const struct option_rows *notify;      /* struct notify_row; may be NULL */
     const struct option_rows *escalations; /* struct plan_escalation_row; may be NULL */
@@ -132,6 +139,10 @@ void plan_routes(const struct plan *p, struct str labels, struct arena *a,
                  const struct plan_route *const **ret, size_t *ret_n);
 
 const struct plan_receiver *plan_receiver(const struct plan *p, struct str name); /* or NULL */
+
+/* Calls f for each file or pattern of files that is read while p is made or in force: templates,
+ * secrets, certificates. For the worker's confinement. */
+void plan_files(const struct plan *p, void (*f)(void *context, struct str path), void *context);
 
 /* The programs of command receivers, for the launcher's table. */
 void plan_programs(const struct plan *p,
