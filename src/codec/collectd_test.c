@@ -180,7 +180,7 @@ static void unknown_parts_are_passed_over_and_notifications_told(void **state)
     number(0x0101, 1);
     text(0x0100, "disk is full");
     gauge(1);
-    says(buf_str(&packet), "notification 0 disk is full\ncollectd_p{instance=\"h\"} 1 @0\n");
+    says(buf_str(&packet), "notification 1 disk is full\ncollectd_p{instance=\"h\"} 1 @0\n");
 }
 
 static void signatures_cover_what_follows_them(void **state)
