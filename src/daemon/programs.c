@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "collect/gpu_helper.h"
 #include "custom/custom_settings.h"
+#include "remedy/remedy_settings.h"
 #include "tool/options.h"
 
 enum { PATH_BYTES = 4096 };
@@ -86,12 +87,32 @@ static void add_custom(struct programs *p, const struct conf *c)
                         .name = CUSTOM_SETTINGS_SQL_PROGRAM, .argv = argv, .input = true});
 }
 
+/* The commands of [[remedy]]. */
+static void add_remedies(struct programs *p, const struct conf *c)
+{
+    const struct option_rows *rows = conf_rows(c, &remedy_settings_row_options);
+    char name[REMEDY_PROGRAM_MAX];
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct remedy_row *row = &((const struct remedy_row *)rows->v)[i];
+        if (strcmp(row->action, "command") != 0)
+            continue;
+        const char **argv = arena_array(&p->arena, row->command.n + 1, sizeof *argv);
+        memcpy(argv, row->command.v, row->command.n * sizeof *argv);
+        remedy_settings_program(row, name);
+        programs_add(p, (struct launch_program){.name = arena_str(&p->arena, str_c(name)).p,
+                                                .argv = argv,
+                                                .folder = row->folder,
+                                                .input = true});
+    }
+}
+
 void programs_draw(struct programs *p, const struct conf *c)
 {
     *p = (struct programs){0};
     arena_init(&p->arena);
     add_gpu(p, c);
     add_custom(p, c);
+    add_remedies(p, c);
 }
 
 void programs_done(struct programs *p)

@@ -30,8 +30,16 @@ int respond_open(struct respond *r, const struct respond_host *host, struct why 
         err = open_state(r, why);
     if (err == 0)
         err = respond_events_open(&r->events, r->state, conf, host->clock, why);
+    const struct respond_events_host events = {.state = r->state,
+                                               .conf = conf,
+                                               .clock = host->clock,
+                                               .store = host->store,
+                                               .launcher = host->launcher,
+                                               .watch_socket = r->watch.socket,
+                                               .alerts = r->alerts};
     if (err == 0)
-        err = respond_events_watch(&r->events, r->state, conf, host->clock, r->alerts, why);
+        err = respond_events_watch(&r->events, &events, why);
+    r->alerts = respond_events_sink(&r->events);
     if (err == 0)
         respond_watch_open(&r->watch, conf, host->clock, r->alerts, r->events.events);
     return err;

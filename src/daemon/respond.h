@@ -26,6 +26,8 @@
 struct respond_host {
     const struct config *config;
     const struct clock *clock;
+    struct series_store *store;
+    struct launcher *launcher; /* NULL: no programs are configured */
 };
 
 struct respond {

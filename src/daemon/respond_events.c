@@ -1,10 +1,15 @@
 #include "daemon/respond_events.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "event/event_settings.h"
+#include "incident/incident.h"
 #include "model/labels.h"
+#include "rules/rules.h"
+#include "tool/options.h"
 
 enum { LABELS_N_MAX = 60 };
 
@@ -20,31 +25,128 @@ int respond_events_open(struct respond_events *r, struct state *state, const str
     return event_open(state, clock, keep_days(conf), &r->events, why);
 }
 
-int respond_events_watch(struct respond_events *r, struct state *state, const struct conf *conf,
-                         const struct clock *clock, struct alert_sink *alerts, struct why *why)
+/* As the host's own series have it. */
+static void host_name(const struct conf *conf, char *ret, size_t n)
 {
-    struct checkin_config config = {.state = state,
-                                    .clock = clock,
-                                    .settings = conf_get(conf, &checkin_settings_options),
-                                    .rows = conf_rows(conf, &checkin_settings_row_options),
+    const struct settings *collect = conf_get(conf, &settings_options);
+    snprintf(ret, n, "%s", collect->instance);
+    if (ret[0] == '\0' && gethostname(ret, n - 1) != 0)
+        snprintf(ret, n, "localhost");
+}
+
+/* Of the page, for links: what the configuration says, or the first address that is listened at. */
+static void page_url(const struct conf *conf, const char *instance, char *ret, size_t n)
+{
+    const struct rules_settings *rules = conf_get(conf, &rules_options);
+    const struct options_server *server = options_server(conf);
+    struct str url = str_c(rules->external_url), listen = str_c(server->listen.v[0]);
+    while (str_ends(url, STR("/")))
+        url.n--;
+    struct str port = str_starts(listen, STR("*:"))         ? str_sub(listen, 1, listen.n)
+                      : str_starts(listen, STR("0.0.0.0:")) ? str_sub(listen, 7, listen.n)
+                                                            : STR("");
+    if (url.n)
+        snprintf(ret, n, STR_FMT, STR_ARG(url));
+    else if (port.n)
+        snprintf(ret, n, "http://%s" STR_FMT, instance, STR_ARG(port));
+    else if (!str_starts(listen, STR("unix:")))
+        snprintf(ret, n, "http://" STR_FMT, STR_ARG(listen));
+}
+
+static int open_incidents(struct respond_events *r, const struct respond_events_host *host,
+                          struct why *why)
+{
+    const struct incident_settings *settings = conf_get(host->conf, &incident_settings_options);
+    const struct rules_settings *rules = conf_get(host->conf, &rules_options);
+    const struct settings *collect = conf_get(host->conf, &settings_options);
+    struct incident_config config = {.state = host->state,
+                                     .clock = host->clock,
+                                     .settings = settings,
+                                     .events = r->events,
+                                     .store = host->store,
+                                     .tenant = str_c(rules->tenant),
+                                     .host_job = str_c(collect->job),
+                                     .host_instance = str_c(r->instance),
+                                     .url = str_c(r->url)};
+    return settings->enabled ? incident_open(&config, &r->incidents, why) : 0;
+}
+
+static int open_remedies(struct respond_events *r, const struct respond_events_host *host,
+                         struct why *why)
+{
+    r->act = (struct remedy_act){host->watch_socket, host->launcher};
+    struct remedy_config config = {.state = host->state,
+                                   .clock = host->clock,
+                                   .settings = conf_get(host->conf, &remedy_settings_options),
+                                   .rows = conf_rows(host->conf, &remedy_settings_row_options),
+                                   .events = r->events,
+                                   .act = remedy_act,
+                                   .context = &r->act};
+    return remedy_open(&config, &r->remedies, why);
+}
+
+int respond_events_watch(struct respond_events *r, const struct respond_events_host *host,
+                         struct why *why)
+{
+    r->next = host->alerts;
+    host_name(host->conf, r->instance, sizeof r->instance);
+    page_url(host->conf, r->instance, r->url, sizeof r->url);
+    struct checkin_config config = {.state = host->state,
+                                    .clock = host->clock,
+                                    .settings = conf_get(host->conf, &checkin_settings_options),
+                                    .rows = conf_rows(host->conf, &checkin_settings_row_options),
                                     .events = r->events,
-                                    .alerts = alerts};
-    return checkin_open(&config, &r->checkins, why);
+                                    .alerts = respond_events_sink(r),
+                                    .url = str_c(r->url)};
+    int err = checkin_open(&config, &r->checkins, why);
+    if (err == 0)
+        err = open_incidents(r, host, why);
+    return err != 0 ? err : open_remedies(r, host, why);
+}
+
+void respond_events_alert(void *context, const struct alert *a)
+{
+    struct respond_events *r = context;
+    incident_alert(r->incidents, a);
+    remedy_alert(r->remedies, a);
+}
+
+static void send_on(struct alert_sink *s, const struct alert *alerts, size_t n)
+{
+    struct respond_events *r =
+        (struct respond_events *)(void *)((char *)s - offsetof(struct respond_events, sink));
+    for (size_t i = 0; i < n; i++)
+        respond_events_alert(r, &alerts[i]);
+    r->next->ops->send(r->next, alerts, n);
+}
+
+struct alert_sink *respond_events_sink(struct respond_events *r)
+{
+    static const struct alert_sink_ops OPS = {send_on};
+    r->sink.ops = &OPS;
+    return &r->sink;
 }
 
 void respond_events_start(struct respond_events *r)
 {
     checkin_start(r->checkins);
+    if (r->incidents)
+        incident_start(r->incidents);
+    remedy_start(r->remedies);
 }
 
 void respond_events_stop(struct respond_events *r)
 {
+    remedy_stop(r->remedies);
     checkin_stop(r->checkins);
+    incident_stop(r->incidents);
 }
 
 void respond_events_close(struct respond_events *r)
 {
+    remedy_close(r->remedies);
     checkin_close(r->checkins);
+    incident_close(r->incidents);
     event_close(r->events);
     *r = (struct respond_events){0};
 }
@@ -52,6 +154,8 @@ void respond_events_close(struct respond_events *r)
 int respond_events_reload(struct respond_events *r, const struct conf *conf, struct why *why)
 {
     event_set_keep(r->events, keep_days(conf));
+    incident_reload(r->incidents, conf_get(conf, &incident_settings_options));
+    remedy_reload(r->remedies, conf_get(conf, &remedy_settings_options));
     return checkin_reload(r->checkins, conf_get(conf, &checkin_settings_options),
                           conf_rows(conf, &checkin_settings_row_options), why);
 }

@@ -1,4 +1,5 @@
-/* daemon/respond_events.h - events, check-ins and heartbeats of the worker, opened and closed.
+/* daemon/respond_events.h - events, check-ins, incidents and the runbook of the worker, opened and
+ * closed.
  *
  * Threads: the worker's main thread; the two hooks of datagrams are their receivers'.
  */
@@ -14,12 +15,34 @@
 #include "codec/statsd.h"
 #include "conf/conf.h"
 #include "event/event.h"
+#include "launch/launch.h"
 #include "model/alert.h"
+#include "remedy/remedy_act.h"
+#include "store/face/series.h"
 #include "store/state/state.h"
+
+/* What of the worker it works with. */
+struct respond_events_host {
+    struct state *state;
+    const struct conf *conf;
+    const struct clock *clock;
+    struct series_store *store;
+    struct launcher *launcher; /* NULL: no programs are configured */
+    const char *watch_socket;
+    struct alert_sink *alerts; /* where alerts go in the end */
+};
+
+struct incidents;
 
 struct respond_events {
     struct events *events;
     struct checkins *checkins;
+    struct incidents *incidents; /* NULL: switched off */
+    struct remedies *remedies;
+    struct remedy_act act;
+    struct alert_sink sink; /* respond_events_sink() */
+    struct alert_sink *next;
+    char instance[256], url[600];
 };
 
 /* Events, before all that adds any. */
@@ -27,10 +50,16 @@ MUST_USE int respond_events_open(struct respond_events *r, struct state *state,
                                  const struct conf *conf, const struct clock *clock,
                                  struct why *why);
 
-/* What makes alerts of its own, once there is somewhere to send them. */
-MUST_USE int respond_events_watch(struct respond_events *r, struct state *state,
-                                  const struct conf *conf, const struct clock *clock,
-                                  struct alert_sink *alerts, struct why *why);
+/* What hears of alerts and makes some of its own. */
+MUST_USE int respond_events_watch(struct respond_events *r, const struct respond_events_host *host,
+                                  struct why *why);
+
+/* A sink before the one of the host, through which incidents and the runbook hear of alerts. */
+struct alert_sink *respond_events_sink(struct respond_events *r);
+
+/* The same for one alert, as alert_config.changed is told of it; the context is a struct
+ * respond_events. */
+void respond_events_alert(void *context, const struct alert *a);
 
 void respond_events_start(struct respond_events *r);
 void respond_events_stop(struct respond_events *r);  /* what makes alerts */

@@ -412,6 +412,8 @@ static int open_serve(struct work *w, struct why *why)
                                   .cors_origin = server->cors_origin,
                                   .events = w->respond.events.events,
                                   .checkins = w->respond.events.checkins,
+                                  .incidents = w->respond.events.incidents,
+                                  .remedies = w->respond.events.remedies,
                                   .watch_socket = w->respond.watch.socket,
                                   .alerts = {.send = w->respond.fan.send,
                                              .custom = w->respond.custom_alerts},
@@ -522,7 +524,8 @@ static int open_all(struct work *w, struct why *why)
     confinement_enter(config_of(w));
     err = open_store(w, why);
     if (err == 0)
-        err = respond_open(&w->respond, &(struct respond_host){config_of(w), &clock_real}, why);
+        err = respond_open(&w->respond, &(struct respond_host){config_of(w), &clock_real,
+                                                             store_face(w->store), w->launcher}, why);
     if (err != 0)
         return err;
     struct ingest_settings ingest;

@@ -5,6 +5,8 @@
 #include "serve/admin_api.h"
 #include "serve/checkin_api.h"
 #include "serve/event_api.h"
+#include "serve/incident_api.h"
+#include "serve/remedy_api.h"
 #include "serve/expression_api.h"
 #include "serve/feature_api.h"
 #include "serve/federate.h"
@@ -107,6 +109,17 @@ static const struct http_route ROUTES[] = {
     {HTTP_DELETE, "/api/checkins/(*)", 0, checkin_api_delete, NULL},
     {PING, "/api/checkin/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
     {PING, "/api/checkin/(*)/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
+    {HTTP_GET, "/api/incidents", 0, incident_api_list, NULL},
+    {HTTP_GET, "/api/incidents/(*)", 0, incident_api_one, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/incidents/(*)/notes", INCIDENT_API_BODY_MAX, incident_api_note,
+     NULL},
+    {HTTP_POST | HTTP_RAW, "/api/incidents/(*)/close", INCIDENT_API_BODY_MAX, incident_api_close,
+     NULL},
+    {HTTP_POST | HTTP_RAW, "/api/incidents/(*)/merge", INCIDENT_API_BODY_MAX, incident_api_merge,
+     NULL},
+    {HTTP_GET, "/api/remedies", 0, remedy_api_list, NULL},
+    {HTTP_GET, "/api/remedies/history", 0, remedy_api_history, NULL},
+    {HTTP_POST, "/api/remedies/(*)/run", SERVE_BODY_MAX, remedy_api_run, NULL},
     {HTTP_GET, "/api/annotations", 0, event_api_annotations, NULL},
     {HTTP_POST | HTTP_RAW, "/api/annotations", EVENT_API_BODY_MAX, event_api_annotate, NULL},
     {HTTP_GET, "/api/alerts/rules", 0, threshold_api_list, NULL},

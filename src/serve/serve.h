@@ -34,6 +34,8 @@
 struct checkins;
 struct custom;
 struct events;
+struct incidents;
+struct remedies;
 struct alerting;
 struct custom;
 struct outbox;
@@ -159,6 +161,8 @@ struct serve_config {
     struct registry *registry; /* that programs register with; NULL: there is none */
     struct events *events; /* what happened; NULL: none are kept */
     struct checkins *checkins; /* of cron jobs; NULL: there are none */
+    struct incidents *incidents; /* NULL: none are kept */
+    struct remedies *remedies; /* the runbook; NULL: there is none */
     const char *watch_socket; /* of sonde-watch; NULL: none */
     struct serve_alerts alerts;
     struct serve_daemon daemon;

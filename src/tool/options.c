@@ -9,6 +9,8 @@
 #include "custom/custom_settings.h"
 #include "discover/registry.h"
 #include "event/event_settings.h"
+#include "incident/incident_settings.h"
+#include "remedy/remedy_settings.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
 #include "notify/notifier.h"
@@ -97,6 +99,9 @@ static const struct option_table *const TABLES[] = {
     &query_settings_options,
     &rules_options,
     &event_settings_options,
+    &incident_settings_options,
+    &remedy_settings_options,
+    &remedy_settings_row_options,
     &checkin_settings_options,
     &checkin_settings_row_options,
     &checkin_settings_heartbeat_options,
@@ -285,6 +290,8 @@ static int check_whole(const struct conf *c, struct why *why)
     if (err == 0)
         err = checkin_settings_check(conf_rows(c, &checkin_settings_row_options),
                                      conf_rows(c, &checkin_settings_heartbeat_options), why);
+    if (err == 0)
+        err = remedy_settings_check(conf_rows(c, &remedy_settings_row_options), why);
     struct promql_options language = query_settings_language(conf_get(c, &query_settings_options));
     if (err == 0)
         err = threshold_check_rows(conf_rows(c, &threshold_options), &language, why);
