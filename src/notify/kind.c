@@ -97,3 +97,40 @@ struct str kind_or(struct str text, const char *fallback)
 {
     return text.n > 0 ? text : str_c(fallback);
 }
+
+int kind_list(const struct notify_reading *r, const struct yaml_node *item, const char *key,
+              const struct yaml_struct *shape, size_t size, void *ret, size_t *ret_n,
+              struct yaml_place *ret_place, struct why *why)
+{
+    const struct yaml_node *list = yaml_get(item, key);
+    if (yaml_is_null(list))
+        return 0;
+    int err = yaml_expect(list, YAML_SEQUENCE, shape->name, why);
+    if (err) {
+        *ret_place = list->place;
+        return err;
+    }
+    char *v = arena_array(r->arena, list->n, size);
+    for (size_t i = 0; i < list->n && !err; i++)
+        err =
+            yaml_struct_read(list->members[i].value, shape, r->arena, v + i * size, ret_place, why);
+    if (err)
+        return err;
+    *(void **)ret = v;
+    *ret_n = list->n;
+    return 0;
+}
+
+bool kind_truth(struct str text, bool fallback)
+{
+    static const char *const TRUE[] = {"true", "yes", "on", "y", "True", "Yes", "On", "TRUE"};
+    for (size_t i = 0; i < COUNTOF(TRUE); i++)
+        if (str_eq(text, str_c(TRUE[i])))
+            return true;
+    return text.n == 0 && fallback;
+}
+
+struct str kind_base(struct str url, struct arena *a)
+{
+    return url.n == 0 || str_ends(url, STR("/")) ? url : arena_printf(a, STR_FMT "/", STR_ARG(url));
+}

@@ -61,7 +61,18 @@ MUST_USE int kind_either(struct str text, struct str file, const char *name, boo
 MUST_USE int kind_one(const struct notify_row *row, const char *what, struct str *ret,
                       struct why *why);
 
-/* {{ template "NAME" . }} where text is "". */
+/* A list of maps below a key of item: *ret is an array of structs of size, from r->arena. */
+MUST_USE int kind_list(const struct notify_reading *r, const struct yaml_node *item,
+                       const char *key, const struct yaml_struct *shape, size_t size, void *ret,
+                       size_t *ret_n, struct yaml_place *ret_place, struct why *why);
+
+/* true, yes, on, y; fallback where text is "". */
+bool kind_truth(struct str text, bool fallback);
+
+/* text, or fallback where it is "". */
 struct str kind_or(struct str text, const char *fallback);
+
+/* A URL as an API wants it: with one slash at its end. */
+struct str kind_base(struct str url, struct arena *a);
 
 #endif

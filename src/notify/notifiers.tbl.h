@@ -3,8 +3,11 @@
  * Flow:    a row here -> notifier.c, the manual
  */
 NOTIFIER(webhook)
+NOTIFIER(slack)
+NOTIFIER(pagerduty)
+NOTIFIER(opsgenie)
+NOTIFIER(telegram)
 NOTIFIER(discord)
 NOTIFIER(msteams)
 NOTIFIER(msteamsv2)
 NOTIFIER(ntfy)
-NOTIFIER(telegram)
