@@ -2,6 +2,7 @@
  *
  * Flow:    a row here -> notifier.c, the manual
  */
+NOTIFIER(email)
 NOTIFIER(webhook)
 NOTIFIER(slack)
 NOTIFIER(pagerduty)
@@ -11,3 +12,4 @@ NOTIFIER(discord)
 NOTIFIER(msteams)
 NOTIFIER(msteamsv2)
 NOTIFIER(ntfy)
+NOTIFIER(command)
