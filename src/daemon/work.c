@@ -523,9 +523,10 @@ static int open_all(struct work *w, struct why *why)
     tell_ignored(w);
     confinement_enter(config_of(w));
     err = open_store(w, why);
+    const struct respond_host host = {config_of(w), &clock_real,
+                                      err == 0 ? store_face(w->store) : NULL, w->launcher};
     if (err == 0)
-        err = respond_open(&w->respond, &(struct respond_host){config_of(w), &clock_real,
-                                                             store_face(w->store), w->launcher}, why);
+        err = respond_open(&w->respond, &host, why);
     if (err != 0)
         return err;
     struct ingest_settings ingest;
