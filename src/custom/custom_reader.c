@@ -4,12 +4,13 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "codec/perfdata.h"
 #include "collect/exposition_emit.h"
 #include "text/json_path.h"
 #include "text/number.h"
 #include "text/regex.h"
 
-enum { MATCHES_MAX = 1000000, SHOWN_BYTES = 60, UNITS_MAX = 8 };
+enum { MATCHES_MAX = 1000000, SHOWN_BYTES = 60 };
 
 struct metric {
     struct str name;
@@ -124,68 +125,25 @@ static int read_lines(const struct custom_reader *r, struct str text, int status
 
 /* ---- nagios */
 
-/* The label of a piece of performance data: bare, or in quotes with '' for one. */
-static bool take_perf_name(struct str *rest, struct buf *name)
-{
-    struct str s = str_trim(*rest);
-    size_t at = 0;
-    buf_clear(name);
-    if (s.n > 0 && s.p[0] == '\'') {
-        for (at = 1; at < s.n; at++) {
-            if (s.p[at] != '\'')
-                buf_put_c(name, s.p[at]);
-            else if (at + 1 < s.n && s.p[at + 1] == '\'')
-                buf_put_c(name, s.p[at++]);
-            else
-                break;
-        }
-        at++;
-    } else {
-        at = str_find(s, '=');
-        buf_put_str(name, str_sub(s, 0, at));
-    }
-    bool found = at < s.n && s.p[at] == '=' && name->n > 0;
-    *rest = found ? str_sub(s, at + 1, s.n) : STR("");
-    return found;
-}
-
-/* Its value and unit, up to the first of ; and blank; what follows is passed over. */
-static bool take_perf_value(struct str *rest, double *ret, struct str *ret_unit)
-{
-    size_t end = 0;
-    while (end < rest->n && strchr(" \t\n;", rest->p[end]) == NULL)
-        end++;
-    struct str word = str_sub(*rest, 0, end);
-    while (end < rest->n && strchr(" \t\n", rest->p[end]) == NULL)
-        end++;
-    *rest = str_sub(*rest, end, rest->n);
-    for (size_t n = word.n; n > 0 && n + UNITS_MAX >= word.n; n--) {
-        if (number_parse(str_sub(word, 0, n), ret) == 0) {
-            *ret_unit = str_sub(word, n, word.n);
-            return true;
-        }
-    }
-    return false;
-}
-
 static int read_perf(struct custom_out *o, struct str data, struct why *why)
 {
-    struct buf name;
+    struct perfdata p;
+    struct perfdata_value found;
     int err = 0;
-    buf_init(&name, EMIT_VALUE_MAX);
-    while (take_perf_name(&data, &name)) {
-        struct custom_out_value v = {.type = METRIC_GAUGE};
-        struct label labels[2] = {{STR("perfdata"), buf_str(&name)}, {STR("unit"), STR("")}};
-        if (take_perf_value(&data, &v.value, &labels[1].value)) {
-            v.labels = labels;
-            v.labels_n = labels[1].value.n ? 2 : 1;
+    perfdata_init(&p, data, EMIT_VALUE_MAX);
+    while (perfdata_next(&p, &found)) {
+        struct label labels[2] = {{STR("perfdata"), found.label}, {STR("unit"), found.unit}};
+        struct custom_out_value v = {.type = METRIC_GAUGE,
+                                     .value = found.value,
+                                     .labels = labels,
+                                     .labels_n = found.unit.n ? 2 : 1};
+        if (found.number)
             custom_out_put(o, &v);
-        } else if (err == 0) {
+        else if (err == 0)
             err = why_set(why, ERR_FORMAT, "performance data \"" STR_FMT "\" has no number",
-                          SHOWN(buf_str(&name)));
-        }
+                          SHOWN(found.label));
     }
-    buf_done(&name);
+    perfdata_done(&p);
     return err;
 }
 
@@ -197,11 +155,8 @@ static int read_nagios(const struct custom_reader *r, struct str text, int statu
     struct custom_out_value state = {
         .name = STR("status"), .type = METRIC_GAUGE, .value = (double)status};
     custom_out_put(&o, &state);
-    /* In the first line behind |, and in those behind the second |. */
-    size_t line_end = str_find(text, '\n');
-    struct str first = str_sub(text, 0, line_end), rest = str_sub(text, line_end + 1, text.n);
-    int err = read_perf(&o, str_sub(first, str_find(first, '|') + 1, first.n), why);
-    int more = read_perf(&o, str_sub(rest, str_find(rest, '|') + 1, rest.n), err ? NULL : why);
+    int err = read_perf(&o, perfdata_first(text), why);
+    int more = read_perf(&o, perfdata_more(text), err ? NULL : why);
     err = err ? err : more;
     return err != 0 ? err : custom_out_result(&o, why);
 }

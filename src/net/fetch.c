@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -426,6 +427,24 @@ static int unpack(struct fetch *f, struct fetch_answer *a)
     return 0;
 }
 
+/* When the server's certificate ends: the first of the chain. */
+static int64_t certificate_ends_ms(struct fetch *f)
+{
+    static const char FIELD[] = "Expire date:";
+    struct curl_certinfo *info = NULL;
+    if (curl_easy_getinfo(f->curl, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL ||
+        info->num_of_certs < 1)
+        return 0;
+    for (const struct curl_slist *s = info->certinfo[0]; s != NULL; s = s->next) {
+        if (strncmp(s->data, FIELD, sizeof FIELD - 1) != 0)
+            continue;
+        struct tm tm = {0};
+        if (strptime(s->data + sizeof FIELD - 1, "%b %d %H:%M:%S %Y", &tm) != NULL)
+            return (int64_t)timegm(&tm) * 1000;
+    }
+    return 0;
+}
+
 /* All of libcurl's own report that an answer has. */
 static void report(struct fetch *f, struct fetch_answer *a)
 {
@@ -445,6 +464,8 @@ static void report(struct fetch *f, struct fetch_answer *a)
     a->content_type = str_c(type);
     a->url = redirects > 0 ? str_c(url) : str_c(f->request.url);
     a->wire_bytes = (size_t)bytes;
+    if (f->request.certificate)
+        a->certificate_ends_ms = certificate_ends_ms(f);
 }
 
 void fetch_ended(struct fetch *f, CURLcode code)

@@ -58,6 +58,7 @@ struct fetch_answer {
     struct str url;     /* after redirects */
     int64_t duration_ns;
     size_t wire_bytes; /* of the body, as sent */
+    int64_t certificate_ends_ms; /* wall time; of the server's, where it was asked for; 0: none */
 };
 
 struct fetch_request {
@@ -70,6 +71,7 @@ struct fetch_request {
     int64_t timeout_ms; /* for everything; 0: 10 s */
     size_t body_max;    /* bytes of the answer, unpacked; 0: 64 MiB */
     bool gzip;          /* accept it */
+    bool certificate;   /* tell when the server's ends; connects anew */
     /* Gets the answer's body as it comes, instead of answer.body: for streams that do not end.
      * Not 0 breaks off. NULL: the whole body at the end. */
     int (*piece)(void *context, struct str bytes);

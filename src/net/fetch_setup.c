@@ -358,6 +358,12 @@ int fetch_setup(struct fetch *f)
     if (f->request.unix_path || f->setup_unix)
         SET(f, CURLOPT_UNIX_SOCKET_PATH, f->request.unix_path);
     f->setup_unix = f->request.unix_path != NULL;
+    if (f->request.certificate || f->setup_certificate) {
+        SET(f, CURLOPT_CERTINFO, (long)f->request.certificate);
+        SET(f, CURLOPT_FRESH_CONNECT, (long)f->request.certificate);
+        SET(f, CURLOPT_FORBID_REUSE, (long)f->request.certificate);
+    }
+    f->setup_certificate = f->request.certificate;
     set_method(f);
     return 0;
 }

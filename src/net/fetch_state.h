@@ -135,6 +135,7 @@ struct fetch {
     uint64_t setup_version; /* of the client's that curl is set up with */
     const char *setup_kind; /* the method that it is set up with */
     bool setup_unix, setup_host;
+    bool setup_certificate; /* the same for telling of certificates */
     struct str token; /* the header that was sent; "": none */
     bool retried;     /* with a new token */
     bool over;        /* the body is too long */

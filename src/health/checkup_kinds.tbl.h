@@ -1,0 +1,15 @@
+/* health/checkup_kinds.tbl.h - every kind of check but the passive one: KIND(name), where
+ * checkup_NAME_kind is its struct checkup_kind. */
+KIND(http)
+KIND(tcp)
+KIND(grpc)
+KIND(icmp)
+KIND(dns)
+KIND(command)
+KIND(process)
+KIND(systemd)
+KIND(file)
+KIND(postgresql)
+KIND(mysql)
+KIND(redis)
+KIND(store)
