@@ -109,6 +109,9 @@ void confinement_enter(const struct config *config)
     struct custom_settings custom;
     options_custom(c, &custom);
     custom_settings_files(&custom, add_file, &room);
+    struct checkup_plan_settings health;
+    options_health(c, &health);
+    checkup_settings_files(&health, add_file, &room);
     n = room.n;
 
     struct why why = {0};

@@ -106,6 +106,26 @@ static void add_remedies(struct programs *p, const struct conf *c)
     }
 }
 
+/* The commands of checks. */
+static void add_checks(struct programs *p, const struct conf *c)
+{
+    struct checkup_plan_settings health;
+    char name[CHECKUP_SETTINGS_PROGRAM_MAX];
+    options_health(c, &health);
+    const struct checkup_settings *rows = health.checks.v;
+    for (size_t i = 0; i < health.checks.n; i++) {
+        const struct checkup_settings *row = &rows[i];
+        if (strcmp(row->kind, "command") != 0)
+            continue;
+        const char **argv = arena_array(&p->arena, row->command.n + 1, sizeof *argv);
+        memcpy(argv, row->command.v, row->command.n * sizeof *argv);
+        checkup_settings_program(row, name);
+        programs_add(p, (struct launch_program){.name = arena_str(&p->arena, str_c(name)).p,
+                                                .argv = argv,
+                                                .folder = row->folder});
+    }
+}
+
 void programs_draw(struct programs *p, const struct conf *c)
 {
     *p = (struct programs){0};
@@ -113,6 +133,7 @@ void programs_draw(struct programs *p, const struct conf *c)
     add_gpu(p, c);
     add_custom(p, c);
     add_remedies(p, c);
+    add_checks(p, c);
 }
 
 void programs_done(struct programs *p)

@@ -1,3 +1,4 @@
+#include "daemon/respond_health.h"
 #include "daemon/respond.h"
 
 #include <stdio.h>
@@ -84,18 +85,22 @@ void respond_start(struct respond *r)
 {
     respond_events_start(&r->events);
     respond_watch_start(&r->watch);
+    checkup_start(r->checkup);
     log_debug(MODULE, "started with %s", options_server(r->host.config->conf)->data);
 }
 
 void respond_stop(struct respond *r)
 {
     log_debug(MODULE, "stopping");
+    checkup_stop(r->checkup);
     respond_watch_close(&r->watch);
     respond_events_stop(&r->events);
 }
 
 void respond_close(struct respond *r)
 {
+    checkup_free(r->checkup);
+    r->checkup = NULL;
     respond_watch_close(&r->watch); /* where it was never started */
     respond_events_close(&r->events);
     threshold_list_free(r->custom_alerts);
@@ -109,6 +114,7 @@ int respond_reload(struct respond *r, const struct config *config, struct why *w
 {
     r->host.config = config;
     respond_rules_reload(r->custom_alerts, config->conf);
+    respond_health_reload(r);
     int err = alert_fan_reload(&r->fan, config, why);
     int other = respond_events_reload(&r->events, config->conf, err == 0 ? why : NULL);
     return err != 0 ? err : other;

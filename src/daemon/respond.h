@@ -17,10 +17,13 @@
 #include "daemon/alert_fan.h"
 #include "daemon/config.h"
 #include "daemon/respond_events.h"
+#include "health/checkup.h"
 #include "health/health.h"
 #include "model/alert.h"
 #include "daemon/respond_watch.h"
 #include "store/state/state.h"
+
+struct serve;
 
 /* What of the worker it works with; pointers live as long as the worker, config until the next. */
 struct respond_host {
@@ -35,6 +38,9 @@ struct respond {
     struct state *state; /* DATA/state.db */
     struct respond_events events;
     struct respond_watch watch;
+    struct checkup_plan_settings health; /* respond_health_open() */
+    struct checkup *checkup;
+    struct serve *serve; /* whose probe of the store is asked; NULL: not yet */
     struct threshold_list *custom_alerts; /* respond_rules_open() */
     struct alert_fan fan;
     struct alert_sink *alerts; /* where this daemon's own alerts go: the fan's */

@@ -23,6 +23,7 @@
 #include "daemon/part_list.h"
 #include "daemon/registration.h"
 #include "daemon/respond.h"
+#include "daemon/respond_health.h"
 #include "daemon/respond_rules.h"
 #include "daemon/sockets.h"
 #include "forward/forward.h"
@@ -63,6 +64,7 @@ enum own_lane {
     LANE_PUSHGATEWAY,
     LANE_AGGREGATE,
     LANE_CUSTOM,
+    LANE_HEALTH,
     LANE_SCRAPE, /* the first of several */
     LANE_SCRAPE_LAST = LANE_SCRAPE + SCRAPE_THREADS_MAX - 1,
     OWN_LANES_N /* the last */
@@ -395,6 +397,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .health = w->health,
                                   .scrape = w->scrape,
                                   .custom = w->custom,
+                                  .checkup = w->respond.checkup,
                                   .registry = w->registration.registry,
                                   .rules = {w->rules, rules_view, rules->tenant},
                                   .admin = {w->store, flush_now, merge_now, snapshot_now},
@@ -537,20 +540,20 @@ static int open_all(struct work *w, struct why *why)
     w->ingest = ingest_new(&ingest, aggregate_sink(w->aggregate), &clock_real);
     w->pool = pool_new("query", (size_t)query_settings(w).threads, QUERY_QUEUE_MAX);
     err = plan_forward(w, why);
-    if (err != 0)
-        return err;
-    err = open_collect(w, why);
-    if (err != 0)
-        return err;
-    err = open_custom(w, why);
+    if (err == 0)
+        err = open_collect(w, why);
+    if (err == 0)
+        err = open_custom(w, why);
     if (err == 0)
         err = open_rules(w, why);
     if (err == 0)
         err = respond_rules_open(w->respond.state, w->rules, conf_of(w), &clock_real,
                                  &w->respond.custom_alerts, why);
-    if (err != 0)
-        return err;
-    err = registration_open(&w->registration, conf_of(w), w->disk, why);
+    if (err == 0)
+        err = respond_health_open(&w->respond, ingest_sink(w->ingest), lane(w, LANE_HEALTH),
+                                  str_c(w->instance), w->launcher, why);
+    if (err == 0)
+        err = registration_open(&w->registration, conf_of(w), w->disk, why);
     if (err == 0)
         err = open_scrape(w, why);
     if (err != 0)
@@ -562,6 +565,7 @@ static int open_all(struct work *w, struct why *why)
         err = respond_checks(&w->respond, w->health);
     if (err == 0)
         err = open_serve(w, why);
+    respond_health_probe(&w->respond, w->serve);
     if (err == 0)
         err = open_statsd(w, why);
     if (err == 0)

@@ -24,9 +24,22 @@ const char *checkup_word(enum health_state state)
     return WORDS[state];
 }
 
-const struct checkup_settings_page *checkup_page(const struct checkup *c)
+struct checkup_settings_page checkup_page(struct checkup *c)
 {
-    return &c->plan.settings->page;
+    struct checkup_settings_page page = {.title = ""};
+    if (c == NULL)
+        return page;
+    thread_lock(&c->lock);
+    page = c->page;
+    thread_unlock(&c->lock);
+    return page;
+}
+
+void checkup_page_set(struct checkup *c, const struct checkup_settings_page *page)
+{
+    thread_lock(&c->lock);
+    c->page = *page;
+    thread_unlock(&c->lock);
 }
 
 struct checkup_check *checkup_inside_find(struct checkup *c, struct str name)
@@ -56,6 +69,8 @@ static void end_run(struct checkup_check *k)
     }
     if (k->checkup->stopping) { /* it may have failed because of that */
         k->busy = false;
+        mem_free(k->run.figures);
+        k->run.figures = NULL;
         return;
     }
     if (k->run.duration_s == 0)
@@ -384,6 +399,7 @@ int checkup_new(const struct checkup_plan *plan, struct checkup **ret, struct wh
 {
     struct checkup *c = mem_new(sizeof *c);
     c->plan = *plan;
+    c->page = plan->settings->page;
     map_init(&c->names, 1);
     map_init(&c->families, 0);
     thread_lock_init(&c->lock);
@@ -439,29 +455,38 @@ static void free_window(struct checkup_window *w)
     mem_free(w);
 }
 
-void checkup_free(struct checkup *c)
+void checkup_stop(struct checkup *c)
 {
-    if (c == NULL)
+    if (c == NULL || c->stopped)
         return;
+    c->stopped = true;
+    thread_lock(&c->lock);
+    c->stopping = true; /* no errand is posted from now on */
+    pthread_cond_broadcast(&c->changed);
+    thread_unlock(&c->lock);
     if (c->thread.running) {
         loop_stop(c->loop);
         thread_join(&c->thread);
     }
-    thread_lock(&c->lock);
-    c->stopping = true;
-    pthread_cond_broadcast(&c->changed);
-    thread_unlock(&c->lock);
     if (c->plan.launcher != NULL)
         launch_quit(c->plan.launcher);
     pool_free(c->pool);
     c->pool = NULL;
     timer_free(c->tick);
+    c->tick = NULL;
     if (c->loop != NULL) {
         loop_post(c->loop, on_drained, c);
         loop_run(c->loop);
     }
     if (c->record != NULL)
         checkup_record_close(c);
+}
+
+void checkup_free(struct checkup *c)
+{
+    if (c == NULL)
+        return;
+    checkup_stop(c);
     while (c->checks.n > 0)
         checkup_inside_free_check(c->checks.v[--c->checks.n]);
     for (size_t i = 0; i < c->windows.n; i++)

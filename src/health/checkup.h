@@ -58,6 +58,9 @@ struct checkup_plan {
 
 MUST_USE int checkup_new(const struct checkup_plan *plan, struct checkup **ret, struct why *why);
 void checkup_start(struct checkup *c);
+
+/* Ends its thread and writes what waits; asking goes on. */
+void checkup_stop(struct checkup *c);
 void checkup_free(struct checkup *c); /* NULL is fine */
 
 enum checkup_origin { CHECKUP_FILE, CHECKUP_API, CHECKUP_REGISTERED };
@@ -136,8 +139,9 @@ MUST_USE int checkup_maintenance_add(struct checkup *c, struct str json, int64_t
                                      struct why *why);
 MUST_USE int checkup_maintenance_drop(struct checkup *c, int64_t id, struct why *why);
 
-/* Of the status page. */
-const struct checkup_settings_page *checkup_page(const struct checkup *c);
+/* Of the status page; its texts live as long as the configurations do. NULL: it is off. */
+struct checkup_settings_page checkup_page(struct checkup *c);
+void checkup_page_set(struct checkup *c, const struct checkup_settings_page *page);
 
 /* "healthy", "degraded", "unhealthy", "unknown" */
 const char *checkup_word(enum health_state state);

@@ -38,11 +38,12 @@ static void on_loop(void *context)
 static int run_errand(struct errand *e, struct why *why)
 {
     struct checkup *c = e->checkup;
-    if (c->thread.running)
-        loop_post(c->loop, on_loop, e);
-    else
-        on_loop(e);
     thread_lock(&c->lock);
+    if (c->stopping) {
+        thread_unlock(&c->lock);
+        return why_set(why, ERR_CLOSED, "the daemon is about to end");
+    }
+    loop_post(c->loop, on_loop, e); /* before it is started: it waits until then */
     while (!e->over)
         (void)thread_wait_for(&c->changed, &c->lock, WAIT_NS);
     thread_unlock(&c->lock);

@@ -64,6 +64,7 @@ struct checkup_record; /* checkup_record.c */
 
 struct checkup {
     struct checkup_plan plan;
+    struct checkup_settings_page page; /* under the lock */
     struct loop *loop;
     struct prober *prober;
     struct fetcher *fetcher;
@@ -82,7 +83,7 @@ struct checkup {
         struct checkup_window **v;
         size_t n, capacity;
     } windows;
-    bool windows_changed, stopping;
+    bool windows_changed, stopping, stopped;
     size_t made_n; /* checks that programs made */
     int64_t next_publish_ms, next_resend_ms;
     struct emit emit;

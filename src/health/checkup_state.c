@@ -159,6 +159,15 @@ static const struct checkup_check *reason_of(const struct checkup_check *k)
     return NULL;
 }
 
+/* Has a parent, which may be why, not been looked at yet? */
+static bool waits_for_parent(const struct checkup_check *k)
+{
+    for (size_t i = 0; i < k->parents_n; i++)
+        if (k->parents[i]->kind != NULL && !k->parents[i]->standing.ever && !is_down(k->parents[i]))
+            return true;
+    return false;
+}
+
 static enum checkup_level level_of(const struct checkup_check *k)
 {
     if (!k->settings.alert || k->maintenance || !k->ever)
@@ -191,7 +200,7 @@ static int64_t begin_of(const struct checkup_check *k, int64_t now)
 void checkup_inside_reconsider(struct checkup_check *k)
 {
     struct checkup *c = k->checkup;
-    if (!k->ever)
+    if (!k->standing.ever || (k->standing.state != HEALTH_OK && waits_for_parent(k)))
         return;
     const struct checkup_check *because = k->standing.state != HEALTH_OK ? reason_of(k) : NULL;
     enum health_state shown = because != NULL ? HEALTH_UNKNOWN : k->standing.state;
@@ -247,7 +256,7 @@ void checkup_inside_take(struct checkup_check *k, struct checkup_result *r)
         for (size_t i = 0; i < k->parents_n; i++)
             checkup_inside_run_soon(k->parents[i]);
     checkup_inside_reconsider(k);
-    if (k->result.state == HEALTH_UNHEALTHY || k->standing.side != 0)
+    if (k->result.state == HEALTH_UNHEALTHY || k->standing.side != 0 || k->runs == 1)
         for (size_t i = 0; i < k->children_n; i++)
             checkup_inside_reconsider(k->children[i]);
 }

@@ -8,11 +8,11 @@
 
 bool standing_take(struct standing *s, enum health_state reading, unsigned fall, unsigned rise)
 {
-    if (!s->ever) {
+    if (!s->ever && reading == HEALTH_OK) {
         *s = (struct standing){.state = reading, .ever = true};
         return true;
     }
-    int side = reading > s->state ? 1 : reading < s->state ? -1 : 0;
+    int side = !s->ever ? 1 : reading > s->state ? 1 : reading < s->state ? -1 : 0;
     if (side == 0) {
         s->side = 0;
         s->row = 0;
@@ -27,6 +27,7 @@ bool standing_take(struct standing *s, enum health_state reading, unsigned fall,
     if (s->row < (side > 0 ? fall : rise))
         return false;
     s->state = s->mildest;
+    s->ever = true;
     s->side = 0;
     s->row = 0;
     return true;

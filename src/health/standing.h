@@ -1,9 +1,10 @@
 /* health/standing.h - what a check's readings come to: its state, and how long it was in which.
  *
- * A state gets worse after fall readings in a row that are worse than it, and better after rise of
- * them that are better; it then becomes the mildest of those. History is a row of spans; time that
- * no span covers (the daemon was down, the check was not there yet) is not known, and counts
- * neither as up nor as down, as time of maintenance and of the state unknown.
+ * The first good reading makes it healthy. A state gets worse after fall readings in a row that are
+ * worse than it, and better after rise of them that are better; it then becomes the mildest of
+ * those. History is a row of spans; time that no span covers (the daemon was down, the check was
+ * not there yet) is not known, and counts neither as up nor as down, as time of maintenance and of
+ * the state unknown.
  *
  * Threads: plain data, one at a time.
  */
@@ -24,7 +25,7 @@ struct standing {
     enum health_state mildest;
 };
 
-/* Takes a reading; true where the state has changed. The first one decides at once. */
+/* Takes a reading; true where the state has changed. */
 bool standing_take(struct standing *s, enum health_state reading, unsigned fall, unsigned rise);
 
 struct standing_span {

@@ -247,6 +247,11 @@ void serve_reloaded(struct serve *s, const char *problem)
     serve_notify(s, SERVE_RELOAD_FAILED, problem && problem[0]);
 }
 
+void serve_probe(struct serve *s, struct health_reading *ret)
+{
+    probe_commit_check(s->probe, ret);
+}
+
 void serve_drain(struct serve *s)
 {
     notification_end(s->board);

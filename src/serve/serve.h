@@ -32,6 +32,7 @@
 #include "store/face/series.h"
 
 struct checkins;
+struct checkup;
 struct custom;
 struct events;
 struct incidents;
@@ -157,6 +158,7 @@ struct serve_config {
                               * "" or NULL: none */
     struct serve_rules rules;
     struct scrape *scrape;     /* the targets; NULL: there are none */
+    struct checkup *checkup;   /* checks of components; NULL: there are none */
     struct custom *custom;     /* metrics of one's own; NULL: there are none */
     struct registry *registry; /* that programs register with; NULL: there is none */
     struct events *events; /* what happened; NULL: none are kept */
@@ -191,6 +193,9 @@ void serve_notify(struct serve *s, const char *text, bool active);
 
 /* Ends the answers that would go on for ever, before the servers drain. Any thread. */
 void serve_drain(struct serve *s);
+
+/* The probe of the store, as a reading: a write and a query. Any thread. */
+void serve_probe(struct serve *s, struct health_reading *ret);
 
 /* For http_config.cors, with s as its context: the origins of server.cors_origin. */
 enum http_cors serve_cors(void *s, struct str origin);

@@ -126,6 +126,10 @@ static const struct option_table *const TABLES[] = {
     &plan_escalation_options,
     &custom_settings_sql_options,
     &custom_settings_log_options,
+    &checkup_settings_own_options,
+    &checkup_settings_options,
+    &checkup_settings_maintenance_options,
+    &checkup_settings_page_options,
     &watch_conf_options,
     &watch_conf_program_options,
 };
@@ -158,6 +162,14 @@ void options_watch(const struct conf *c, struct watch_conf *ret)
 {
     ret->own = *(const struct watch_conf_own *)conf_get(c, &watch_conf_options);
     ret->programs = *conf_rows(c, &watch_conf_program_options);
+}
+
+void options_health(const struct conf *c, struct checkup_plan_settings *ret)
+{
+    ret->own = *(const struct checkup_settings_own *)conf_get(c, &checkup_settings_own_options);
+    ret->page = *(const struct checkup_settings_page *)conf_get(c, &checkup_settings_page_options);
+    ret->checks = *conf_rows(c, &checkup_settings_options);
+    ret->maintenance = *conf_rows(c, &checkup_settings_maintenance_options);
 }
 
 void options_store(const struct conf *c, struct store_settings *ret)
@@ -305,6 +317,11 @@ static int check_whole(const struct conf *c, struct why *why)
     struct watch_conf watch;
     options_watch(c, &watch);
     err = watch_conf_check(&watch, why);
+    if (err != 0)
+        return err;
+    struct checkup_plan_settings health;
+    options_health(c, &health);
+    err = checkup_settings_check_all(&health, why);
     if (err != 0)
         return err;
     struct store_settings store;

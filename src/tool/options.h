@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "forward/forward_options.h"
 #include "custom/custom_settings.h"
+#include "health/checkup_settings.h"
 #include "ingest/ingest.h"
 #include "store/series/store.h"
 #include "watch/conf/watch_conf.h"
@@ -67,6 +68,9 @@ void options_forward(const struct conf *c, struct forward_settings *ret);
 void options_custom(const struct conf *c, struct custom_settings *ret);
 /* [watch] with its programs. */
 void options_watch(const struct conf *c, struct watch_conf *ret);
+
+/* [health], [[check]], [[maintenance]], [status_page]. */
+void options_health(const struct conf *c, struct checkup_plan_settings *ret);
 
 void options_store(const struct conf *c, struct store_settings *ret);
 
