@@ -44,9 +44,12 @@ COMMAND("store", store_tool_run,
 COMMAND("rules", rules_tool_run,
         "backfill --start TIME [--end TIME] [--interval DURATION] [--tenant NAME] "
         "[--enable-feature NAME].. FILE.. [--server URL] [--data DIR] [--config FILE] "
-        "[--key-file FILE]",
+        "[--key-file FILE] | backtest FILE..|--expr EXPR [--for DURATION] [--keep-firing-for "
+        "DURATION] [--interval DURATION] [--range DURATION|--start TIME] [--end TIME] [--tenant "
+        "NAME] [--json] [--server URL]",
         "Evaluates recording rules over the past and writes what they give, into a running "
-        "daemon's store or into a data directory that no daemon uses.")
+        "daemon's store or into a data directory that no daemon uses; tells when alerting rules "
+        "would have fired over what a running daemon has stored.")
 COMMAND("dump", dump_run,
         "['SELECTOR'] [--start TIME] [--end TIME] [--tenant NAME] [--data DIR] [--server URL] "
         "[--config FILE] [--key-file FILE]",

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/stat.h"
 #include "serve/admin_api.h"
+#include "serve/alert_api.h"
+#include "serve/alertmanager_api.h"
 #include "serve/checkin_api.h"
 #include "serve/event_api.h"
 #include "serve/incident_api.h"
@@ -122,6 +124,27 @@ static const struct http_route ROUTES[] = {
     {HTTP_POST, "/api/remedies/(*)/run", SERVE_BODY_MAX, remedy_api_run, NULL},
     {HTTP_GET, "/api/annotations", 0, event_api_annotations, NULL},
     {HTTP_POST | HTTP_RAW, "/api/annotations", EVENT_API_BODY_MAX, event_api_annotate, NULL},
+    {HTTP_GET, "/api/v2/status", 0, alertmanager_api_status, NULL},
+    {HTTP_GET, "/api/v2/receivers", 0, alertmanager_api_receivers, NULL},
+    {HTTP_GET, "/api/v2/alerts", 0, alertmanager_api_alerts, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/v2/alerts", ALERTMANAGER_API_BODY_MAX, alertmanager_api_post,
+     NULL},
+    {HTTP_GET, "/api/v2/alerts/groups", 0, alertmanager_api_groups, NULL},
+    {HTTP_GET, "/api/v2/silences", 0, alertmanager_api_silences, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/v2/silences", SERVE_BODY_MAX, alertmanager_api_silence_post, NULL},
+    {HTTP_GET, "/api/v2/silence/(*)", 0, alertmanager_api_silence, NULL},
+    {HTTP_DELETE, "/api/v2/silence/(*)", 0, alertmanager_api_silence_expire, NULL},
+    {HTTP_GET, "/api/alerts", 0, alert_api_list, NULL},
+    {HTTP_GET, "/api/alerts/history", 0, alert_api_history, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/alerts/(*)/acknowledge", SERVE_BODY_MAX, alert_api_acknowledge,
+     NULL},
+    {HTTP_POST | HTTP_RAW, "/api/alerts/(*)/unacknowledge", SERVE_BODY_MAX, alert_api_unacknowledge,
+     NULL},
+    {HTTP_POST | HTTP_RAW, "/api/alerts/(*)/assign", SERVE_BODY_MAX, alert_api_assign, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/alerts/(*)/comment", SERVE_BODY_MAX, alert_api_comment, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/silences/preview", SERVE_BODY_MAX, alert_api_preview, NULL},
+    {HTTP_GET, "/api/notify", 0, alert_api_notify, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/notify/test", SERVE_BODY_MAX, alert_api_notify_test, NULL},
     {HTTP_GET, "/api/alerts/rules", 0, threshold_api_list, NULL},
     {HTTP_POST | HTTP_RAW, "/api/alerts/rules", SERVE_BODY_MAX, threshold_api_add, NULL},
     {HTTP_GET, "/api/alerts/rules/(*)", 0, threshold_api_get, NULL},

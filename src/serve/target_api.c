@@ -1,7 +1,5 @@
 #include "serve/target_api.h"
 
-#include "serve/target_api.h"
-
 #include "alert/send/send.h"
 #include "base/mem.h"
 #include "relabel/relabel.h"

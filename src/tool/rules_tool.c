@@ -11,6 +11,7 @@
 #include "query/promql/promql_tree.h"
 #include "rules/rules.h"
 #include "tool/backfill_remote.h"
+#include "tool/backtest_tool.h"
 #include "tool/offline.h"
 
 enum { FLUSH_SAMPLES = 1 << 20 /* kept in memory until they become a part */ };
@@ -232,8 +233,12 @@ int rules_tool_run(int argc, char **argv)
     int status = 2;
     if (!arguments_init(&a, argc, argv))
         return 2;
+    if (argc >= 1 && strcmp(argv[0], "backtest") == 0) {
+        a.v[0] = NULL;
+        return backtest_tool_run(&a);
+    }
     if (argc < 1 || strcmp(argv[0], "backfill") != 0) {
-        fprintf(stderr, "sonde rules: say backfill; see: sonde help rules\n");
+        fprintf(stderr, "sonde rules: say backfill or backtest; see: sonde help rules\n");
         return 2;
     }
     a.v[0] = NULL;
