@@ -30,6 +30,12 @@ def send(d, method, path, body=None):
         return e.code, json.loads(text) if text[:1] == b"{" else text
 
 
+def put(d, *lines):
+    status, body = d.get("/api/metrics", "".join(line + "\n" for line in lines).encode(),
+                         {"Content-Type": "text/plain"})
+    assert status // 100 == 2, (status, body)
+
+
 def kill(d):
     """kill -9 of the daemon and its worker."""
     worker = d.worker()
@@ -58,17 +64,17 @@ def an_alert_is_made_changed_and_dropped_over_http():
         assert send(d, "POST", "/api/alerts/rules",
                     {"name": "Queue", "metric": "q", "above": 1})[0] == 409
         assert send(d, "POST", "/api/alerts/rules", {"name": "X", "above": 1})[0] == 400
-        d.push({"metric": "queue", "value": 20})
+        put(d, "queue 20")
         wait("firing", lambda: states(d)["Queue"] == "firing")
         labels = d.json("/api/v1/alerts")["data"]["alerts"][0]["labels"]
         assert labels["severity"] == "critical" and labels["team"] == "mail", labels
         assert labels["owner"] == "ops" and labels["alertname"] == "Queue", labels
-        d.push({"metric": "queue", "value": 7})  # below the limit, above what clears it
+        put(d, "queue 7")  # below the limit, above what clears it
         wait("the value", lambda: d.json("/api/v1/alerts")["data"]["alerts"][0]["value"] == "7e+00")
         assert states(d)["Queue"] == "firing"
-        d.push({"metric": "queue", "value": 5})
+        put(d, "queue 5")
         wait("over", lambda: states(d)["Queue"] == "inactive")
-        d.push({"metric": "queue", "value": 7})
+        put(d, "queue 7")
         time.sleep(2.5)  # two runs: it must not fire
         assert states(d)["Queue"] == "inactive"
         status, answer = send(d, "PUT", "/api/alerts/rules/Queue", {
@@ -114,7 +120,7 @@ def states_of_pending_and_firing_alerts_survive_kills():
                                               "for": "1h", "interval": "1s"})
         send(d, "POST", "/api/alerts/rules", {"name": "Now", "metric": "x", "above": 0,
                                               "interval": "1s"})
-        d.push({"metric": "x", "value": 1})
+        put(d, "x 1")
 
         def seen():
             return {a["labels"]["alertname"]: (a["state"], a["activeAt"])
@@ -137,11 +143,9 @@ def a_backtest_tells_what_would_have_fired():
         for i in range(0, 6 * 1440, 5):  # high for an hour on three days
             minute = i % 1440
             high = i // 1440 in (0, 2, 4) and 600 <= minute < 660
-            samples.append({"metric": "temp", "value": 80 + i // 1440 if high else 20,
-                            "timestamp": start + i * 60})
-        for k in range(0, len(samples), 500):
-            status, body = d.push(*samples[k:k + 500])
-            assert status // 100 == 2, body
+            value = 80 + i // 1440 if high else 20
+            samples.append(f"temp {value} {(start + i * 60) * 1000}")
+        put(d, *samples)
         rule = {"metric": "temp", "above": 70, "for": "10m", "interval": "5m"}
         status, answer = send(d, "POST", "/api/alerts/backtest", {"rule": rule, "range": "7d"})
         assert status == 200, answer
