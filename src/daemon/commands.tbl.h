@@ -4,12 +4,12 @@ COMMAND("serve", daemon_run,
         "[--config FILE] [--data DIR] [--listen HOST:PORT].. [--set KEY=VALUE]..",
         "Runs the daemon in the foreground; SIGTERM stops it, SIGHUP reloads the configuration.")
 COMMAND("check", check_run,
-        "[--print] CONFIG | [prometheus] FILE.yml.. | rules FILE.. [--lint "
+        "[--print] CONFIG | [prometheus] FILE.yml.. | alertmanager FILE.. | rules FILE.. [--lint "
         "all|duplicate-rules|none] [--lint-fatal] [--ignore-unknown-fields] [--enable-feature "
         "NAME]..",
         "Says whether a configuration is well-formed (--print shows what is in force with it), a "
-        "configuration file of Prometheus with all that it names, or rule files: all that is wrong "
-        "in them with its place, and rules that stand there twice.")
+        "configuration file of Prometheus or Alertmanager with all that it names, or rule files: all "
+        "that is wrong in them with its place, and rules that stand there twice.")
 COMMAND("test", test_run,
         "promql FILE.. | rules FILE.. [--run REGEX].. [--diff] [--junit FILE] "
         "[--ignore-unknown-fields] [--enable-feature NAME]..",

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "daemon/listening.h"
 #include "os/file.h"
 #include "promfile/promfile_options.h"
 
@@ -40,8 +41,39 @@ static const char *file_of(const struct conf *conf)
     return s->config_file;
 }
 
+static const char *alert_file_of(const struct conf *conf)
+{
+    const struct plan_settings *s = conf_get(conf, &plan_options);
+    return s->config_file;
+}
+
+/* Who is told of alerts; text is the Alertmanager file's. */
+static int make_plan(struct config *c, struct str text, bool again, struct buf *problems)
+{
+    char url[LISTENING_URL_MAX];
+    const char *file = alert_file_of(c->conf);
+    struct why why = {0};
+    listening_url(options_server(c->conf), url, sizeof url);
+    struct plan_source source = {.yaml = text,
+                                 .file = file[0] == '\0' ? NULL : file,
+                                 .external_url = url,
+                                 .settings = conf_get(c->conf, &plan_options),
+                                 .notify = conf_rows(c->conf, &notify_row_options),
+                                 .escalations = conf_rows(c->conf, &plan_escalation_options),
+                                 .again = again};
+    int err = plan_read(&source, &c->plan, &why);
+    if (err != 0)
+        buf_printf(problems, "%s\n", why.text);
+    return err;
+}
+
+/* The texts of the files that a configuration names. */
+struct texts {
+    struct str promfile, alertmanager;
+};
+
 /* Takes over conf. */
-static int make(struct conf *conf, struct str promfile, bool again, struct config **ret,
+static int make(struct conf *conf, const struct texts *texts, bool again, struct config **ret,
                 struct buf *problems)
 {
     struct config *c = mem_new(sizeof *c);
@@ -50,8 +82,10 @@ static int make(struct conf *conf, struct str promfile, bool again, struct confi
     arena_init(&c->arena);
     c->conf = conf;
     if (path[0] != '\0')
-        err = (again ? promfile_read_lenient : promfile_read)(promfile, str_c(path), &c->promfile,
-                                                              problems);
+        err = (again ? promfile_read_lenient : promfile_read)(texts->promfile, str_c(path),
+                                                              &c->promfile, problems);
+    if (err == 0)
+        err = make_plan(c, texts->alertmanager, again, problems);
     if (err != 0) {
         config_free(c);
         return err;
@@ -61,11 +95,50 @@ static int make(struct conf *conf, struct str promfile, bool again, struct confi
     return 0;
 }
 
+/* Reads the file that a setting names, where it names one. */
+static int read_named(const char *path, const char *setting, struct buf *out, struct buf *problems)
+{
+    struct why why = {0};
+    buf_init(out, YAML_SIZE_MAX);
+    int err = path[0] == '\0' ? 0 : file_read(path, out, &why);
+    if (err == 0 && path[0] != '\0' && str_find(buf_str(out), '\0') < out->n)
+        err = why_set(&why, ERR_FORMAT, "%s: it holds NUL characters", path);
+    if (err == 0 && path[0] != '\0' && out->n == 0)
+        buf_put_c(out, '\n'); /* an empty file is one too */
+    if (err != 0)
+        buf_printf(problems, "%s: %s\n", setting, why.text);
+    return err;
+}
+
+/* Takes over conf, or frees it. */
+static int read_files(struct conf *conf, struct buf *text, struct config **ret,
+                      struct buf *problems)
+{
+    struct buf promfile, alertmanager;
+    int err = read_named(file_of(conf), "prometheus.config_file", &promfile, problems);
+    int other = read_named(alert_file_of(conf), "alert.config_file", &alertmanager, problems);
+    struct texts texts = {buf_str(&promfile), buf_str(&alertmanager)};
+    if (err == 0 && other == 0) {
+        err = make(conf, &texts, false, ret, problems);
+    } else {
+        conf_free(conf);
+        err = err != 0 ? err : other;
+    }
+    if (err == 0) {
+        buf_put_c(text, '\0');
+        buf_put_str(text, texts.promfile);
+        buf_put_c(text, '\0');
+        buf_put_str(text, texts.alertmanager);
+    }
+    buf_done(&promfile);
+    buf_done(&alertmanager);
+    return err;
+}
+
 int config_read(const char *file, const struct arguments_settings *set, struct buf *text,
                 struct config **ret, struct buf *problems)
 {
     struct conf *conf;
-    struct buf promfile;
     struct why why = {0};
     int err = file == NULL ? 0 : file_read(file, text, &why);
     if (err == 0 && text->n > OPTIONS_FILE_MAX)
@@ -77,21 +150,7 @@ int config_read(const char *file, const struct arguments_settings *set, struct b
     }
     err = options_read(buf_str(text), file == NULL ? "command line" : file, set->v, set->n, &conf,
                        problems);
-    if (err != 0)
-        return err;
-    buf_init(&promfile, YAML_SIZE_MAX);
-    if (file_of(conf)[0] != '\0')
-        err = file_read(file_of(conf), &promfile, &why);
-    if (err != 0) {
-        buf_printf(problems, "prometheus.config_file: %s\n", why.text);
-        conf_free(conf);
-    } else {
-        err = make(conf, buf_str(&promfile), false, ret, problems);
-        buf_put_c(text, '\0');
-        buf_put_str(text, buf_str(&promfile));
-    }
-    buf_done(&promfile);
-    return err;
+    return err != 0 ? err : read_files(conf, text, ret, problems);
 }
 
 int config_parse(struct str text, const char *file, const struct arguments_settings *set,
@@ -99,8 +158,11 @@ int config_parse(struct str text, const char *file, const struct arguments_setti
 {
     struct conf *conf;
     size_t end = str_find(text, '\0');
+    struct str rest = str_sub(text, end + 1, text.n);
+    size_t middle = str_find(rest, '\0');
+    struct texts texts = {str_sub(rest, 0, middle), str_sub(rest, middle + 1, rest.n)};
     int err = options_read(str_sub(text, 0, end), file, set->v, set->n, &conf, problems);
-    return err != 0 ? err : make(conf, str_sub(text, end + 1, text.n), again, ret, problems);
+    return err != 0 ? err : make(conf, &texts, again, ret, problems);
 }
 
 void config_forget(struct config *c)
@@ -110,10 +172,17 @@ void config_forget(struct config *c)
     c->rules = *(const struct rules_settings *)conf_get(c->conf, &rules_options);
 }
 
+void config_forget_plan(struct config *c)
+{
+    plan_free(c->plan);
+    c->plan = NULL;
+}
+
 void config_free(struct config *c)
 {
     if (c == NULL)
         return;
+    plan_free(c->plan);
     promfile_free(c->promfile);
     conf_free(c->conf);
     arena_done(&c->arena);
@@ -160,6 +229,7 @@ void config_folders(const struct config *c, void (*f)(void *context, struct str 
         take_folder(&all, str_c(c->rules.files.v[i]));
     if (c->promfile != NULL)
         promfile_files(c->promfile, take_folder, &all);
+    plan_files(c->plan, take_folder, &all);
     forward_options_files(conf_rows(c->conf, &forward_options_write_table), take_folder, &all);
     map_done(&all.seen);
 }

@@ -1,7 +1,8 @@
-/* daemon/config.h - what the daemon works with: sonde.toml and the Prometheus file that it names.
+/* daemon/config.h - what the daemon works with: sonde.toml and the files of Prometheus and
+ * Alertmanager that it names.
  *
- * The parent reads both and hands their texts to the worker as one: that of sonde.toml, then, where
- * a Prometheus file is named, a NUL and that file's.
+ * The parent reads them and hands their texts to the worker as one: that of sonde.toml, a NUL, that
+ * of the Prometheus file, a NUL, that of the Alertmanager file; empty where none is named.
  *
  * Flow:    files -> config_read() -> text -> config_parse() -> struct config
  * Threads: read by one; afterwards any.
@@ -11,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "alert/config/plan.h"
 #include "promfile/promfile.h"
 #include "rules/rules.h"
 #include "text/yaml.h"
@@ -18,13 +20,14 @@
 #include "tool/options.h"
 
 enum {
-    CONFIG_TEXT_MAX = OPTIONS_FILE_MAX + 1 + YAML_SIZE_MAX, /* bytes */
+    CONFIG_TEXT_MAX = OPTIONS_FILE_MAX + 2 * (1 + YAML_SIZE_MAX), /* bytes */
     CONFIG_PROBLEMS_MAX = OPTIONS_PROBLEMS_MAX,
 };
 
 struct config {
     struct conf *conf;
     struct promfile *promfile;   /* NULL: none is named */
+    struct plan *plan;           /* who is told of alerts */
     struct rules_settings rules; /* [rules] and what the Prometheus file adds to it */
     struct arena arena;          /* of rules */
 };
@@ -35,8 +38,8 @@ MUST_USE int config_read(const char *file, const struct arguments_settings *set,
                          struct config **ret, struct buf *problems);
 
 /* The same from text; file is the name of sonde.toml in messages. again: what the Prometheus file
- * includes may have become wrong since config_read(); it is left out then, and problems says why.
- */
+ * includes and the templates of notifications may have become wrong since config_read(); they are
+ * left out then, and problems or the plan says why. */
 MUST_USE int config_parse(struct str text, const char *file, const struct arguments_settings *set,
                           bool again, struct config **ret, struct buf *problems);
 
@@ -44,6 +47,9 @@ void config_free(struct config *c); /* NULL is fine */
 
 /* Frees the Prometheus file, which nobody uses any more. */
 void config_forget(struct config *c);
+
+/* Frees the plan, likewise. */
+void config_forget_plan(struct config *c);
 
 /* The folder that all files lie below that pattern names: what stands before its first wildcard, up
  * to the last slash. */

@@ -83,7 +83,7 @@ static void start_launcher(struct parent *p)
     p->launcher = -1;
     while (spawn_reap(&pid, &status, &signum)) /* launchers of workers before */
         continue;
-    programs_draw(&programs, p->conf);
+    programs_draw(&programs, p->config);
     if (programs.n > 0 && launch_fork(programs.v, programs.n, &p->launcher, &why) != 0)
         log_warn(MODULE, "no programs can be started: %s", why.text);
     programs_done(&programs);
@@ -196,6 +196,7 @@ static enum supervise_reload reload(void *context, struct why *why)
         return refuse(c, &text);
 
     bool replace = !unconfined(c->conf) && !config_within(p->confined, c);
+    replace = replace || !programs_same(p->config, c);
     conf_diff(p->conf, c->conf, note_change, &replace);
     struct config *before = p->config;
     buf_done(&p->text);

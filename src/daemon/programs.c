@@ -126,14 +126,47 @@ static void add_checks(struct programs *p, const struct conf *c)
     }
 }
 
-void programs_draw(struct programs *p, const struct conf *c)
+/* A command that is told of alerts; its alerts come on its standard input. */
+static void add_receiver(void *context, struct str name, const char *const *argv)
+{
+    struct programs *p = context;
+    programs_add(p, (struct launch_program){
+                        .name = arena_str(&p->arena, name).p, .argv = argv, .input = true});
+}
+
+void programs_draw(struct programs *p, const struct config *c)
 {
     *p = (struct programs){0};
     arena_init(&p->arena);
-    add_gpu(p, c);
-    add_custom(p, c);
-    add_remedies(p, c);
-    add_checks(p, c);
+    add_gpu(p, c->conf);
+    add_custom(p, c->conf);
+    add_remedies(p, c->conf);
+    add_checks(p, c->conf);
+    plan_programs(c->plan, add_receiver, p);
+}
+
+static void note_program(void *context, struct str name, const char *const *argv)
+{
+    struct buf *out = context;
+    buf_put_str(out, name);
+    for (; *argv != NULL; argv++) {
+        buf_put_c(out, '\0');
+        buf_put_str(out, str_c(*argv));
+    }
+    buf_put_c(out, '\n');
+}
+
+bool programs_same(const struct config *before, const struct config *next)
+{
+    struct buf a, b;
+    buf_init(&a, SIZE_MAX / 2);
+    buf_init(&b, SIZE_MAX / 2);
+    plan_programs(before->plan, note_program, &a);
+    plan_programs(next->plan, note_program, &b);
+    bool same = str_eq(buf_str(&a), buf_str(&b));
+    buf_done(&a);
+    buf_done(&b);
+    return same;
 }
 
 void programs_done(struct programs *p)

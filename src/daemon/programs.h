@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "conf/conf.h"
+#include "daemon/config.h"
 #include "launch/launch.h"
 
 struct programs {
@@ -19,8 +19,11 @@ struct programs {
 };
 
 /* The table for c, which it borrows from. */
-void programs_draw(struct programs *p, const struct conf *c);
+void programs_draw(struct programs *p, const struct config *c);
 void programs_done(struct programs *p);
+
+/* Do both want the same commands of receivers? Else who works with before cannot start them. */
+bool programs_same(const struct config *before, const struct config *next);
 
 /* Adds a row; name and argv (ends with NULL) live as long as p. */
 void programs_add(struct programs *p, struct launch_program row);

@@ -18,6 +18,7 @@
 #include "daemon/confinement.h"
 #include "daemon/doors.h"
 #include "daemon/facts.h"
+#include "daemon/ignored.h"
 #include "daemon/lanes.h"
 #include "daemon/listening.h"
 #include "daemon/part_list.h"
@@ -40,7 +41,7 @@
 #include "rules/rules.h"
 #include "scrape/scrape.h"
 #include "serve/serve.h"
-#include "supervise/message.h"
+#include "supervise/order.h"
 #include "supervise/worker.h"
 
 enum {
@@ -125,6 +126,12 @@ static const struct config *config_of(const struct work *w)
     return w->configs.v[w->configs.n - 1];
 }
 
+/* The one that was in force before, or NULL. */
+static const struct config *config_before(const struct work *w)
+{
+    return w->configs.n > 1 ? w->configs.v[w->configs.n - 2] : NULL;
+}
+
 static const struct conf *conf_of(const struct work *w)
 {
     return config_of(w)->conf;
@@ -154,7 +161,7 @@ static int read_conf(struct work *w, struct why *why)
     struct str rest = buf_str(&problems), line;
     while (err == 0 && str_split(&rest, '\n', &line))
         if (line.n > 0)
-            log_warn("prometheus", "left out: " STR_FMT, STR_ARG(line));
+            log_warn("configuration", "left out: " STR_FMT, STR_ARG(line));
     if (err == 0)
         vec_push(&w->configs, c);
     else
@@ -163,25 +170,6 @@ static int read_conf(struct work *w, struct why *why)
     buf_done(&problems);
     buf_done(&text);
     return err;
-}
-
-static bool was_told(const struct promfile *before, struct str text)
-{
-    bool told = false;
-    for (size_t i = 0; before != NULL && i < before->ignored_n; i++)
-        told = told || str_eq(before->ignored[i], text);
-    return told;
-}
-
-/* Says what the Prometheus file asks for in vain, where the one before did not. */
-static void tell_ignored(const struct work *w)
-{
-    const struct promfile *p = config_of(w)->promfile;
-    const struct promfile *before =
-        w->configs.n > 1 ? w->configs.v[w->configs.n - 2]->promfile : NULL;
-    for (size_t i = 0; p != NULL && i < p->ignored_n; i++)
-        if (!was_told(before, p->ignored[i]))
-            log_warn("prometheus", STR_FMT, STR_ARG(p->ignored[i]));
 }
 
 static void warn(void *context, const char *text)
@@ -523,7 +511,7 @@ static int open_all(struct work *w, struct why *why)
     int err = disk_real_open(server->data, &w->disk, why);
     if (err != 0)
         return err;
-    tell_ignored(w);
+    ignored_tell(config_of(w), config_before(w));
     confinement_enter(config_of(w));
     err = open_store(w, why);
     const struct respond_host host = {config_of(w), &clock_real,
@@ -597,7 +585,7 @@ static int take_over(struct work *w, struct why *why)
     struct query_settings query = query_settings(w);
     serve_reload(w->serve, &query);
     facts_draw(&w->facts, config_of(w), w->file, clock_wall_ms(&clock_real));
-    tell_ignored(w);
+    ignored_tell(config_of(w), config_before(w));
     err = scrape_reload(w->scrape, config_of(w)->promfile, why);
     if (err == 0)
         err = rules_reload_with(w->rules, &config_of(w)->rules, why);
@@ -608,6 +596,8 @@ static int take_over(struct work *w, struct why *why)
     /* Whoever works with the Prometheus file has taken over the new one. */
     for (size_t i = 0; i + 1 < w->configs.n; i++)
         config_forget(w->configs.v[i]);
+    for (size_t i = 0; i + 2 < w->configs.n; i++)
+        config_forget_plan(w->configs.v[i]);
     return err;
 }
 
@@ -654,7 +644,7 @@ static int serve_until_stopped(struct work *w)
             worker_beat(&w->parent);
         health_run(w->health);
         if (!obey(w, worker_wait(&w->parent, TICK_MS)))
-            return MESSAGE_EXIT_STOPPED;
+            return ORDER_EXIT_STOPPED;
         if (launch_gone(w->launcher)) {
             log_error(MODULE, "the process that starts programs has died; both are started again");
             return EXIT_FAILURE;
@@ -753,7 +743,7 @@ static int run(struct work *w, const char *kinds)
         err = open_doors(w, kinds, &why);
     if (err != 0) {
         log_error(MODULE, "%s", why.text[0] ? why.text : err_text(err));
-        return MESSAGE_EXIT_REFUSED;
+        return ORDER_EXIT_REFUSED;
     }
     if (w->runner != NULL)
         runner_start(w->runner);

@@ -13,7 +13,7 @@
 #include "os/fatal.h"
 #include "os/notify.h"
 #include "os/signals.h"
-#include "supervise/message.h"
+#include "supervise/order.h"
 #include "supervise/report.h"
 
 enum {
@@ -70,7 +70,7 @@ static void enter(struct supervisor *s, enum phase phase)
     s->phase_ms = now_ms();
 }
 
-static void tell(struct supervisor *s, enum message type, const char *text)
+static void tell(struct supervisor *s, enum order type, const char *text)
 {
     /* A worker that does not read hangs, and the heartbeat will say so. */
     if (s->child != NULL)
@@ -81,9 +81,9 @@ static void tell_start(struct supervisor *s)
 {
     char text[WHY_MAX + 32];
     snprintf(text, sizeof text, "%u %s", s->restarts, s->last);
-    tell(s, MESSAGE_START, text);
+    tell(s, ORDER_START, text);
     if (s->problem[0] != '\0')
-        tell(s, MESSAGE_PROBLEM, s->problem);
+        tell(s, ORDER_PROBLEM, s->problem);
 }
 
 static int start(struct supervisor *s)
@@ -145,7 +145,7 @@ static void reload(struct supervisor *s)
     notify_reloading(&s->notify);
     enum supervise_reload answer = s->ops->reload(s->context, &why);
     snprintf(s->problem, sizeof s->problem, "%s", answer == SUPERVISE_KEEP ? why.text : "");
-    tell(s, MESSAGE_PROBLEM, s->problem);
+    tell(s, ORDER_PROBLEM, s->problem);
     if (answer == SUPERVISE_KEEP) {
         log_error(MODULE, "the old configuration stays: %s", s->problem);
         notify_send(&s->notify, "READY=1\nSTATUS=The new configuration is wrong: %s", s->problem);
@@ -153,7 +153,7 @@ static void reload(struct supervisor *s)
     }
     s->ops->settings(s->context, &s->settings);
     if (answer == SUPERVISE_TELL) {
-        tell(s, MESSAGE_RELOAD, "");
+        tell(s, ORDER_RELOAD, "");
         notify_send(&s->notify, "READY=1\nSTATUS=Serving; configuration reloaded");
         log_info(MODULE, "configuration reloaded");
     } else if (s->child != NULL) {
@@ -174,13 +174,13 @@ static void take_messages(struct supervisor *s)
 {
     struct channel_message message;
     while (channel_receive(child_channel_fd(s->child), &message) == 0) {
-        if (message.type == MESSAGE_READY)
+        if (message.type == ORDER_READY)
             become_ready(s);
-        else if (message.type == MESSAGE_BEAT)
+        else if (message.type == ORDER_BEAT)
             s->beat_ms = now_ms();
-        else if (message.type == MESSAGE_ASK && !s->stopping)
+        else if (message.type == ORDER_ASK && !s->stopping)
             reload(s);
-        else if (message.type == MESSAGE_QUIT)
+        else if (message.type == ORDER_QUIT)
             begin_stop(s);
     }
 }
@@ -304,8 +304,8 @@ static void pause_for(struct supervisor *s, int64_t ms)
 static bool finish(struct supervisor *s, struct child_end end, int *ret_status)
 {
     int64_t uptime_ms = now_ms() - s->started_ms;
-    bool clean = !end.signaled && end.code == MESSAGE_EXIT_STOPPED;
-    bool refused = !end.signaled && end.code == MESSAGE_EXIT_REFUSED;
+    bool clean = !end.signaled && end.code == ORDER_EXIT_STOPPED;
+    bool refused = !end.signaled && end.code == ORDER_EXIT_REFUSED;
     bool wanted = s->phase == PHASE_STOP || s->phase == PHASE_REPLACE;
     if (refused && !s->was_ready) {
         *ret_status = 1; /* it has said why */

@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "os/disk.h"
 #include "os/file.h"
-#include "supervise/message.h"
+#include "supervise/order.h"
 #include "supervise/worker.h"
 
 enum { PATIENCE_MS = 10000 };
@@ -64,7 +64,7 @@ static int serve(struct worker *w, bool beats)
             worker_beat(w);
         if (order == WORKER_STOP && beats) {
             write_line(log_path(), "flushed");
-            return MESSAGE_EXIT_STOPPED;
+            return ORDER_EXIT_STOPPED;
         }
         if (order == WORKER_RELOAD)
             write_line(log_path(), "reloaded");
@@ -82,7 +82,7 @@ static int worker_main(const char *role)
     if (worker_open(&w, &why) != 0)
         return 9;
     if (strcmp(role, "refuse") == 0)
-        return MESSAGE_EXIT_REFUSED;
+        return ORDER_EXIT_REFUSED;
     if (strcmp(role, "crash") == 0) {
         fprintf(stderr, "the last thing it said\n");
         write_line(log_path(), "crashing");

@@ -10,7 +10,7 @@
 #include "os/child.h"
 #include "os/fatal.h"
 #include "os/signals.h"
-#include "supervise/message.h"
+#include "supervise/order.h"
 
 enum { START_TIMEOUT_MS = 5000 /* for the parent's first message */ };
 
@@ -29,7 +29,7 @@ int worker_open(struct worker *w, struct why *why)
     *w = (struct worker){.channel = CHILD_CHANNEL_FD, .signals = -1};
     struct channel_message message;
     if (channel_wait(&w->channel, 1, START_TIMEOUT_MS) == 0 ||
-        channel_receive(w->channel, &message) != 0 || message.type != MESSAGE_START)
+        channel_receive(w->channel, &message) != 0 || message.type != ORDER_START)
         return why_set(why, ERR_STATE, "a worker is started by its parent alone");
     take_start(w, &message);
     fatal_install();
@@ -47,25 +47,25 @@ void worker_close(struct worker *w)
 
 void worker_ready(struct worker *w)
 {
-    channel_send(w->channel, MESSAGE_READY, STR(""));
+    channel_send(w->channel, ORDER_READY, STR(""));
 }
 
 void worker_beat(struct worker *w)
 {
     /* A parent that does not read for so long that the channel is full needs no beat more. */
-    channel_send(w->channel, MESSAGE_BEAT, STR(""));
+    channel_send(w->channel, ORDER_BEAT, STR(""));
 }
 
 void worker_ask_reload(const struct worker *w)
 {
     /* A channel that is full leaves the asker without an answer, which it waits for with a limit.
      */
-    channel_send(w->channel, MESSAGE_ASK, STR(""));
+    channel_send(w->channel, ORDER_ASK, STR(""));
 }
 
 void worker_ask_quit(const struct worker *w)
 {
-    channel_send(w->channel, MESSAGE_QUIT, STR(""));
+    channel_send(w->channel, ORDER_QUIT, STR(""));
 }
 
 static enum worker_order take_message(struct worker *w)
@@ -76,9 +76,9 @@ static enum worker_order take_message(struct worker *w)
         return WORKER_STOP;
     if (err != 0)
         return WORKER_NOTHING;
-    if (message.type == MESSAGE_RELOAD)
+    if (message.type == ORDER_RELOAD)
         return WORKER_RELOAD;
-    if (message.type == MESSAGE_PROBLEM) {
+    if (message.type == ORDER_PROBLEM) {
         snprintf(w->problem, sizeof w->problem, "%.*s", WHY_MAX - 1, message.text);
         return WORKER_PROBLEM;
     }

@@ -3,22 +3,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alert/config/plan.h"
 #include "promfile/promfile_options.h"
 #include "tool/arguments.h"
+#include "tool/check_alertmanager.h"
 #include "tool/check_prometheus.h"
 #include "tool/options.h"
 #include "tool/watch.h"
 
 enum { PRINTED_MAX = 16 << 20 /* bytes */ };
 
-/* The Prometheus file that c names; the exit status. */
+/* The files of Prometheus and Alertmanager that c names, and what it says of receivers itself; the
+ * exit status. */
 static int check_named(const struct conf *c)
 {
     const struct promfile_settings *s = conf_get(c, &promfile_options);
+    const struct plan_settings *alert = conf_get(c, &plan_options);
     const struct check_rules_options usual = {.lint = true};
-    return s->config_file[0] == '\0'
-               ? 0
-               : check_prometheus_file(s->config_file, &usual, stdout, stderr);
+    bool rows =
+        conf_rows(c, &notify_row_options)->n > 0 || conf_rows(c, &plan_escalation_options)->n > 0;
+    int status = s->config_file[0] == '\0'
+                     ? 0
+                     : check_prometheus_file(s->config_file, &usual, stdout, stderr);
+    if (alert->config_file[0] == '\0' && !rows)
+        return status;
+    int other = check_alertmanager_file(alert->config_file, c, stdout, stderr);
+    return status != 0 ? status : other;
 }
 
 static int check_config(int argc, char **argv)
@@ -63,6 +73,10 @@ int check_run(int argc, char **argv)
         return check_rules_run(argc - 1, argv + 1);
     if (argc > 0 && strcmp(argv[0], "prometheus") == 0)
         return check_prometheus_run(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "alertmanager") == 0)
+        return check_alertmanager_run(argc - 1, argv + 1);
+    if (argc > 0 && check_alertmanager_named(argv[0]))
+        return check_alertmanager_run(argc, argv);
     for (int i = 0; i < argc; i++)
         if (check_prometheus_named(argv[i]))
             return check_prometheus_run(argc, argv);

@@ -260,10 +260,15 @@ static int read_templates(struct plan_reader *r, const struct yaml_node *list)
         patterns[i] = plan_reader_path(r, patterns[i]);
         if (err == 0 && patterns[i].n > 0)
             err = file_glob(patterns[i].p, r->a, &paths, &paths_n, r->why);
-        for (size_t k = 0; k < paths_n && err == 0; k++)
+        for (size_t k = 0; k < paths_n && err == 0; k++) {
             err = ++files > TEMPLATE_FILES_MAX
                       ? why_set(r->why, ERR_LIMIT, "more than %d files", TEMPLATE_FILES_MAX)
                       : add_template(r, set, paths[k]);
+            if (err != 0 && r->source->again) {
+                plan_reader_ignored(r, str_c(r->why->text));
+                err = 0;
+            }
+        }
         err = plan_reader_at(r, node, err);
     }
     *t = (struct yaml_struct_texts){patterns, n};

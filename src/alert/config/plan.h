@@ -119,7 +119,8 @@ struct plan {
     const struct plan_settings *settings;
 };
 
-/* What a plan is made of; texts and rows are borrowed as long as the plan lives. */
+/* What a plan is made of; settings and rows are borrowed as long as the plan lives, texts for the
+ * call. */
 struct plan_source {
     struct str yaml;          /* "" where no file is named */
     const char *file;         /* its name, for messages and what it names relatively */
@@ -127,6 +128,8 @@ struct plan_source {
     const struct plan_settings *settings;
     const struct option_rows *notify;      /* struct notify_row; may be NULL */
     const struct option_rows *escalations; /* struct plan_escalation_row; may be NULL */
+    bool again; /* it has been read before: templates that became wrong are left out and named in
+                 * ignored */
 };
 
 /* -ERR_FORMAT: why says what is wrong and where, as `amtool check-config` does. */
