@@ -257,13 +257,12 @@ static void sweep(struct look *l)
             continue;
         }
         leave(l, i);
-        if (alert_item_set_has(&l->resolved, i->fingerprint))
-            vec_push(&over, i);
+        vec_push(&over, i);
     }
     l->g->items.n = n;
     thread_unlock(&l->a->lock);
     if (over.n)
-        alert_escalation_over(l->a, l->g, over.v, over.n, l->tick_ms, l->now_ms);
+        alert_escalation_over(l->a, l->g, over.v, over.n, &l->resolved, l->tick_ms, l->now_ms);
     vec_free(&over);
 }
 

@@ -257,23 +257,26 @@ static bool take_out(struct alert_set *s, uint64_t fingerprint)
 }
 
 void alert_escalation_over(struct alerting *a, struct alert_group *g,
-                           struct alert_item *const *resolved, size_t n, int64_t tick_ms,
-                           int64_t now_ms)
+                           struct alert_item *const *resolved, size_t n,
+                           const struct alert_set *tell, int64_t tick_ms, int64_t now_ms)
 {
     struct items over = {0};
     for (size_t k = 0; k < a->ladder_receivers.n; k++) {
         struct str name = a->ladder_receivers.v[k];
         struct alert_told *t = alert_told_find(a, str_c(g->key), name, str_c(KIND), 0, now_ms);
         const struct plan_receiver *r = plan_receiver(a->plan, name);
-        if (t == NULL || r == NULL)
-            continue;
+        bool out = false;
         over.n = 0;
-        for (size_t j = 0; j < n; j++)
-            if (take_out(&t->firing, resolved[j]->fingerprint))
+        for (size_t j = 0; t && j < n; j++) {
+            if (!take_out(&t->firing, resolved[j]->fingerprint))
+                continue;
+            out = true;
+            if (alert_item_set_has(tell, resolved[j]->fingerprint))
                 vec_push(&over, resolved[j]);
-        if (over.n == 0)
+        }
+        if (!out)
             continue;
-        if (!str_eq(name, g->route->receiver)) /* the group tells that one itself */
+        if (over.n && r && !str_eq(name, g->route->receiver)) /* the group tells that one itself */
             tell_over(a, g, t, r, &over, tick_ms, now_ms);
         if (t->firing.n == 0)
             alert_told_drop(a, t);

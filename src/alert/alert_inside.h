@@ -274,7 +274,8 @@ void alert_take(struct alerting *a, const struct alert_arrival *v, int64_t now_m
 void alert_take_expired(struct alerting *a, int64_t now_ms);
 
 /* ---- alert_route.c */
-void alert_route_item(struct alerting *a, struct alert_item *i, int64_t now_ms);
+/* Into its groups; arrived: it has come in now, and may hurry one that has not been told. */
+void alert_route_item(struct alerting *a, struct alert_item *i, int64_t now_ms, bool arrived);
 void alert_route_all(struct alerting *a, int64_t now_ms); /* after another plan */
 /* A group as its row has it; what it was due for until the last run has been done. */
 void alert_route_load(struct alerting *a, struct str id, int64_t next_ms, bool flushed,
@@ -342,10 +343,10 @@ void alert_escalation_begin(struct alerting *a, struct alert_item *i, int64_t no
 void alert_escalation_stop(struct alerting *a, struct alert_item *i);
 void alert_escalation_resume(struct alerting *a, struct alert_item *i, int64_t now_ms); /* loaded */
 void alert_escalation_run(struct alerting *a, int64_t now_ms);
-/* Tells who was escalated to of what is over. */
+/* Tells who was escalated to of what is over, as far as it may be told. */
 void alert_escalation_over(struct alerting *a, struct alert_group *g,
-                           struct alert_item *const *resolved, size_t n, int64_t tick_ms,
-                           int64_t now_ms);
+                           struct alert_item *const *resolved, size_t n,
+                           const struct alert_set *tell, int64_t tick_ms, int64_t now_ms);
 
 /* ---- alert_batch.c */
 void alert_batch_init(struct alert_batch *b);

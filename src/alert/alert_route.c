@@ -119,7 +119,7 @@ static bool is_late(const struct alert_group *g, const struct alert_item *i, int
 }
 
 static void insert(struct alerting *a, const struct plan_route *r, struct alert_item *i,
-                   int64_t now_ms)
+                   int64_t now_ms, bool arrived)
 {
     bool fresh;
     struct alert_group *g = alert_route_group(a, r, i->labels, &fresh);
@@ -131,7 +131,7 @@ static void insert(struct alerting *a, const struct plan_route *r, struct alert_
         alert_timer_set(&a->due, &g->timer, now_ms + r->group_wait_ms);
         touch(a, g);
     }
-    if (is_late(g, i, now_ms) && g->timer.at_ms > now_ms) {
+    if ((fresh || arrived) && is_late(g, i, now_ms) && g->timer.at_ms > now_ms) {
         alert_timer_set(&a->due, &g->timer, now_ms);
         touch(a, g);
     }
@@ -150,7 +150,21 @@ static bool has_left(const struct plan_route *r, const struct alert_item *i)
     return left;
 }
 
-void alert_route_item(struct alerting *a, struct alert_item *i, int64_t now_ms)
+/* Groups are in the order of the plan, whatever happened before: the first is that of ladders. */
+static size_t put_in_order(struct alert_item *i, const struct plan_route *r, size_t place)
+{
+    for (size_t k = place; k < i->groups.n; k++) {
+        struct alert_group *g = i->groups.v[k];
+        if (g->route != r)
+            continue;
+        i->groups.v[k] = i->groups.v[place];
+        i->groups.v[place] = g;
+        return place + 1;
+    }
+    return place;
+}
+
+void alert_route_item(struct alerting *a, struct alert_item *i, int64_t now_ms, bool arrived)
 {
     struct arena arena;
     const struct plan_route *const *routes;
@@ -159,7 +173,9 @@ void alert_route_item(struct alerting *a, struct alert_item *i, int64_t now_ms)
     plan_routes(a->plan, i->labels, &arena, &routes, &n);
     for (size_t k = 0; k < n; k++)
         if (!i->resolved || !has_left(routes[k], i))
-            insert(a, routes[k], i, now_ms);
+            insert(a, routes[k], i, now_ms, arrived);
+    for (size_t k = 0, place = 0; k < n; k++)
+        place = put_in_order(i, routes[k], place);
     arena_done(&arena);
 }
 
@@ -241,7 +257,7 @@ void alert_route_all(struct alerting *a, int64_t now_ms)
     for (struct map_slot *m; (m = map_next(&a->items, &at)) != NULL;) {
         struct alert_item *i = m->value.p;
         if (i->done_ms == 0)
-            alert_route_item(a, i, now_ms);
+            alert_route_item(a, i, now_ms, false);
     }
     drop_unless(a, is_filled);
 }

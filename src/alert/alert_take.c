@@ -93,7 +93,7 @@ void alert_take(struct alerting *a, const struct alert_arrival *given, int64_t n
     else if (over && !known)
         i->resolved = true;
     if (!old_news)
-        alert_route_item(a, i, now_ms);
+        alert_route_item(a, i, now_ms, true);
     alert_item_touch(a, i);
     thread_unlock(&a->lock);
 }
