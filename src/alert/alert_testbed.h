@@ -191,6 +191,11 @@ static inline const struct plan_receiver *bed_receivers(struct bed *b, const cha
         i->notifier = &bed_kind;
         i->send_resolved = names[k][0] != '!';
         v[k] = (struct plan_receiver){str_c(names[k] + !i->send_resolved), i, 1};
+        for (size_t j = k; j > 0 && str_cmp(v[j].name, v[j - 1].name) < 0; j--) {
+            struct plan_receiver last = v[j];
+            v[j] = v[j - 1];
+            v[j - 1] = last;
+        }
     }
     return v;
 }
