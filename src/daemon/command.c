@@ -15,6 +15,7 @@
 #include "tool/restore.h"
 #include "tool/dump.h"
 #include "tool/import.h"
+#include "tool/notify_tool.h"
 #include "tool/rules_tool.h"
 #include "tool/store_tool.h"
 #include "tool/test.h"

@@ -71,5 +71,9 @@ COMMAND("watch", watch_run,
         "keys are switches (--health URL --restarts 5 --stop-timeout 10s). up starts some of them; "
         "ctl, status, logs and events ask the one that runs. Exit status: 0 well, 1 not reached or "
         "unsettled, 2 not understood, 3 nobody runs there, 4 no such program, 5 critical.")
+COMMAND("notify", notify_tool_run,
+        "test RECEIVER [--config FILE] [--alertmanager FILE] [--resolved] [--message FILE]",
+        "Sends a test to a receiver of a configuration (ours, or a file of Alertmanager), from "
+        "here and without a daemon, and says for each of its integrations what became of it.")
 COMMAND("help", command_help, "[COMMAND | config]",
         "Shows this list, one command, or every key of the configuration.")

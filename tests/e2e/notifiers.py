@@ -1,0 +1,426 @@
+"""Every kind of receiver, sent to by the real program and asked by servers that check each byte.
+
+`sonde notify test` sends one message through the queue to the integrations of a receiver; the
+servers here stand for Slack, PagerDuty, a mail server and the rest, and keep what they were asked.
+"""
+import email
+import email.policy
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from _daemon import SONDE, Skip, run, wait
+
+FOLDER = tempfile.mkdtemp(prefix="sonde-notifiers-")
+
+
+# ---- a message: two firing alerts and one resolved
+
+def alert(instance, resolved=False):
+    return {
+        "labels": {"alertname": "DiskFull", "device": "/dev/sda1", "instance": instance,
+                   "severity": "critical"},
+        "annotations": {"summary": "Disk <full> & \"hot\"", "value": "97 %"},
+        "starts_ms": 1700000000123, "ends_ms": 1700000600000 if resolved else 0,
+        "resolved": resolved, "generator_url": "http://sonde.example/graph?g0.expr=up"}
+
+
+def message(**changes):
+    m = {"id": "m-42", "receiver": "x", "kind": "x", "index": 0,
+         "group_key": '{}/{severity="critical"}:{alertname="DiskFull"}',
+         "group_labels": {"alertname": "DiskFull"}, "route_labels": {"team": "db"},
+         "reason": "first notification", "truncated": 0, "time_ms": 1700000300000,
+         "external_url": "http://sonde.example:7663", "context": "",
+         "alerts": [alert("db1:9100"), alert("db2:9100"), alert("db3:9100", True)]}
+    m.update(changes)
+    return m
+
+
+RESOLVED = {"reason": "all alerts resolved", "alerts": [alert("db1:9100", True)]}
+SUBJECT = "[FIRING:2] critical: DiskFull - Disk <full> & \"hot\""
+def group_hash():
+    import hashlib
+    return hashlib.sha256(message()["group_key"].encode()).hexdigest()
+
+
+GROUP = group_hash()
+
+
+# ---- a site that remembers
+
+class Asked:
+    def __init__(self, handler, body):
+        self.method, self.path = handler.command, handler.path
+        self.headers = {k.lower(): v for k, v in handler.headers.items()}
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Site:
+    """Answers each request by answers[i] (status, headers, body) or the last of them."""
+
+    def __init__(self, *answers, delay=0):
+        self.asked, self.answers, self.delay = [], list(answers) or [(200, {}, b"ok")], delay
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                site.asked.append(Asked(self, body))
+                status, headers, text = site.answers[min(len(site.asked), len(site.answers)) - 1]
+                if status is None:  # closed without a word
+                    self.close_connection = True
+                    return
+                time.sleep(site.delay)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text)))
+                try:
+                    self.end_headers()
+                    self.wfile.write(text)
+                except BrokenPipeError:
+                    pass  # it was given up
+
+            do_GET = do_POST = do_PUT = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def only(self):
+        assert len(self.asked) == 1, [(a.method, a.path) for a in self.asked]
+        return self.asked[0]
+
+
+def send(configs, status=0, say="told", globals_="", **changes):
+    """Sends a message to the receiver with these configs (YAML below `receivers`)."""
+    path = os.path.join(FOLDER, "alertmanager.yml")
+    with open(path, "w") as f:
+        f.write(f"{globals_}route:\n  receiver: team\nreceivers:\n- name: team\n{configs}")
+    told = os.path.join(FOLDER, "message.json")
+    with open(told, "w") as f:
+        json.dump(message(**changes), f)
+    return finish(["--alertmanager", path, "--message", told], status, say)
+
+
+def send_row(row, status=0, say="told", **changes):
+    """The same by a row [[notify]] of sonde.toml."""
+    path = os.path.join(FOLDER, "sonde.toml")
+    with open(path, "w") as f:
+        f.write("[[notify]]\nname = \"team\"\n" + row)
+    told = os.path.join(FOLDER, "message.json")
+    with open(told, "w") as f:
+        json.dump(message(**changes), f)
+    return finish(["--config", path, "--message", told], status, say)
+
+
+def finish(words, status, say):
+    done = subprocess.run([SONDE, "notify", "test", "team", *words], capture_output=True, text=True,
+                          timeout=90, env={**os.environ, "http_proxy": "", "no_proxy": "*"})
+    said = done.stdout + done.stderr
+    assert done.returncode == status and say in said, (done.returncode, said)
+    return said
+
+
+def secret_file(text):
+    path = os.path.join(FOLDER, "secret")
+    with open(path, "w") as f:
+        f.write(text + "\n")
+    return path
+
+
+# ---- webhooks
+
+def a_webhook_gets_the_json_of_alertmanager():
+    with Site() as site:
+        send(f"  webhook_configs:\n  - url: {site.url}/hook?x=1\n")
+        a = site.only()
+    assert (a.method, a.path) == ("POST", "/hook?x=1")
+    assert a.headers["content-type"] == "application/json"
+    assert a.headers["user-agent"].startswith("Sonde/")
+    first = ('{"receiver":"team","status":"firing","notification_reason":"first notification",'
+             '"alerts":[{"status":"firing","labels":{"alertname":"DiskFull","device":"/dev/sda1",'
+             '"instance":"db1:9100","severity":"critical"},"annotations":{"summary":'
+             '"Disk \\u003cfull\\u003e \\u0026 \\"hot\\"","value":"97 %"},'
+             '"startsAt":"2023-11-14T22:13:20.123Z","endsAt":"0001-01-01T00:00:00Z",'
+             '"generatorURL":"http://sonde.example/graph?g0.expr=up",'
+             '"fingerprint":"')
+    assert a.body.decode().startswith(first), a.body
+    last = ('"groupLabels":{"alertname":"DiskFull"},"commonLabels":{"alertname":"DiskFull",'
+            '"device":"/dev/sda1","severity":"critical"},"commonAnnotations":{"summary":'
+            '"Disk \\u003cfull\\u003e \\u0026 \\"hot\\"","value":"97 %"},'
+            '"routeLabels":{"team":"db"},"externalURL":"http://sonde.example:7663","version":"4",'
+            '"groupKey":"{}/{severity=\\"critical\\"}:{alertname=\\"DiskFull\\"}",'
+            '"truncatedAlerts":0}\n')
+    assert a.body.decode().endswith(last), a.body
+    assert a.json["alerts"][2]["endsAt"] == "2023-11-14T22:23:20Z"
+
+
+def a_webhook_takes_no_more_alerts_than_it_wants():
+    with Site() as site:
+        send(f"  webhook_configs:\n  - url: {site.url}/\n    max_alerts: 1\n")
+        j = site.only().json
+    assert len(j["alerts"]) == 1 and j["truncatedAlerts"] == 2
+
+
+def a_webhook_has_a_payload_of_its_own():
+    with Site() as site:
+        send(f"  webhook_configs:\n  - url: {site.url}/\n    payload:\n"
+             "      text: 'n={{ len .Alerts }}'\n      list: [1, true, null, 2.5]\n"
+             "      deep: {k: '{{ .Status | toUpper }}'}\n")
+        assert site.only().json == {"text": "n=3", "list": [1, True, None, 2.5],
+                                    "deep": {"k": "FIRING"}}
+
+
+def a_webhook_by_a_row_has_a_template_for_its_body():
+    with Site() as site:
+        send_row(f'kind = "webhook"\nurl = "{site.url}/r"\nsecret = "s3cr3t"\n'
+                 'template_text = "{{ toJson .GroupLabels }}"\n')
+        a = site.only()
+    assert a.body == b'{"alertname":"DiskFull"}'
+    assert a.headers["authorization"] == "Bearer s3cr3t"
+
+
+def a_url_is_read_from_its_file_and_credentials_are_sent():
+    with Site() as site:
+        path = secret_file(site.url + "/from-file")
+        send(f"  webhook_configs:\n  - url_file: {path}\n    http_config:\n      basic_auth:\n"
+             "        username: joe\n        password: pw\n")
+        a = site.only()
+    assert a.path == "/from-file" and a.headers["authorization"] == "Basic am9lOnB3"
+
+
+# ---- what goes wrong
+
+def failures_are_named_and_hold_no_secret():
+    for answer, say in (((400, {}, b"no \x01such"), "it answered 400: no"),
+                        ((500, {}, b""), "it answered 500"),
+                        ((429, {"Retry-After": "7"}, b""), "it answered 429"),
+                        ((None, {}, b""), "")):
+        with Site(answer) as site:
+            said = send(f"  webhook_configs:\n  - url: {site.url}/T0P/SECRET\n", 1, say)
+            assert "SECRET" not in said, said
+
+
+def a_receiver_that_is_slow_is_given_up():
+    with Site(delay=3) as site:
+        began = time.monotonic()
+        said = send(f"  webhook_configs:\n  - url: {site.url}/\n    timeout: 500ms\n", 1, "within")
+        assert time.monotonic() - began < 3, said
+
+
+def a_redirect_to_another_host_carries_no_credentials():
+    with Site() as other:
+        there = other.url.replace("127.0.0.1", "localhost") + "/there"
+        with Site((307, {"Location": there}, b"")) as site:
+            send(f"  webhook_configs:\n  - url: {site.url}/\n    http_config:\n"
+                 "      authorization:\n        credentials: s3cr3t\n")
+            assert site.asked[0].headers["authorization"] == "Bearer s3cr3t"
+        assert "authorization" not in other.only().headers
+        assert other.asked[0].path == "/there"
+
+
+# ---- Slack
+
+def slack_gets_an_attachment():
+    with Site() as site:
+        send(f"  slack_configs:\n  - api_url: {site.url}/services/T/B/X\n    channel: '#ops'\n"
+             "    text: hello {{ .Status }}\n    fields:\n    - title: n\n"
+             "      value: '{{ len .Alerts }}'\n      short: true\n    actions:\n"
+             "    - type: button\n      text: Look\n      url: http://x\n")
+        a = site.only()
+    link = "http://sonde.example:7663/?view=alerts&receiver=team"
+    assert a.path == "/services/T/B/X" and a.json == {
+        "channel": "#ops", "username": "Sonde", "attachments": [{
+            "title": SUBJECT, "title_link": link, "text": "hello firing",
+            "fallback": f"{SUBJECT} | {link}",
+            "fields": [{"title": "n", "value": "3", "short": True}],
+            "actions": [{"type": "button", "text": "Look", "url": "http://x"}],
+            "color": "danger", "mrkdwn_in": ["fallback", "pretext", "text"]}]}, a.body
+
+
+def slack_is_told_by_its_api_with_a_token():
+    with Site((200, {"Content-Type": "application/json"}, b'{"ok":true}')) as site:
+        send(f"  slack_configs:\n  - app_token: xoxb-1\n    app_url: {site.url}/api/chat\n"
+             "    channel: C1\n")
+        a = site.only()
+    assert a.headers["authorization"] == "Bearer xoxb-1" and a.path == "/api/chat"
+    assert "CRITICAL DiskFull on db1:9100" in a.json["attachments"][0]["text"]
+
+
+def slack_says_no_with_200():
+    answer = (200, {"Content-Type": "application/json"}, b'{"ok":false,"error":"not_in_channel"}')
+    with Site(answer) as site:
+        send_row(f'kind = "slack"\nurl = "{site.url}/"\nsecret = "xoxb-1"\nto = ["C1"]\n', 1,
+                 "not_in_channel")
+
+
+# ---- pagers
+
+def pagerduty_is_triggered_and_resolved():
+    with Site((202, {}, b"{}")) as site:
+        config = (f"  pagerduty_configs:\n  - url: {site.url}/v2/enqueue\n    routing_key: k3y\n"
+                  "    severity: '{{ .CommonLabels.severity }}'\n    details: {extra: '1'}\n"
+                  "    links: [{href: http://x, text: X}]\n")
+        send(config)
+        send(config, **RESOLVED)
+        first, second = site.asked
+    j = first.json
+    details = j["payload"].pop("custom_details")
+    assert j == {"routing_key": "k3y", "dedup_key": GROUP, "event_action": "trigger",
+                 "payload": {"summary": SUBJECT, "source": "Sonde", "severity": "critical"},
+                 "client": "Sonde",
+                 "client_url": "http://sonde.example:7663/?view=alerts&receiver=team",
+                 "links": [{"href": "http://x", "text": "X"}]}, j
+    assert details["num_firing"] == "2" and details["num_resolved"] == "1"
+    assert details["extra"] == "1" and "DiskFull on db1:9100" in details["firing"]
+    assert second.json["event_action"] == "resolve" and second.json["dedup_key"] == GROUP
+
+
+def pagerduty_gets_no_more_than_it_takes():
+    with Site((202, {}, b"{}")) as site:
+        send(f"  pagerduty_configs:\n  - url: {site.url}/\n    routing_key_file: "
+             f"{secret_file('from-file')}\n    description: '{'ä' * 2000}'\n    details:\n"
+             f"      big: '{'x' * 600000}'\n")
+        j = site.only().json
+    assert len(j["payload"]["summary"]) == 1024 and j["routing_key"] == "from-file"
+    assert list(j["payload"]["custom_details"]) == ["error"]
+
+
+def pagerduty_by_its_first_way():
+    with Site() as site:
+        send(f"  pagerduty_configs:\n  - url: {site.url}/v1\n    service_key: s\n")
+        j = site.only().json
+    assert (j["service_key"], j["event_type"], j["incident_key"]) == ("s", "trigger", GROUP)
+
+
+def opsgenie_is_opened_and_closed():
+    with Site((202, {}, b"{}")) as site:
+        config = (f"  opsgenie_configs:\n  - api_url: {site.url}\n    api_key: k\n"
+                  "    tags: 'a, b'\n    priority: P1\n    responders:\n"
+                  "    - {name: 'db, web', type: teams}\n")
+        send(config)
+        send(config, **RESOLVED)
+        first, second = site.asked
+    assert first.path == "/v2/alerts" and first.headers["authorization"] == "GenieKey k"
+    j = first.json
+    assert j["alias"] == GROUP and j["message"] == SUBJECT and j["tags"] == ["a", "b"]
+    assert j["responders"] == [{"name": "db", "type": "team"}, {"name": "web", "type": "team"}]
+    assert j["details"]["device"] == "/dev/sda1" and j["priority"] == "P1"
+    assert second.path == f"/v2/alerts/{GROUP}/close?identifierType=alias"
+    assert second.method == "POST" and list(second.json) == ["source"]
+
+
+def opsgenie_changes_what_is_open():
+    with Site((202, {}, b"{}")) as site:
+        send(f"  opsgenie_configs:\n  - api_url: {site.url}\n    api_key: k\n"
+             "    update_alerts: true\n")
+        ways = [(a.method, a.path.split("?")[0].rsplit("/", 1)[1]) for a in site.asked]
+    assert ways == [("POST", "alerts"), ("PUT", "message"), ("PUT", "description")], ways
+
+
+# ---- chats
+
+def telegram_gets_html_or_plain_text():
+    with Site((200, {}, b'{"ok":true}')) as site:
+        base = f"  telegram_configs:\n  - api_url: {site.url}\n    bot_token: 1:SECRET\n"
+        send(base + "    chat_id: -100\n    message_thread_id: 7\n")
+        send(base + "    chat_id: -100\n    message: '<b>{{ .Status }}</b>" + "ü" * 5000 + "'\n")
+        first, second = site.asked
+    j = first.json
+    assert first.path == "/bot1:SECRET/sendMessage" and j["chat_id"] == -100
+    assert j["parse_mode"] == "HTML" and j["message_thread_id"] == 7
+    assert "Disk &lt;full&gt; &amp; &#34;hot&#34;" in j["text"]
+    cut = second.json
+    assert "parse_mode" not in cut and len(cut["text"]) == 4096
+    assert cut["text"].startswith("firingüü") and cut["text"].endswith("…")
+
+
+def telegram_is_told_plainly_where_its_markup_is_wrong():
+    bad = (400, {}, b'{"ok":false,"description":"Bad Request: can\'t parse entities"}')
+    with Site(bad, (200, {}, b'{"ok":true}')) as site:
+        send(f"  telegram_configs:\n  - api_url: {site.url}\n    bot_token: t\n    chat_id: 1\n"
+             "    message: '<b>x</b> &lt;'\n")
+        assert [a.json["text"] for a in site.asked] == ["<b>x</b> &lt;", "x <"]
+    with Site((401, {}, b"wrong token 1:SECRET")) as site:
+        said = send(f"  telegram_configs:\n  - api_url: {site.url}\n    bot_token: 1:SECRET\n"
+                    "    chat_id: 1\n", 1, "401")
+        assert "SECRET" not in said
+
+
+def discord_gets_an_embed():
+    with Site((204, {}, b"")) as site:
+        send(f"  discord_configs:\n  - webhook_url: {site.url}/w\n    message: '{'m' * 5000}'\n")
+        j = site.only().json
+    assert j["content"] == "" and len(j["embeds"]) == 1
+    assert j["embeds"][0]["title"] == SUBJECT and j["embeds"][0]["color"] == 0x992d22
+    assert len(j["embeds"][0]["description"]) == 4096
+
+
+def teams_gets_its_cards():
+    with Site() as site:
+        send(f"  msteams_configs:\n  - webhook_url: {site.url}/old\n    text: t\n"
+             f"  msteamsv2_configs:\n  - webhook_url: {site.url}/new\n    text: t\n")
+        old, new = site.asked
+    assert old.json == {"@context": "http://schema.org/extensions", "@type": "MessageCard",
+                        "title": SUBJECT, "summary": SUBJECT, "text": "t", "themeColor": "8C1A1A"}
+    assert new.json == {"type": "message", "attachments": [{
+        "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": {
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard", "version": "1.2", "body": [
+                {"type": "TextBlock", "text": SUBJECT, "weight": "Bolder", "size": "Medium",
+                 "wrap": True, "style": "heading", "color": "Attention"},
+                {"type": "TextBlock", "text": "t", "wrap": True}],
+            "msteams": {"width": "full"}}}]}
+    busy = (200, {}, b"Webhook message delivery failed with error: Microsoft Teams endpoint "
+                     b"returned HTTP error 429 with ContextId x")
+    with Site(busy) as site:
+        send(f"  msteams_configs:\n  - webhook_url: {site.url}/\n", 1, "429")
+
+
+def ntfy_gets_a_title_and_a_priority():
+    with Site() as site:
+        send_row(f'kind = "ntfy"\nurl = "{site.url}/"\nto = ["my-topic"]\nsecret = "tk_1"\n')
+        a = site.only()
+    j = a.json
+    assert (j["topic"], j["title"], j["priority"]) == ("my-topic", SUBJECT, 5)
+    assert j["tags"] == ["rotating_light"] and "DiskFull on db1:9100" in j["message"]
+    assert a.headers["authorization"] == "Bearer tk_1"
+
+
+# ---- programs
+
+def a_program_gets_the_message_on_its_standard_input():
+    script, out = os.path.join(FOLDER, "tell"), os.path.join(FOLDER, "told.json")
+    with open(script, "w") as f:
+        f.write(f'#!/bin/sh\ncat > "{out}"\n[ "$1" = well ] || {{ echo sad >&2; exit 3; }}\n')
+    os.chmod(script, 0o755)
+    send_row(f'kind = "command"\nto = ["{script}", "well"]\n')
+    with open(out) as f:
+        assert json.load(f)["groupLabels"] == {"alertname": "DiskFull"}
+    send_row(f'kind = "command"\nto = ["{script}", "ill"]\n', 1, "ended with 3: sad")
+
+
+run(globals())
