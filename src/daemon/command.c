@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/attr.h"
+#include "cli/checkin.h"
+#include "cli/event.h"
 #include "cli/status.h"
 #include "cli/top.h"
 #include "daemon/daemon.h"
@@ -98,7 +100,7 @@ int command_main(int argc, char **argv)
         fprintf(stderr, "sonde: there is no command %s; sonde help lists them\n", argv[1]);
         return 2;
     }
-    for (int i = 2; i < argc; i++)
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0)
             return help_one(c);
     return c->run(argc - 2, argv + 2);

@@ -21,6 +21,17 @@ COMMAND("status", status_run, "[--server http://127.0.0.1:7663]",
 COMMAND("top", top_run, "[--server http://127.0.0.1:7663] [--socket PATH] [--once]",
         "Shows the host, the watched programs, the checks and the firing alerts, each second; q "
         "ends it. Once, where its output is no terminal.")
+COMMAND("event", event_run,
+        "KIND ['TITLE'] [--service S] [--version V] [--environment E] [--status "
+        "started|succeeded|failed] [--label NAME=VALUE].. [--text T] [--id-key K] [--url U] "
+        "[--time T] [--source S] [--patience 1m] [--server URL]",
+        "Tells the daemon that something happened: a deployment, a change of configuration, a note. "
+        "Where it does not answer, it is asked again until patience is over.")
+COMMAND("checkin", checkin_run_command,
+        "NAME [start|success|fail|EXIT_CODE] [--every D] [--cron 'EXPR'] [--zone Z] [--grace D] "
+        "[--max-runtime D] [--patience 1m] [--server URL] [-- COMMAND ARG..]",
+        "Runs a job and tells the daemon when it starts, how it ended and what it wrote last; or "
+        "only tells. The job runs and its exit status counts whether the daemon answers or not.")
 COMMAND("query", query_run,
         "'EXPR' [--time T] [--start T|--last D] [--end T] [--step D] [--output "
         "table|json|csv|chart] [--server URL] [--data DIR] [--tenant NAME] [--limit N] [--stats] "

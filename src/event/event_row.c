@@ -290,6 +290,14 @@ static struct event joined(const struct event *before, const struct event *next,
     return v;
 }
 
+/* Takes the key off an event that is over. */
+static int let_go(struct state_tx *tx, int64_t id, struct why *why)
+{
+    struct state_value v = state_int(id);
+    return state_run(tx, "UPDATE event_events SET id_key = '' WHERE id = ?1", &v, 1, NULL, NULL,
+                     why);
+}
+
 int event_row_put(struct state_tx *tx, const struct event *v, struct arena *a,
                   struct event_row_put *ret, struct why *why)
 {
@@ -301,7 +309,14 @@ int event_row_put(struct state_tx *tx, const struct event *v, struct arena *a,
         return why_set(why, ERR_FORMAT,
                        "title is missing: there is no event of id_key \"" STR_FMT "\" yet",
                        STR_ARG(v->id_key));
+    if (f.there && has_ended(f.v.status) && str_eq(v->status, STR("started"))) {
+        err = let_go(tx, f.v.id, why); /* the same once more: a new one of that key */
+        f.there = false;
+        if (err)
+            return err;
+    }
     struct event now = f.there ? joined(&f.v, v, a) : *v;
+    now.title = either(now.title, f.v.title);
     struct event_row_put out = {.id = f.v.id, .is_new = !f.there, .duration_ms = -1};
     err = f.there ? update(tx, &now, why) : insert(tx, &now, &out.id, why);
     if (err)
