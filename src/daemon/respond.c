@@ -41,6 +41,9 @@ int respond_open(struct respond *r, const struct respond_host *host, struct why 
     if (err == 0)
         err = respond_events_watch(&r->events, &events, why);
     r->alerts = respond_events_sink(&r->events);
+    r->pulse = (struct respond_pulse){.clock = host->clock, .state = r->state};
+    if (err == 0)
+        err = respond_pulse_open(&r->pulse, conf, r->alerts, why);
     if (err == 0)
         respond_watch_open(&r->watch, conf, host->clock, r->alerts, r->events.events);
     return err;
@@ -84,6 +87,7 @@ int respond_checks(struct respond *r, struct health *h)
 void respond_start(struct respond *r)
 {
     respond_events_start(&r->events);
+    respond_pulse_start(&r->pulse);
     respond_watch_start(&r->watch);
     checkup_start(r->checkup);
     log_debug(MODULE, "started with %s", options_server(r->host.config->conf)->data);
@@ -92,6 +96,7 @@ void respond_start(struct respond *r)
 void respond_stop(struct respond *r)
 {
     log_debug(MODULE, "stopping");
+    respond_pulse_close(&r->pulse);
     checkup_stop(r->checkup);
     respond_watch_close(&r->watch);
     respond_events_stop(&r->events);
@@ -99,6 +104,7 @@ void respond_stop(struct respond *r)
 
 void respond_close(struct respond *r)
 {
+    respond_pulse_close(&r->pulse); /* where it was never started */
     checkup_free(r->checkup);
     r->checkup = NULL;
     respond_watch_close(&r->watch); /* where it was never started */

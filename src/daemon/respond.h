@@ -17,6 +17,7 @@
 #include "daemon/alert_fan.h"
 #include "daemon/config.h"
 #include "daemon/respond_events.h"
+#include "daemon/respond_pulse.h"
 #include "health/checkup.h"
 #include "health/health.h"
 #include "model/alert.h"
@@ -42,6 +43,7 @@ struct respond {
     struct checkup *checkup;
     struct serve *serve; /* whose probe of the store is asked; NULL: not yet */
     struct threshold_list *custom_alerts; /* respond_rules_open() */
+    struct respond_pulse pulse; /* its rules and outbox are set before respond_start() */
     struct alert_fan fan;
     struct alert_sink *alerts; /* where this daemon's own alerts go: the fan's */
 };

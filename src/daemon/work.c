@@ -751,6 +751,7 @@ static int run(struct work *w, const char *kinds)
     rules_start(w->rules);
     scrape_start(w->scrape);
     aggregate_start(w->aggregate);
+    w->respond.pulse.rules = w->rules;
     respond_start(&w->respond);
     int status = serve_until_stopped(w);
     log_info(MODULE, "stopping");
