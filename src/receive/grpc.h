@@ -20,6 +20,7 @@
 enum grpc_status {
     GRPC_OK = 0,
     GRPC_INVALID_ARGUMENT = 3,
+    GRPC_NOT_FOUND = 5,
     GRPC_RESOURCE_EXHAUSTED = 8,
     GRPC_UNIMPLEMENTED = 12,
     GRPC_INTERNAL = 13,

@@ -3,11 +3,13 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "health/checkup.h"
+#include "serve/health_api_inside.h"
 #include "serve/probe.h"
 #include "serve/serve_state.h"
 #include "text/json.h"
 
-enum { ANSWER_MAX = 1024 * 1024 };
+enum { ANSWER_MAX = 32 << 20 };
 
 bool health_api_is_local(const struct http_request *r)
 {
@@ -98,9 +100,38 @@ static void put_row(struct json_writer *w, const struct health_row *row)
     json_end_object(w);
 }
 
+/* "check:NAME": [{..}] of each check of a component. */
+static void put_components(struct json_writer *w, struct checkup *checkup, struct arena *a)
+{
+    static const char *const WORDS[] = {"pass", "warn", "fail", "warn"};
+    struct checkup_view *v;
+    size_t n;
+    checkup_list(checkup, a, &v, &n);
+    for (size_t i = 0; i < n; i++) {
+        json_key(w, arena_printf(a, "check:%s", v[i].settings.name));
+        json_begin_array(w);
+        json_begin_object(w);
+        put_pair(w, "componentType", "component");
+        put_pair(w, "componentId", v[i].settings.name);
+        put_pair(w, "status", WORDS[v[i].state]);
+        if (v[i].ever) {
+            json_key(w, STR("observedValue"));
+            json_number(w, v[i].duration_s);
+            put_pair(w, "observedUnit", "s");
+            put_time(w, v[i].last_ms);
+        }
+        if (v[i].state != HEALTH_OK && v[i].message.n > 0) {
+            json_key(w, STR("output"));
+            json_text(w, v[i].message);
+        }
+        json_end_object(w);
+        json_end_array(w);
+    }
+}
+
 /* "storage:commit_latency": [{..}], the key of each pair once. */
 static void put_checks(struct json_writer *w, const struct health_row *rows, size_t n,
-                       struct arena *a)
+                       struct checkup *checkup, struct arena *a)
 {
     bool *done = arena_array(a, n + 1, sizeof *done);
     json_key(w, STR("checks"));
@@ -121,13 +152,27 @@ static void put_checks(struct json_writer *w, const struct health_row *rows, siz
         }
         json_end_array(w);
     }
+    put_components(w, checkup, a);
     json_end_object(w);
+}
+
+/* Are our own words asked for? */
+static bool wants_own(struct http_request *r)
+{
+    struct str format = STR(""), accept = http_header(r, STR("Accept"));
+    if (http_param(r, STR("format"), &format))
+        return str_eq(format, STR("json")) || str_eq(format, STR("sonde"));
+    return str_starts(accept, STR("application/json"));
 }
 
 void health_api_health(struct http_request *r, void *serve)
 {
-    const struct serve *s = serve;
-    enum health_state worst = health_worst(s->config.health);
+    struct serve *s = serve;
+    enum health_state worst = health_api_worst(s);
+    if (wants_own(r)) {
+        health_api_own(r, s);
+        return;
+    }
     struct json_writer w;
     struct buf b;
     buf_init(&b, ANSWER_MAX);
@@ -140,7 +185,7 @@ void health_api_health(struct http_request *r, void *serve)
         put_pair(&w, "version", SONDE_VERSION);
         put_pair(&w, "serviceId", "sonde");
         put_pair(&w, "description", "health of the Sonde daemon");
-        put_checks(&w, rows, n, http_arena(r));
+        put_checks(&w, rows, n, s->config.checkup, http_arena(r));
     }
     json_end_object(&w);
     http_reply_header(r, STR("Cache-Control"), STR("no-store"));

@@ -16,6 +16,7 @@
 #include "serve/lifecycle.h"
 #include "serve/live.h"
 #include "serve/dump.h"
+#include "serve/checkup_api.h"
 #include "serve/custom_api.h"
 #include "serve/gpu_api.h"
 #include "serve/metric_api.h"
@@ -33,6 +34,7 @@
 #include "serve/series_api.h"
 #include "serve/serve_state.h"
 #include "serve/status_api.h"
+#include "serve/status_page.h"
 #include "serve/target_api.h"
 #include "serve/watch_api.h"
 #include "serve/threshold_api.h"
@@ -91,6 +93,23 @@ static const struct http_route ROUTES[] = {
     {HTTP_DELETE, "/api/queries/(*)", 0, query_list_api_cancel, NULL},
     {HTTP_GET, "/api/metrics/dump", 0, dump_handle, NULL},
     {HTTP_GET, "/api/custom", 0, custom_api_list, NULL},
+    {HTTP_GET, "/api/checks", 0, checkup_api_list, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/checks", CHECKUP_API_BODY_MAX, checkup_api_add, NULL},
+    {HTTP_GET, "/api/checks/(*)", 0, checkup_api_one, NULL},
+    {HTTP_PUT | HTTP_RAW, "/api/checks/(*)", CHECKUP_API_BODY_MAX, checkup_api_put, NULL},
+    {HTTP_DELETE, "/api/checks/(*)", 0, checkup_api_drop, NULL},
+    {HTTP_POST, "/api/checks/(*)/run", SERVE_BODY_MAX, checkup_api_run, NULL},
+    {HTTP_GET, "/api/checks/(*)/history", 0, checkup_api_history, NULL},
+    {HTTP_GET, "/api/checks/(*)/uptime", 0, checkup_api_uptime, NULL},
+    {HTTP_GET, "/api/components/status", 0, checkup_api_components, NULL},
+    {HTTP_GET, "/api/maintenance", 0, checkup_api_maintenance, NULL},
+    {HTTP_POST | HTTP_RAW, "/api/maintenance", CHECKUP_API_BODY_MAX, checkup_api_maintenance_add,
+     NULL},
+    {HTTP_DELETE, "/api/maintenance/(*)", 0, checkup_api_maintenance_drop, NULL},
+    {HTTP_GET, "/api/v1/monitoring/health", 0, health_api_monitoring, NULL},
+    {HTTP_POST | HTTP_RAW, "/grpc.health.v1.Health/Check", 4096, health_api_grpc, NULL},
+    {HTTP_GET, "/status", 0, status_page_html, NULL},
+    {HTTP_GET, "/status.json", 0, status_page_json, NULL},
     {HTTP_GET, "/api/metrics/gpu", 0, gpu_api_state, NULL},
     {HTTP_GET, "/api/watch", 0, watch_api_list, NULL},
     {HTTP_GET, "/api/watch/(*)", 0, watch_api_one, NULL},
