@@ -268,9 +268,11 @@ static int become(struct watch *w, const char *table)
         return WATCH_CTL_FAILED;
     }
     const char *number = arena_printf(&w->arena, "%d", fd).p;
-    char *const argv[] = {(char *)(uintptr_t) "sonde-watch", (char *)(uintptr_t) "--plan",
-                          (char *)(uintptr_t)number, NULL};
-    execv(path, argv);
+    /* execv() takes no const, and writes nowhere. */
+    const char *const argv[] = {path, "--plan-fd", number,
+                                w->watch.own.stay && w->words.command == NULL ? "--stay" : NULL,
+                                NULL};
+    execv(path, (char *const *)(uintptr_t)argv);
     fprintf(stderr, "sonde watch: cannot run %s: %s\n", path, strerror(errno));
     return WATCH_CTL_FAILED;
 }

@@ -28,7 +28,9 @@ class Watch:
             self.process = subprocess.Popen([SONDE, "watch", *words], cwd=self.folder, stderr=f,
                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                             start_new_session=True)
-        wait("the control socket: " + self.said(), lambda: self.ask("status").returncode != 3)
+        wait("the control socket", lambda: self.process.poll() is not None or
+             self.ask("status").returncode != 3)
+        assert self.process.poll() is None, self.said()
         return self
 
     def said(self):

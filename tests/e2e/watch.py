@@ -176,7 +176,7 @@ def a_check_is_asked_at_once():
     w.start()
     try:
         w.running("well")
-        w.running("ill")
+        w.until("ill", "has begun", lambda u: u["pid"] > 0)
         assert "ok" in w.ctl("check", "well")
         assert "FAILS" in w.ctl("check", "ill", status=1)
     finally:

@@ -26,6 +26,10 @@ static const struct option OWN_ROWS[] = {
      "What sonde-watch says of itself: 0 errors, 1 changes, 2 checks too, 3 everything."},
     {"json", OPTION_BOOL, OWN(json), "false", 0, 0, NULL, OPTION_RELOAD,
      "Say it as JSON, a line an object."},
+    {"stay", OPTION_BOOL, OWN(stay), "true", 0, 0, NULL, 0,
+     "Stay when every program has ended or was given up; false: sonde-watch ends then, with 3 "
+     "where "
+     "one is critical, as it does for a program from the command line."},
     {"poll_interval_ms", OPTION_INT, OWN(poll_interval_ms), "5000", 200, 3600000, NULL, 0,
      "How often the daemon asks sonde-watch how the programs are, for its metrics, events and "
      "alerts. What happened between two questions is not missed."},

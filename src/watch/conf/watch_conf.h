@@ -32,7 +32,7 @@ enum {
 struct watch_conf_own {
     const char *folder, *socket, *daemon_url, *status_file;
     int64_t verbosity;
-    bool json;
+    bool json, stay;
     int64_t poll_interval_ms;
     bool alerts;
 };
