@@ -47,6 +47,7 @@ struct watch {
     struct watch_conf watch;
     struct arena arena;
     const char *data, *here, *socket;
+    bool broken; /* the configuration could not be read: nothing is started from it */
 };
 
 /* ---- words */
@@ -162,6 +163,11 @@ static int read_config(struct watch *w)
                                 &problems);
     if (err != 0)
         fprintf(stderr, STR_FMT, STR_ARG(buf_str(&problems)));
+    /* One that is being edited still lets the usual place be asked. */
+    w->broken = err != 0;
+    buf_clear(&problems);
+    if (err != 0 && w->words.command == NULL)
+        err = options_read_file(NULL, w->words.set.v, w->words.set.n, &w->conf, &problems);
     buf_done(&problems);
     if (err != 0)
         return err;
@@ -226,6 +232,8 @@ static const char *table_of(struct watch *w, const char *const *names, size_t na
     const struct watch_conf_place place = {w->data, w->here, names, names_n};
     struct watch_plan *plan;
     struct why why = {0};
+    if (w->broken)
+        return NULL;
     if (wanted && w->watch.programs.n == 0) {
         fprintf(stderr,
                 "sonde watch: there is no [[watch.program]] in %s; name a program: sonde "

@@ -1,6 +1,7 @@
 #include "watch/control_server.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
@@ -123,8 +124,19 @@ static bool concerned(struct engine *e, const struct control_request *r,
 
 /* ---- start, stop, restart, reload, signal */
 
-static void do_to(struct engine *e, const struct control_request *r, struct engine_unit *u)
+/* A single instance that is named is restarted at once. */
+static void restart(struct control_server *s, const struct control_request *r,
+                    struct engine_unit *u)
 {
+    if (strcmp(r->target, engine_unit_name(u)) == 0)
+        engine_restart(s->engine, u);
+    else
+        s->hooks.restart(s->hooks.context, u);
+}
+
+static void do_to(struct control_server *s, const struct control_request *r, struct engine_unit *u)
+{
+    struct engine *e = s->engine;
     switch (r->verb) {
     case CONTROL_START:
         engine_start(e, u);
@@ -133,7 +145,7 @@ static void do_to(struct engine *e, const struct control_request *r, struct engi
         engine_stop(e, u);
         break;
     case CONTROL_RESTART:
-        engine_restart(e, u);
+        restart(s, r, u);
         break;
     case CONTROL_RELOAD:
         engine_reload(e, u);
@@ -143,14 +155,17 @@ static void do_to(struct engine *e, const struct control_request *r, struct engi
     }
 }
 
-static bool reached(struct engine *e, const struct control_request *r)
+static bool reached(struct control_server *s, const struct control_request *r)
 {
+    struct engine *e = s->engine;
     for (size_t i = 0; i < engine_units(e); i++) {
         struct engine_unit *u = engine_unit(e, i);
         const struct keeper *k = engine_unit_keeper(u);
         if (!concerned(e, r, u))
             continue;
         if (r->verb == CONTROL_STOP ? !keeper_down(k) : !k->ready || k->again)
+            return false;
+        if (r->verb == CONTROL_RESTART && s->hooks.restarts(s->hooks.context, u))
             return false;
     }
     return true;
@@ -167,7 +182,7 @@ static void answer_units(struct client *c, bool with_reached)
             json_line_text(&b, NULL, str_c(engine_unit_name(engine_unit(e, i))));
     json_line_close(&b, ']');
     if (with_reached)
-        json_line_flag(&b, "reached", reached(e, &c->request));
+        json_line_flag(&b, "reached", reached(c->server, &c->request));
     json_line_close(&b, '}');
     done(c);
     send_line(c, &b);
@@ -179,7 +194,7 @@ static void command(struct client *c)
     const struct control_request *r = &c->request;
     for (size_t i = 0; i < engine_units(e); i++)
         if (concerned(e, r, engine_unit(e, i)))
-            do_to(e, r, engine_unit(e, i));
+            do_to(c->server, r, engine_unit(e, i));
     if (r->wait_ms == 0 || r->verb == CONTROL_RELOAD || r->verb == CONTROL_SIGNAL) {
         answer_units(c, false);
         return;
@@ -497,7 +512,7 @@ static void free_client(struct client *c)
 static void try_waiting(struct control_server *s)
 {
     for (struct client *c = s->clients; c; c = c->next)
-        if (c->waiting && c->until_ms && reached(s->engine, &c->request)) {
+        if (c->waiting && c->until_ms && reached(s, &c->request)) {
             c->until_ms = 0;
             timer_again(c->timer, INT32_MAX, 0);
             answer_units(c, true);

@@ -20,6 +20,9 @@ enum {
 struct control_server_hooks {
     void (*upgrade)(void *context, const char *path);
     void (*shutdown)(void *context);
+    /* Restarts a unit when its turn comes (watch/rolling.h), and whether it is still to come. */
+    void (*restart)(void *context, struct engine_unit *u);
+    bool (*restarts)(void *context, struct engine_unit *u);
     void *context;
 };
 

@@ -500,6 +500,12 @@ void engine_restart(struct engine *e, struct engine_unit *u)
     engine_work_soon(e);
 }
 
+void engine_drained(struct engine *e, struct engine_unit *u)
+{
+    keeper_drained(&u->keeper, engine_now_ms());
+    engine_work_soon(e);
+}
+
 void engine_reload(struct engine *e, struct engine_unit *u)
 {
     if (u->row.reload_signal == 0) {

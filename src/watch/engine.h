@@ -31,6 +31,8 @@ struct engine_watcher {
     void (*output)(void *context, struct engine_unit *u, struct str bytes);
     void (*changed)(void *context); /* a unit's state; at most once a round */
     void (*planned)(void *context); /* units came or went: pointers to them are to be got anew */
+    /* The row of a unit that runs has changed: true where the watcher will restart it itself. */
+    bool (*replace)(void *context, struct engine_unit *u);
     void *context;
     struct engine_watcher *next; /* the engine's */
 };
@@ -79,6 +81,7 @@ void engine_start(struct engine *e, struct engine_unit *u);
 void engine_stop(struct engine *e, struct engine_unit *u);
 void engine_restart(struct engine *e, struct engine_unit *u);
 void engine_reload(struct engine *e, struct engine_unit *u);
+void engine_drained(struct engine *e, struct engine_unit *u); /* its last connection is over */
 void engine_signal(struct engine *e, struct engine_unit *u, int signum);
 
 /* Runs a check now; done() comes when it has ended. False where it has none. */

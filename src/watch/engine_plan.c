@@ -69,6 +69,15 @@ static void push(struct change *c, struct engine_unit *u)
     c->units[c->n++] = u;
 }
 
+/* Does a watcher restart it when its turn comes? */
+static bool replaced_by_another(struct engine *e, struct engine_unit *u)
+{
+    for (struct engine_watcher *w = e->watchers; w; w = w->next)
+        if (w->replace && w->replace(w->context, u))
+            return true;
+    return false;
+}
+
 static void place(struct change *c, const struct watch_program *p, int instance)
 {
     char name[ENGINE_NAME_MAX];
@@ -88,7 +97,8 @@ static void place(struct change *c, const struct watch_program *p, int instance)
     tell(c, restart ? CHANGED : KEPT, name);
     if (restart && u->pid) {
         u->next_row = p;
-        keeper_ask_restart(&u->keeper, engine_now_ms(), KEEPER_PLAN);
+        if (!replaced_by_another(c->engine, u))
+            keeper_ask_restart(&u->keeper, engine_now_ms(), KEEPER_PLAN);
     } else {
         engine_unit_set_row(u, p);
         if (restart && u->keeper.wanted) /* what was wrong with it may be mended */

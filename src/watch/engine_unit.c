@@ -101,8 +101,9 @@ static void put_user(struct engine_unit *u, struct words *w)
 
 static void make_environment(struct engine_unit *u)
 {
-    static const char *const not_ours[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=",
-                                           "LISTEN_FDS=",    "LISTEN_PID=",    "SONDE_WATCH_UNIT="};
+    static const char *const not_ours[] = {
+        "NOTIFY_SOCKET=", "WATCHDOG_USEC=",    "WATCHDOG_PID=",       "LISTEN_FDS=",
+        "LISTEN_PID=",    "SONDE_WATCH_UNIT=", "SONDE_WATCH_SOCKETS="};
     struct words w = {0};
     for (char **v = environ; *v; v++) {
         bool theirs = true;

@@ -740,6 +740,12 @@ static void tick_alive(struct keeper *k, int64_t now)
     }
 }
 
+void keeper_drained(struct keeper *k, int64_t now)
+{
+    if (k->state == KEEPER_DRAINING)
+        stop_hook(k, now);
+}
+
 void keeper_tick(struct keeper *k, int64_t now)
 {
     if (alive(k) && k->process) {

@@ -197,6 +197,9 @@ void keeper_over_limit(struct keeper *k, int64_t now_ms, enum keeper_cause cause
 void keeper_hook_done(struct keeper *k, int64_t now_ms, enum keeper_hook hook, bool ok,
                       const char *text);
 
+/* Its last connection is over: no need to wait for the end of the drain. */
+void keeper_drained(struct keeper *k, int64_t now_ms);
+
 /* When keeper_tick() is due: INT64_MAX for never. */
 int64_t keeper_due(const struct keeper *k);
 void keeper_tick(struct keeper *k, int64_t now_ms);

@@ -24,8 +24,11 @@
 #include "os/program.h"
 #include "watch/control_server.h"
 #include "watch/engine.h"
+#include "watch/rolling.h"
 
-enum { EXIT_WORDS = 2, PATH_SIZE = 4096 };
+enum { EXIT_WORDS = 2, PATH_SIZE = 4096, SOCKETS_MAX = 64 << 10 };
+
+static const char SOCKETS[] = "SONDE_WATCH_SOCKETS";
 
 struct words {
     const char *plan, *folder;
@@ -36,6 +39,7 @@ struct words {
 struct watchdog {
     struct loop *loop;
     struct engine *engine;
+    struct rolling *rolling;
     struct control_server *control;
     struct engine_watcher watcher;
     struct signal_watch *signals[4];
@@ -142,6 +146,18 @@ static int memory_of(struct str bytes, const char *name, int *ret)
     return err;
 }
 
+/* The proxies' listening sockets go along as descriptors, which a variable names. */
+static void keep_sockets(struct watchdog *w)
+{
+    struct buf text;
+    buf_init(&text, SOCKETS_MAX);
+    rolling_keep(w->rolling, &text);
+    buf_put_c(&text, '\0');
+    if (!buf_failed(&text) && setenv(SOCKETS, text.p, 1) != 0)
+        engine_note(w->engine, KEEPER_WARN, "the proxies listen anew after the upgrade");
+    buf_done(&text);
+}
+
 static void on_upgrade(void *context, const char *path)
 {
     struct watchdog *w = context;
@@ -155,6 +171,7 @@ static void on_upgrade(void *context, const char *path)
     engine_note(w->engine, KEEPER_INFO, "executes itself anew: %s", *path ? path : w->executable);
     engine_flush(w->engine);
     engine_hand_over(w->engine, &state);
+    keep_sockets(w);
     if (memory_of(buf_str(&plan), "plan", &plan_fd) == 0 &&
         memory_of(buf_str(&state), "state", &state_fd) == 0) {
         snprintf(numbers[0], sizeof numbers[0], "%d", plan_fd);
@@ -177,6 +194,16 @@ static void on_upgrade(void *context, const char *path)
     buf_done(&plan);
     buf_done(&state);
     engine_note(w->engine, KEEPER_ERROR, "goes on as it is: %s", why.text);
+}
+
+static void on_restart(void *context, struct engine_unit *u)
+{
+    rolling_restart(((struct watchdog *)context)->rolling, u);
+}
+
+static bool restarts(void *context, struct engine_unit *u)
+{
+    return rolling_pending(((struct watchdog *)context)->rolling, u);
 }
 
 /* ---- signals and times */
@@ -239,9 +266,13 @@ static void tell_manager(struct watchdog *w)
 
 static int run(struct watchdog *w)
 {
-    const struct control_server_hooks hooks = {on_upgrade, on_shutdown, w};
+    const struct control_server_hooks hooks = {on_upgrade, on_shutdown, on_restart, restarts, w};
+    const char *sockets = getenv(SOCKETS);
     struct why why = {.text = ""};
     int fd;
+    if (rolling_new(w->loop, w->engine, str_c(sockets ? sockets : ""), &w->rolling) != 0)
+        return 1;
+    (void)unsetenv(SOCKETS); /* programs get an environment without it all the same */
     int err = local_socket_listen(engine_plan(w->engine)->socket, &fd, &why);
     if (err || control_server_new(w->loop, fd, w->engine, &hooks, &w->control) != 0) {
         log_error("watch", "%s", why.text);
@@ -268,6 +299,7 @@ static void done(struct watchdog *w)
     timer_free(w->beat);
     timer_free(w->idle);
     control_server_free(w->control);
+    rolling_free(w->rolling);
     if (w->engine)
         engine_unwatch(w->engine, &w->watcher);
     engine_free(w->engine);

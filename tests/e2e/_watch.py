@@ -76,7 +76,7 @@ class Watch:
         """Ends it with its programs."""
         if self.process is None or self.process.poll() is not None:
             return None
-        self.ask("ctl", "shutdown")
+        self.process.terminate()
         try:
             return self.process.wait(ENDED_S)
         except subprocess.TimeoutExpired:
