@@ -420,7 +420,7 @@ static void free_quiet_list(void *v)
     mem_free(list);
 }
 
-static void stop(struct alerting *a)
+void alert_stop(struct alerting *a)
 {
     thread_lock(&a->inbox_lock);
     a->stopping = true;
@@ -433,7 +433,7 @@ void alert_free(struct alerting *a)
 {
     if (a == NULL)
         return;
-    stop(a);
+    alert_stop(a);
     alert_inhibit_close(a);
     free_values(&a->items, free_item);
     free_values(&a->groups, free_group);

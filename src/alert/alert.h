@@ -50,7 +50,10 @@ struct alert_config {
 
 MUST_USE int alert_new(const struct alert_config *config, struct alerting **ret, struct why *why);
 void alert_start(struct alerting *a); /* its thread */
-void alert_free(struct alerting *a);  /* NULL is fine */
+/* Ends the thread after it has kept what came in; what comes in afterwards is taken by the next
+ * alert_run(), if any. */
+void alert_stop(struct alerting *a);
+void alert_free(struct alerting *a); /* NULL is fine */
 
 /* Another plan; groups whose route did not change keep their times. */
 void alert_reload(struct alerting *a, const struct plan *plan);

@@ -41,7 +41,19 @@ int respond_open(struct respond *r, const struct respond_host *host, struct why 
     if (err == 0)
         err = respond_events_watch(&r->events, &events, why);
     r->alerts = respond_events_sink(&r->events);
-    r->pulse = (struct respond_pulse){.clock = host->clock, .state = r->state};
+    const struct respond_alert_host alerting = {.state = r->state,
+                                                .clock = host->clock,
+                                                .plan = host->config->plan,
+                                                .launcher = host->launcher,
+                                                .incidents = r->events.incidents,
+                                                .changed = respond_events_alert,
+                                                .changed_context = &r->events};
+    if (err == 0)
+        err = respond_alert_open(&r->alerting, &alerting, why);
+    if (err == 0)
+        r->fan.engine = alert_engine_sink(r->alerting.engine);
+    r->pulse = (struct respond_pulse){
+        .clock = host->clock, .state = r->state, .outbox = r->alerting.outbox};
     if (err == 0)
         err = respond_pulse_open(&r->pulse, conf, r->alerts, why);
     if (err == 0)
@@ -86,6 +98,7 @@ int respond_checks(struct respond *r, struct health *h)
 
 void respond_start(struct respond *r)
 {
+    respond_alert_start(&r->alerting);
     respond_events_start(&r->events);
     respond_pulse_start(&r->pulse);
     respond_watch_start(&r->watch);
@@ -100,6 +113,7 @@ void respond_stop(struct respond *r)
     checkup_stop(r->checkup);
     respond_watch_close(&r->watch);
     respond_events_stop(&r->events);
+    respond_alert_stop(&r->alerting);
 }
 
 void respond_close(struct respond *r)
@@ -108,6 +122,8 @@ void respond_close(struct respond *r)
     checkup_free(r->checkup);
     r->checkup = NULL;
     respond_watch_close(&r->watch); /* where it was never started */
+    r->fan.engine = NULL;
+    respond_alert_close(&r->alerting);
     respond_events_close(&r->events);
     threshold_list_free(r->custom_alerts);
     r->custom_alerts = NULL;
@@ -121,6 +137,7 @@ int respond_reload(struct respond *r, const struct config *config, struct why *w
     r->host.config = config;
     respond_rules_reload(r->custom_alerts, config->conf);
     respond_health_reload(r);
+    respond_alert_reload(&r->alerting, config->plan);
     int err = alert_fan_reload(&r->fan, config, why);
     int other = respond_events_reload(&r->events, config->conf, err == 0 ? why : NULL);
     return err != 0 ? err : other;

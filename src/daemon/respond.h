@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "daemon/alert_fan.h"
 #include "daemon/config.h"
+#include "daemon/respond_alert.h"
 #include "daemon/respond_events.h"
 #include "daemon/respond_pulse.h"
 #include "health/checkup.h"
@@ -43,6 +44,7 @@ struct respond {
     struct checkup *checkup;
     struct serve *serve; /* whose probe of the store is asked; NULL: not yet */
     struct threshold_list *custom_alerts; /* respond_rules_open() */
+    struct respond_alert alerting;
     struct respond_pulse pulse; /* its rules and outbox are set before respond_start() */
     struct alert_fan fan;
     struct alert_sink *alerts; /* where this daemon's own alerts go: the fan's */

@@ -406,7 +406,11 @@ static int open_serve(struct work *w, struct why *why)
                                   .incidents = w->respond.events.incidents,
                                   .remedies = w->respond.events.remedies,
                                   .watch_socket = w->respond.watch.socket,
-                                  .alerts = {.send = w->respond.fan.send,
+                                  .alerts = {.alerting = w->respond.alerting.engine,
+                                             .outbox = w->respond.alerting.outbox,
+                                             .plan = respond_alert_plan,
+                                             .context = &w->respond.alerting,
+                                             .send = w->respond.fan.send,
                                              .custom = w->respond.custom_alerts},
                                   .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
