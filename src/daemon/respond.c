@@ -132,6 +132,14 @@ void respond_close(struct respond *r)
     r->state = NULL;
 }
 
+int respond_snapshot(struct respond *r, const char *snapshot, struct why *why)
+{
+    char path[4400];
+    const struct options_server *server = options_server(r->host.config->conf);
+    snprintf(path, sizeof path, "%.4000s/%.300s/state.db", server->data, snapshot);
+    return state_copy(r->state, path, why);
+}
+
 int respond_reload(struct respond *r, const struct config *config, struct why *why)
 {
     r->host.config = config;

@@ -42,7 +42,7 @@ struct respond {
     struct respond_watch watch;
     struct checkup_plan_settings health; /* respond_health_open() */
     struct checkup *checkup;
-    struct serve *serve; /* whose probe of the store is asked; NULL: not yet */
+    struct serve *serve;                  /* whose probe of the store is asked; NULL: not yet */
     struct threshold_list *custom_alerts; /* respond_rules_open() */
     struct respond_alert alerting;
     struct respond_pulse pulse; /* its rules and outbox are set before respond_start() */
@@ -61,6 +61,9 @@ void respond_stop(struct respond *r);
 
 /* One that was never opened is fine. */
 void respond_close(struct respond *r);
+
+/* Adds state.db to the snapshot of the store at that path in the data directory. */
+MUST_USE int respond_snapshot(struct respond *r, const char *snapshot, struct why *why);
 
 /* Another configuration is in force. */
 MUST_USE int respond_reload(struct respond *r, const struct config *config, struct why *why);

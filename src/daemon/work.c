@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "collect/runner.h"
 #include "custom/custom.h"
+#include "daemon/admin.h"
 #include "daemon/checks.h"
 #include "daemon/config.h"
 #include "daemon/confinement.h"
@@ -95,6 +96,7 @@ struct work {
     struct disk *disk;
     struct store *store;
     struct respond respond;
+    struct admin admin;
     struct forward *forward;
     struct aggregate *aggregate;
     struct ingest *ingest;
@@ -324,27 +326,6 @@ static void each_row(void *context, void (*f)(void *f_context, const struct serv
     runner_each(context, relay_row, &relay);
 }
 
-static int flush_now(void *store, struct why *why)
-{
-    return store_flush(store, why);
-}
-
-static int merge_now(void *store, struct why *why)
-{
-    return store_merge(store, true, why);
-}
-
-static int snapshot_now(void *store, struct arena *a, struct str *ret_path, struct why *why)
-{
-    char *path;
-    int err = store_snapshot(store, &path, why);
-    if (err != 0)
-        return err;
-    *ret_path = arena_str(a, str_c(path));
-    mem_free(path);
-    return 0;
-}
-
 static int list_parts(void *context, struct str tenant, struct arena *a, struct serve_block **ret,
                       size_t *ret_n)
 {
@@ -377,6 +358,7 @@ static int open_serve(struct work *w, struct why *why)
     const struct rules_settings *rules = conf_get(conf_of(w), &rules_options);
     struct query_settings query = query_settings(w);
     listening_host(server, w->host, sizeof w->host);
+    w->admin = (struct admin){w->store, w->disk, &w->respond};
     struct serve_config config = {.store = store_face(w->store),
                                   .sink = store_sink(w->store),
                                   .probe_lane = lane(w, LANE_PROBE),
@@ -388,7 +370,7 @@ static int open_serve(struct work *w, struct why *why)
                                   .checkup = w->respond.checkup,
                                   .registry = w->registration.registry,
                                   .rules = {w->rules, rules_view, rules->tenant},
-                                  .admin = {w->store, flush_now, merge_now, snapshot_now},
+                                  .admin = admin_serve(&w->admin),
                                   .assets = ui_assets,
                                   .assets_n = ui_assets_n,
                                   .job = w->collect.job,

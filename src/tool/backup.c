@@ -293,6 +293,20 @@ static int take_tenant(struct making *m, const char *number)
     return err ? err : disk_sync_dir(m->job->to, to);
 }
 
+/* What people and the daemon decided; snapshots of programs before it have none. */
+static int take_state(struct making *m)
+{
+    char from[PATH_BYTES];
+    struct disk_file *f;
+    int err = disk_join(from, sizeof from, m->job->snapshot, "state.db");
+    if (!err)
+        err = disk_open(m->job->from, from, DISK_READ, &f);
+    if (err)
+        return err == -ERR_NOENT ? 0 : err;
+    disk_close(m->job->from, f);
+    return take_file(m, from, "state.db");
+}
+
 static int take_all(struct making *m)
 {
     char dir[PATH_BYTES], to[PATH_BYTES], path[PATH_BYTES];
@@ -316,6 +330,8 @@ static int take_all(struct making *m)
             err = take_file(m, path, "tenants/list");
     }
     free_names(&names);
+    if (!err)
+        err = take_state(m);
     if (!err)
         err = disk_sync_dir(m->job->to, to);
     if (!err)

@@ -3,11 +3,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "os/file.h"
+#include "store/state/state.h"
 #include "tool/backup.h"
 #include "tool/offline.h"
+
+enum { PATH_BYTES = 2400 };
 
 static void say(void *context, const char *text)
 {
@@ -44,6 +48,25 @@ static char *ask_snapshot(struct offline *o)
     return NULL;
 }
 
+/* A copy of state.db into a snapshot, where there is one. */
+static int add_state(struct offline *o, const char *snapshot, struct why *why)
+{
+    char from[PATH_BYTES], to[PATH_BYTES];
+    struct state *s;
+    snprintf(from, sizeof from, "%.2000s/state.db", o->data);
+    snprintf(to, sizeof to, "%.2000s/%.200s/state.db", o->data, snapshot);
+    if (access(from, F_OK))
+        return 0;
+    int err = state_open(from, &s, why);
+    if (err)
+        return err;
+    if (state_problem(s)[0])
+        fprintf(stderr, "%s: %s\n", o->command, state_problem(s));
+    err = state_copy(s, to, why);
+    state_close(s);
+    return err;
+}
+
 static char *make_snapshot(struct offline *o)
 {
     struct why why = {0};
@@ -51,10 +74,18 @@ static char *make_snapshot(struct offline *o)
     struct store *s = offline_store(o);
     if (!s)
         return NULL;
-    if (store_snapshot(s, &path, &why))
-        offline_fail(o, why.text);
+    int err = store_snapshot(s, &path, &why);
     store_close(s);
-    return path;
+    if (!err)
+        err = add_state(o, path, &why);
+    if (!err)
+        return path;
+    offline_fail(o, why.text);
+    if (path && disk_remove_tree(o->disk, path))
+        fprintf(stderr, "%s: %s/%s cannot be removed: remove it by hand\n", o->command, o->data,
+                path);
+    mem_free(path);
+    return NULL;
 }
 
 static void put_result(const struct backup_result *r, const char *directory)

@@ -1,6 +1,7 @@
 /* Backups and what is restored from them, on simulated disks. */
 #include "tool/backup.h"
 
+#include "store/state/state.h"
 #include "store/series/store_testbed.h"
 #include "store/series/verify.h"
 
@@ -108,6 +109,63 @@ static void each_backup_is_restored_as_it_was_and_copies_only_what_is_new(void *
     assert_int_equal(samples_of(&b, to, NULL), 4 * SERIES * STEPS);
     disk_free(to);
     bed_end(&b);
+}
+
+static int put_fact(void *context, struct state_tx *tx, struct why *why)
+{
+    return state_run(tx, "INSERT INTO fact VALUES (?1)", &(struct state_value){STATE_INT, {7}}, 1,
+                     NULL, NULL, why);
+}
+
+static int take_fact(void *context, const struct state_value *columns, size_t n)
+{
+    *(int64_t *)context = columns[0].integer;
+    return 0;
+}
+
+static int get_fact(void *context, struct state_tx *tx, struct why *why)
+{
+    return state_run(tx, "SELECT n FROM fact", NULL, 0, take_fact, context, why);
+}
+
+/* On a real disk: SQLite knows no other. */
+static void state_db_goes_along_from_its_snapshot_to_its_restore(void **state)
+{
+    (void)state;
+    static const char *const TABLES[] = {"CREATE TABLE fact (n INTEGER)"};
+    const struct state_schema schema = {"fact", TABLES, 1};
+    char root[] = "/tmp/backup-state-XXXXXX", path[200], name[128];
+    struct disk *d;
+    struct state *s;
+    struct backup_result result;
+    struct why why = {0};
+    int64_t fact = 0;
+    assert_non_null(mkdtemp(root));
+    assert_int_equal(disk_real_open(root, &d, NULL), 0);
+    static const char *const FOLDERS[] = {"snapshots", "snapshots/S", "snapshots/S/tenants"};
+    for (size_t i = 0; i < COUNTOF(FOLDERS); i++)
+        assert_int_equal(disk_make_dir(d, FOLDERS[i]), 0);
+    assert_int_equal(disk_replace(d, "snapshots/S/tenants/list", "", 0), 0);
+    snprintf(path, sizeof path, "%s/state.db", root);
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    assert_int_equal(state_prepare(s, &schema, NULL), 0);
+    assert_int_equal(state_write(s, put_fact, NULL, NULL), 0);
+    snprintf(path, sizeof path, "%s/snapshots/S/state.db", root);
+    assert_int_equal(state_copy(s, path, NULL), 0);
+    state_close(s);
+    struct backup_job job = {d, "snapshots/S", d, NULL, false, NULL, NULL};
+    if (backup_make(&job, &result, &why) || backup_restore(d, NULL, d, "data", name, &why))
+        fail_msg("%s", why.text);
+    snprintf(path, sizeof path, "%s/data/state.db", root);
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    assert_string_equal(state_problem(s), "");
+    assert_int_equal(state_read(s, get_fact, &fact, NULL), 0);
+    assert_int_equal(fact, 7);
+    state_close(s);
+    disk_free(d);
+    assert_int_equal(disk_real_open("/tmp", &d, NULL), 0);
+    assert_int_equal(disk_remove_tree(d, root + sizeof "/tmp/" - 1), 0);
+    disk_free(d);
 }
 
 static void count(void *context, const struct backup_info *info)
@@ -237,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_backup_is_restored_as_it_was_and_copies_only_what_is_new),
+        cmocka_unit_test(state_db_goes_along_from_its_snapshot_to_its_restore),
         cmocka_unit_test(pruning_keeps_what_the_newest_backups_need),
         cmocka_unit_test(a_crash_at_any_call_leaves_older_backups_and_no_half_one),
         cmocka_unit_test(a_flipped_bit_in_a_backup_is_never_restored),
