@@ -160,32 +160,33 @@ static void put_checks(const struct top_config *c, struct arena *a, struct buf *
                STR_ARG(odd));
 }
 
-static bool is_firing(const struct json_tree *alert)
+static void put_alert(const struct top_config *c, const struct json_tree *alert, struct buf *out)
 {
-    return str_eq(json_tree_text(alert, "state"), STR("firing"));
+    buf_printf(out, "  %s%-9.*s%s " STR_FMT " " STR_FMT "\n", paint(c, "\x1b[31m"),
+               STR_ARG(json_tree_text(alert, "labels.severity")), paint(c, "\x1b[0m"),
+               STR_ARG(json_tree_text(alert, "labels.alertname")),
+               STR_ARG(json_tree_text(alert, "annotations.summary")));
 }
 
+/* Those of rules, of checks and of programs, as Alertmanager's API has them. */
 static void put_alerts(const struct top_config *c, struct arena *a, struct buf *out)
 {
-    const struct json_tree *alerts =
-        json_tree_path(get(c->server, "/api/v1/alerts", a), "data.alerts");
-    size_t firing = 0;
-    if (alerts == NULL)
+    const struct json_tree *alerts = get(c->server, "/api/v2/alerts", a);
+    size_t firing = 0, silent = 0;
+    if (alerts == NULL || alerts->type != JSON_ARRAY)
         return;
-    for (size_t i = 0; i < alerts->n; i++)
-        firing += is_firing(&alerts->children[i]);
-    buf_printf(out, "\nalerts: %zu firing\n", firing);
-    size_t shown = 0;
-    for (size_t i = 0; i < alerts->n && shown < ALERTS_SHOWN; i++) {
+    size_t at = out->n;
+    for (size_t i = 0; i < alerts->n; i++) {
         const struct json_tree *alert = &alerts->children[i];
-        if (!is_firing(alert))
-            continue;
-        shown++;
-        buf_printf(out, "  %s%-9.*s%s " STR_FMT " " STR_FMT "\n", paint(c, "\x1b[31m"),
-                   STR_ARG(json_tree_text(alert, "labels.severity")), paint(c, "\x1b[0m"),
-                   STR_ARG(json_tree_text(alert, "labels.alertname")),
-                   STR_ARG(json_tree_text(alert, "annotations.summary")));
+        if (!str_eq(json_tree_text(alert, "status.state"), STR("active")))
+            silent++;
+        else if (firing++ < ALERTS_SHOWN)
+            put_alert(c, alert, out);
     }
+    struct str list = arena_str(a, str_sub(buf_str(out), at, out->n));
+    out->n = at;
+    buf_printf(out, "\nalerts: %zu firing, %zu silenced or inhibited\n" STR_FMT, firing, silent,
+               STR_ARG(list));
 }
 
 bool top_programs(const char *server, bool colour, struct buf *out)

@@ -509,10 +509,23 @@ static void free_client(struct client *c)
     mem_free(c);
 }
 
+/* One that was given up will not be there, whatever the time. */
+static bool hopeless(struct control_server *s, const struct control_request *r)
+{
+    for (size_t i = 0; i < engine_units(s->engine); i++) {
+        struct engine_unit *u = engine_unit(s->engine, i);
+        const struct keeper *k = engine_unit_keeper(u);
+        if (r->verb != CONTROL_STOP && concerned(s->engine, r, u) && k->state == KEEPER_CRITICAL &&
+            !k->again)
+            return true;
+    }
+    return false;
+}
+
 static void try_waiting(struct control_server *s)
 {
     for (struct client *c = s->clients; c; c = c->next)
-        if (c->waiting && c->until_ms && reached(s, &c->request)) {
+        if (c->waiting && c->until_ms && (reached(s, &c->request) || hopeless(s, &c->request))) {
             c->until_ms = 0;
             timer_again(c->timer, INT32_MAX, 0);
             answer_units(c, true);
