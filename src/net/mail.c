@@ -17,7 +17,7 @@ struct carrying {
     struct arena arena;
     size_t sent;
     char error[CURL_ERROR_SIZE];
-    char last[ANSWER_MAX + 1]; /* what the server said last */
+    char last[ANSWER_MAX + 1]; /* of what the server said is wrong */
 };
 
 static const char *text(struct carrying *c, struct str s)
@@ -40,6 +40,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *carrying)
 {
     struct carrying *c = carrying;
     size_t used = 0;
+    if (size * n == 0 || (p[0] != '4' && p[0] != '5')) /* what went wrong, not the farewell */
+        return size * n;
     for (size_t i = 0; i < size * n && used < ANSWER_MAX; i++)
         if (p[i] >= ' ' && p[i] < 0x7f)
             c->last[used++] = p[i];

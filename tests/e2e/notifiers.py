@@ -422,5 +422,176 @@ def a_program_gets_the_message_on_its_standard_input():
         assert json.load(f)["groupLabels"] == {"alertname": "DiskFull"}
     send_row(f'kind = "command"\nto = ["{script}", "ill"]\n', 1, "ended with 3: sad")
 
+# ---- mail
+
+def certificates():
+    """A certificate of a test authority for 127.0.0.1 and localhost."""
+    ca, key = os.path.join(FOLDER, "ca.pem"), os.path.join(FOLDER, "ca.key")
+    if not os.path.exists(ca):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+                        "-out", ca, "-days", "2", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True,
+                       capture_output=True)
+    return ca, key
+
+
+class Mailbox:
+    """A mail server that remembers; login: the user and password that it takes."""
+
+    def __init__(self, tls=None, require=False, login=None, refuse=None, implicit=False):
+        sys.path.append("/usr/lib/python3/dist-packages")  # whichever Python this is
+        try:
+            from aiosmtpd.controller import Controller
+            from aiosmtpd.smtp import AuthResult
+        except ImportError:
+            raise Skip("python3-aiosmtpd is not installed")
+        self.mails, box = [], self
+        self.logins = []
+
+        class Handler:
+            async def handle_RCPT(self, server, session, envelope, address, options):
+                if refuse:
+                    return refuse
+                envelope.rcpt_tos.append(address)
+                return "250 OK"
+
+            async def handle_DATA(self, server, session, envelope):
+                box.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content,
+                                  session.host_name, session.ssl is not None))
+                return "250 taken"
+
+        def authenticate(server, session, envelope, mechanism, data):
+            box.logins.append((mechanism, data.login, data.password))
+            return AuthResult(success=(data.login, data.password) == login, handled=False)
+
+        context = None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+        options = {"require_starttls": require}
+        if login:
+            options.update(authenticator=authenticate, auth_required=True,
+                           auth_require_tls=bool(tls))
+        if implicit:
+            options = {"ssl_context": context}
+        else:
+            options["tls_context"] = context
+        from _port import free_port
+        self.port = free_port()
+        self.controller = Controller(Handler(), hostname="127.0.0.1", port=self.port, **options)
+        self.controller.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.controller.stop()
+
+    def only(self):
+        assert len(self.mails) == 1, self.mails
+        return self.mails[0]
+
+
+def mail_config(box, more="", to="ops@example.org"):
+    return (f"  email_configs:\n  - to: '{to}'\n    from: 'Sonde <sonde@example.com>'\n"
+            f"    smarthost: 127.0.0.1:{box.port}\n    hello: me.example\n{more}")
+
+
+def read_mail(content):
+    return email.message_from_bytes(content, policy=email.policy.default)
+
+
+def a_mail_has_text_and_html_and_a_thread():
+    with Mailbox() as box:
+        send(mail_config(box, "    require_tls: false\n    send_resolved: true\n",
+                         "ops@example.org, Jo <jo@example.org>"))
+        send(mail_config(box, "    require_tls: false\n"), **{**RESOLVED, "id": "m-43"})
+        first, second = box.mails
+    sender, to, content, hello, tls = first
+    assert (sender, to, hello, tls) == (
+        "sonde@example.com", ["ops@example.org", "jo@example.org"], "me.example", False)
+    m = read_mail(content)
+    assert m["Subject"] == SUBJECT and m["From"] == "Sonde <sonde@example.com>"
+    assert m["To"] == "ops@example.org, Jo <jo@example.org>"
+    assert m["Message-Id"] == "<m-42@example.com>" and m["MIME-Version"] == "1.0"
+    assert m["Date"] == "Tue, 14 Nov 2023 22:18:20 +0000"
+    assert m["Auto-Submitted"] == "auto-generated"
+    assert m["References"] == m["In-Reply-To"] == f"<group-{GROUP[:16]}@example.com>"
+    assert read_mail(second[2])["References"] == m["References"]
+    assert read_mail(second[2])["Message-Id"] == "<m-43@example.com>"
+    assert m.get_content_type() == "multipart/alternative"
+    text, html = m.iter_parts()
+    for part in (text, html):
+        assert part["Content-Transfer-Encoding"] == "quoted-printable"
+    assert text.get_content_type() == "text/plain" and html.get_content_type() == "text/html"
+    assert "CRITICAL DiskFull on db1:9100" in text.get_content()
+    assert "Disk &lt;full&gt; &amp; &#34;hot&#34;" in html.get_content()
+    assert all(len(line) <= 998 for line in content.split(b"\r\n"))
+    assert max(len(line) for line in content.split(b"\r\n\r\n", 1)[1].split(b"\r\n")) <= 76
+
+
+def no_label_adds_a_header_or_a_receiver():
+    with Mailbox() as box:
+        bad = alert("db1\r\nBcc: evil@example.org\r\n\r\nhello")
+        send(mail_config(box, "    require_tls: false\n    headers:\n"
+                              "      Subject: 'ä {{ (index .Alerts 0).Labels.instance }}'\n"),
+             alerts=[bad])
+        _, to, content, _, _ = box.only()
+    m = read_mail(content)
+    assert to == ["ops@example.org"] and m["Bcc"] is None
+    assert m["Subject"] == "ä db1  Bcc: evil@example.org    hello", m["Subject"]
+    with Mailbox() as box:
+        send(mail_config(box, "    require_tls: false\n", "x@y>\r\nRCPT TO:<evil@example.org"), 1,
+             "is no address")
+        assert box.mails == []
+
+
+def tls_is_required_unless_it_is_said_otherwise():
+    with Mailbox() as box:
+        send(mail_config(box), 1, "STARTTLS")
+        assert box.mails == []
+
+
+def mail_goes_by_starttls_with_a_login():
+    ca, key = certificates()
+    tls = f"    tls_config: {{ca_file: {ca}}}\n"
+    with Mailbox(tls=(ca, key), require=True, login=(b"joe", b"pa ss")) as box:
+        send(mail_config(box, tls + "    auth_username: joe\n    auth_password: pa ss\n"))
+        assert box.only()[4] and box.logins[0][1:] == (b"joe", b"pa ss")
+        send(mail_config(box, tls + "    auth_username: joe\n    auth_password_file: "
+                         f"{secret_file('pa ss')}\n"))
+        assert len(box.mails) == 2
+        said = send(mail_config(box, tls + "    auth_username: joe\n    auth_password: WR0NG\n"), 1,
+                    "login")
+        assert "WR0NG" not in said
+        send(mail_config(box), 1, "no mail server")  # an authority that nobody trusts
+        assert len(box.mails) == 2
+
+
+def mail_goes_by_tls_from_the_first_byte():
+    ca, key = certificates()
+    with Mailbox(tls=(ca, key), implicit=True) as box:
+        send(mail_config(box, f"    tls_config: {{ca_file: {ca}}}\n"
+                              "    force_implicit_tls: true\n"))
+        assert box.only()[0] == "sonde@example.com"
+
+
+def a_mail_that_is_refused_is_not_tried_again_and_one_put_off_is():
+    for answer, say in (("550 no such user", "refused it: 550 no such user"),
+                        ("451 later", "put it off: 451 later")):
+        with Mailbox(refuse=answer) as box:
+            send(mail_config(box, "    require_tls: false\n"), 1, say)
+
+
+def a_row_sends_mail_with_a_text_of_its_own():
+    with Mailbox() as box:
+        send_row(f'kind = "email"\nurl = "smtp://127.0.0.1:{box.port}"\nfrom = "a@example.com"\n'
+                 'to = ["b@example.org", "c@example.org"]\ntemplate_text = "x={{ .Status }} ü."\n')
+        _, to, content, _, _ = box.only()
+    m = read_mail(content)
+    assert to == ["b@example.org", "c@example.org"]
+    parts = list(m.iter_parts())
+    assert len(parts) == 1 and parts[0].get_content().strip() == "x=firing ü."
+
 
 run(globals())
