@@ -410,6 +410,93 @@ def ntfy_gets_a_title_and_a_priority():
     assert a.headers["authorization"] == "Bearer tk_1"
 
 
+# ---- the others of Alertmanager's list
+
+def victorops_is_told_of_the_end_as_recovery():
+    with Site() as site:
+        config = (f"  victorops_configs:\n  - api_url: {site.url}/alert\n    api_key: k3y\n"
+                  "    routing_key: db\n    custom_fields: {place: '{{ .Status }}'}\n")
+        send(config)
+        send(config, **RESOLVED)
+        first, second = site.asked
+    j = first.json
+    assert first.path == "/alert/k3y/db" and j["message_type"] == "CRITICAL"
+    assert j["entity_id"] == GROUP and j["entity_display_name"] == SUBJECT
+    assert j["monitoring_tool"] == "Sonde" and j["place"] == "firing"
+    assert second.json["message_type"] == "RECOVERY"
+
+
+def pushover_gets_a_form():
+    import urllib.parse
+    with Site() as site:
+        send_row(f'kind = "pushover"\nurl = "{site.url}/1/messages.json"\nsecret = "tok"\n'
+                 'to = ["us3r"]\n')
+        a = site.only()
+    form = dict(urllib.parse.parse_qsl(a.body.decode(), strict_parsing=True))
+    assert a.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert form["token"] == "tok" and form["user"] == "us3r" and form["title"] == SUBJECT
+    assert (form["priority"], form["retry"], form["expire"]) == ("2", "60", "3600")
+    assert len(form["message"]) <= 1024
+
+
+def webex_rocketchat_and_mattermost_get_their_words():
+    with Site((200, {}, b'{"success":true}')) as site:
+        send(f"  webex_configs:\n  - api_url: {site.url}/messages\n    room_id: r1\n"
+             "    message: w {{ .Status }}\n    http_config: {authorization: {credentials: b}}\n"
+             f"  rocketchat_configs:\n  - api_url: {site.url}\n    channel: '#a'\n"
+             "    token_id: id\n    token: tok\n    text: t\n"
+             f"  mattermost_configs:\n  - webhook_url: {site.url}/hooks/x\n    text: m\n"
+             "    channel: town\n")
+        asked = {a.path: a for a in site.asked}
+    webex = asked["/messages"]
+    assert webex.json == {"markdown": "w firing", "roomId": "r1"}
+    assert webex.headers["authorization"] == "Bearer b"
+    rocket = asked["/api/v1/chat.postMessage"]
+    assert rocket.headers["x-user-id"] == "id" and rocket.headers["x-auth-token"] == "tok"
+    assert rocket.json["channel"] == "#a" and rocket.json["attachments"] == [{
+        "title": SUBJECT, "text": "t", "color": "red",
+        "title_link": "http://sonde.example:7663/?view=alerts&receiver=team"}], rocket.json
+    assert asked["/hooks/x"].json == {"channel": "town", "username": "Sonde", "text": "m"}
+
+
+def wechat_is_asked_for_a_token_first():
+    with Site((200, {}, b'{"errcode":0,"access_token":"T0K"}'),
+              (200, {}, b'{"errcode":0,"errmsg":"ok"}')) as site:
+        send(f"  wechat_configs:\n  - api_url: {site.url}/cgi-bin/\n    api_secret: s3cr3t\n"
+             "    corp_id: corp\n    agent_id: '7'\n    to_user: '@all'\n    message: hi\n")
+        first, second = site.asked
+    assert first.method == "GET"
+    assert first.path == "/cgi-bin/gettoken?corpid=corp&corpsecret=s3cr3t"
+    assert second.path == "/cgi-bin/message/send?access_token=T0K"
+    assert second.json == {"text": {"content": "hi"}, "touser": "@all", "agentid": "7",
+                           "safe": "0", "msgtype": "text"}
+    with Site((200, {}, b'{"errcode":40001,"errmsg":"bad s3cr3t"}')) as site:
+        said = send(f"  wechat_configs:\n  - api_url: {site.url}/\n    api_secret: s3cr3t\n"
+                    "    corp_id: c\n", 1, "40001")
+        assert "s3cr3t" not in said
+
+
+def incident_io_gets_the_json_with_a_token():
+    with Site((202, {}, b"")) as site:
+        send(f"  incidentio_configs:\n  - url: {site.url}/v2/x\n    alert_source_token: tok\n")
+        a = site.only()
+    assert a.headers["authorization"] == "Bearer tok"
+    assert a.json["groupKey"] == message()["group_key"]
+
+
+def matrix_gets_an_event_that_is_the_same_when_it_is_sent_twice():
+    with Site((200, {}, b'{"event_id":"$1"}')) as site:
+        row = (f'kind = "matrix"\nurl = "{site.url}"\nto = ["!room:example.org"]\nsecret = "tok"\n'
+               'template_text = "hi"\n')
+        send_row(row)
+        send_row(row)
+        first, second = site.asked
+    assert first.method == "PUT" and first.path == second.path == (
+        "/_matrix/client/v3/rooms/%21room%3Aexample.org/send/m.room.message/m-42")
+    assert first.headers["authorization"] == "Bearer tok"
+    assert first.json == {"msgtype": "m.text", "body": "hi"}
+
+
 # ---- programs
 
 def a_program_gets_the_message_on_its_standard_input():
