@@ -9,6 +9,7 @@
 #include "net/client.h"
 #include "os/terminal.h"
 #include "text/json.h"
+#include "text/json_tree.h"
 
 enum {
     URL_BYTES = 1024,
@@ -121,13 +122,49 @@ static void put_programs(const char *base)
     buf_done(&out);
 }
 
+/* The answer of /api/v1/system/status without its envelope. */
+static int put_json(const char *base)
+{
+    char url[URL_BYTES];
+    struct client_reply reply;
+    struct why why = {0};
+    struct arena a;
+    snprintf(url, sizeof url, "%s/api/v1/system/status", base);
+    if (client_get(url, &reply, &why) != 0) {
+        fprintf(stderr, "sonde status: %s\n", why.text);
+        return 2;
+    }
+    static const struct str BEGIN = {"{\"status\":\"success\",\"data\":", 27};
+    const struct json_tree *tree = NULL;
+    struct str body = buf_str(&reply.body), status = {0};
+    arena_init(&a);
+    int code = 2;
+    if (reply.status == 200 && str_starts(body, BEGIN) &&
+        json_tree_parse(body, &a, &tree, &why) == 0) {
+        status = json_tree_text(tree, "data.status");
+        printf(STR_FMT "\n", STR_ARG(str_sub(body, BEGIN.n, body.n - 1)));
+        code = str_eq(status, STR("healthy")) ? 0 : 1;
+    } else {
+        fprintf(stderr, "sonde status: %s answers with status %d and no report\n", url,
+                reply.status);
+    }
+    arena_done(&a);
+    client_reply_done(&reply);
+    return code;
+}
+
 int status_run(int argc, char **argv)
 {
     const char *base = "http://127.0.0.1:7663";
+    bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
+    argc -= json;
+    argv += json;
     if (!server_of(argc, argv, &base)) {
-        fprintf(stderr, "usage: sonde status [--server http://127.0.0.1:7663]\n");
+        fprintf(stderr, "usage: sonde status [--json] [--server http://127.0.0.1:7663]\n");
         return 2;
     }
+    if (json)
+        return put_json(base);
     char url[URL_BYTES];
     struct client_reply reply;
     struct why why = {0};

@@ -15,7 +15,7 @@ COMMAND("test", test_run,
         "[--ignore-unknown-fields] [--enable-feature NAME]..",
         "Runs files of cases: promql ones load series and say what queries must answer, in the "
         "language of Prometheus's promqltest; rules ones are promtool's unit tests of rule files.")
-COMMAND("status", status_run, "[--server http://127.0.0.1:7663]",
+COMMAND("status", status_run, "[--json] [--server http://127.0.0.1:7663]",
         "Shows how the running daemon is: every health check with its reading, and the programs that "
         "sonde-watch keeps running.")
 COMMAND("top", top_run, "[--server http://127.0.0.1:7663] [--socket PATH] [--once]",

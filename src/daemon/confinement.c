@@ -7,6 +7,7 @@
 #include "base/stat.h"
 #include "collect/settings.h"
 #include "custom/custom_settings.h"
+#include "serve/system_settings.h"
 #include "os/confine.h"
 #include "receive/collectd_receiver.h"
 
@@ -103,6 +104,11 @@ void confinement_enter(const struct config *config)
         paths[n++] = (struct confine_path){collectd->auth_file, false};
     for (size_t i = 0; i < collectd->types_db.n; i++)
         paths[n++] = (struct confine_path){collectd->types_db.v[i], false};
+
+    const struct system_settings *status = conf_get(c, &system_settings_options);
+    if (status->file[0] != '\0') /* it is written beside, and renamed */
+        paths[n++] =
+            (struct confine_path){arena_str(&a, config_folder(str_c(status->file))).p, true};
 
     struct room room = {paths, n, COUNTOF(paths), &a};
     config_folders(config, add_folder, &room);

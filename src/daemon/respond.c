@@ -101,6 +101,7 @@ void respond_start(struct respond *r)
     respond_alert_start(&r->alerting);
     respond_events_start(&r->events);
     respond_pulse_start(&r->pulse);
+    respond_status_start(&r->status, r->host.config->conf, r->serve);
     respond_watch_start(&r->watch);
     checkup_start(r->checkup);
     log_debug(MODULE, "started with %s", options_server(r->host.config->conf)->data);
@@ -109,6 +110,7 @@ void respond_start(struct respond *r)
 void respond_stop(struct respond *r)
 {
     log_debug(MODULE, "stopping");
+    respond_status_stop(&r->status);
     respond_pulse_close(&r->pulse);
     checkup_stop(r->checkup);
     respond_watch_close(&r->watch);

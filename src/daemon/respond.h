@@ -19,6 +19,7 @@
 #include "daemon/respond_alert.h"
 #include "daemon/respond_events.h"
 #include "daemon/respond_pulse.h"
+#include "daemon/respond_status.h"
 #include "health/checkup.h"
 #include "health/health.h"
 #include "model/alert.h"
@@ -45,6 +46,7 @@ struct respond {
     struct serve *serve;                  /* whose probe of the store is asked; NULL: not yet */
     struct threshold_list *custom_alerts; /* respond_rules_open() */
     struct respond_alert alerting;
+    struct respond_status status;
     struct respond_pulse pulse; /* its rules and outbox are set before respond_start() */
     struct alert_fan fan;
     struct alert_sink *alerts; /* where this daemon's own alerts go: the fan's */

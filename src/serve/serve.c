@@ -8,6 +8,7 @@
 #include "serve/checkin_api.h"
 #include "serve/event_api.h"
 #include "serve/incident_api.h"
+#include "serve/system_api.h"
 #include "serve/remedy_api.h"
 #include "serve/expression_api.h"
 #include "serve/feature_api.h"
@@ -130,6 +131,9 @@ static const struct http_route ROUTES[] = {
     {HTTP_DELETE, "/api/checkins/(*)", 0, checkin_api_delete, NULL},
     {PING, "/api/checkin/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
     {PING, "/api/checkin/(*)/(*)", CHECKIN_API_BODY_MAX, checkin_api_ping, NULL},
+    {HTTP_GET, "/api/v1/monitoring/metrics", 0, system_api_own, NULL},
+    {HTTP_GET, "/api/system/metrics", 0, system_api_host, NULL},
+    {HTTP_GET, "/api/v1/system/status", 0, system_api_status, NULL},
     {HTTP_GET, "/api/incidents", 0, incident_api_list, NULL},
     {HTTP_GET, "/api/incidents/(*)", 0, incident_api_one, NULL},
     {HTTP_POST | HTTP_RAW, "/api/incidents/(*)/notes", INCIDENT_API_BODY_MAX, incident_api_note,

@@ -10,6 +10,7 @@
 #include "discover/registry.h"
 #include "event/event_settings.h"
 #include "incident/incident_settings.h"
+#include "serve/system_settings.h"
 #include "remedy/remedy_settings.h"
 #include "ingest/ingest.h"
 #include "net/address.h"
@@ -102,6 +103,7 @@ static const struct option_table *const TABLES[] = {
     &incident_settings_options,
     &remedy_settings_options,
     &remedy_settings_row_options,
+    &system_settings_options,
     &checkin_settings_options,
     &checkin_settings_row_options,
     &checkin_settings_heartbeat_options,

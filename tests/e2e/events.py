@@ -247,4 +247,29 @@ fall = 2
         server.shutdown()
 
 
+def the_status_is_told_over_http_on_the_command_line_and_as_a_file():
+    with Daemon(config="") as d:
+        path = os.path.join(d.folder, "out", "status.json")
+        os.mkdir(os.path.dirname(path))
+        d.write_config(f'[status]\nfile = "{path}"\ninterval_seconds = 1\n')
+        d.start()
+
+        def told():
+            if not os.path.exists(path):
+                return None
+            with open(path, encoding="utf-8") as f:
+                status = json.load(f)  # never a half of it
+            return status if status["system"]["memory"]["total_bytes"] else None
+        status = wait("a file with the memory in it", told)
+        assert status["database"][0]["kind"] == "store" and status["programs"] == [], status
+        assert 0 <= status["system"]["memory"]["used_ratio"] <= 1, status
+        said = sonde(d, "status", "--json")
+        assert said.returncode in (0, 1) and json.loads(said.stdout)["version"], said
+        host = d.json("/api/system/metrics")["data"]
+        assert host["load"]["1m"] is not None and host["disk"], host
+        own = d.json("/api/v1/monitoring/metrics")["data"]
+        assert own["metrics"]["sonde_ingest_samples_total"]["type"] == "counter", own
+        assert d.json("/api/v1/system/status")["data"]["uptime_seconds"] > 0
+
+
 run(globals())
