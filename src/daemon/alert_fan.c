@@ -10,6 +10,8 @@ static void take(struct alert_sink *s, const struct alert *alerts, size_t n)
     if (send_active(f->send)) {
         struct alert_sink *to = send_sink(f->send);
         to->ops->send(to, alerts, n);
+        for (size_t i = 0; i < n && f->heard != NULL; i++)
+            f->heard(f->heard_context, &alerts[i]);
     } else if (f->engine != NULL) {
         f->engine->ops->send(f->engine, alerts, n);
     }

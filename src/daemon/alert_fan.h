@@ -14,6 +14,10 @@ struct alert_fan {
     struct alert_sink sink;
     struct alert_sink *log, *engine; /* engine may be NULL */
     struct send *send;
+    /* Hears of alerts that are told elsewhere, as the engine tells of the others
+     * (alert_config.changed); may be NULL. */
+    void (*heard)(void *context, const struct alert *a);
+    void *heard_context;
 };
 
 /* With the log alone. */

@@ -40,7 +40,8 @@ int respond_open(struct respond *r, const struct respond_host *host, struct why 
                                                .alerts = r->alerts};
     if (err == 0)
         err = respond_events_watch(&r->events, &events, why);
-    r->alerts = respond_events_sink(&r->events);
+    r->fan.heard = respond_events_alert;
+    r->fan.heard_context = &r->events;
     const struct respond_alert_host alerting = {.state = r->state,
                                                 .clock = host->clock,
                                                 .plan = host->config->plan,

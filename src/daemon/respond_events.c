@@ -88,7 +88,6 @@ static int open_remedies(struct respond_events *r, const struct respond_events_h
 int respond_events_watch(struct respond_events *r, const struct respond_events_host *host,
                          struct why *why)
 {
-    r->next = host->alerts;
     host_name(host->conf, r->instance, sizeof r->instance);
     page_url(host->conf, r->instance, r->url, sizeof r->url);
     struct checkin_config config = {.state = host->state,
@@ -96,7 +95,7 @@ int respond_events_watch(struct respond_events *r, const struct respond_events_h
                                     .settings = conf_get(host->conf, &checkin_settings_options),
                                     .rows = conf_rows(host->conf, &checkin_settings_row_options),
                                     .events = r->events,
-                                    .alerts = respond_events_sink(r),
+                                    .alerts = host->alerts,
                                     .url = str_c(r->url)};
     int err = checkin_open(&config, &r->checkins, why);
     if (err == 0)
@@ -109,22 +108,6 @@ void respond_events_alert(void *context, const struct alert *a)
     struct respond_events *r = context;
     incident_alert(r->incidents, a);
     remedy_alert(r->remedies, a);
-}
-
-static void send_on(struct alert_sink *s, const struct alert *alerts, size_t n)
-{
-    struct respond_events *r =
-        (struct respond_events *)(void *)((char *)s - offsetof(struct respond_events, sink));
-    for (size_t i = 0; i < n; i++)
-        respond_events_alert(r, &alerts[i]);
-    r->next->ops->send(r->next, alerts, n);
-}
-
-struct alert_sink *respond_events_sink(struct respond_events *r)
-{
-    static const struct alert_sink_ops OPS = {send_on};
-    r->sink.ops = &OPS;
-    return &r->sink;
 }
 
 void respond_events_start(struct respond_events *r)

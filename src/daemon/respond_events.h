@@ -29,7 +29,7 @@ struct respond_events_host {
     struct series_store *store;
     struct launcher *launcher; /* NULL: no programs are configured */
     const char *watch_socket;
-    struct alert_sink *alerts; /* where alerts go in the end */
+    struct alert_sink *alerts; /* where alerts go */
 };
 
 struct incidents;
@@ -40,8 +40,6 @@ struct respond_events {
     struct incidents *incidents; /* NULL: switched off */
     struct remedies *remedies;
     struct remedy_act act;
-    struct alert_sink sink; /* respond_events_sink() */
-    struct alert_sink *next;
     char instance[256], url[600];
 };
 
@@ -54,11 +52,8 @@ MUST_USE int respond_events_open(struct respond_events *r, struct state *state,
 MUST_USE int respond_events_watch(struct respond_events *r, const struct respond_events_host *host,
                                   struct why *why);
 
-/* A sink before the one of the host, through which incidents and the runbook hear of alerts. */
-struct alert_sink *respond_events_sink(struct respond_events *r);
-
-/* The same for one alert, as alert_config.changed is told of it; the context is a struct
- * respond_events. */
+/* Incidents and the runbook hear of an alert: alert_config.changed, with a struct respond_events as
+ * its context. */
 void respond_events_alert(void *context, const struct alert *a);
 
 void respond_events_start(struct respond_events *r);

@@ -3,9 +3,11 @@
 the incident that names both; the runbook's actions with their limits."""
 # timeout: 120
 # suites: plain asan
+import http.server
 import json
 import os
 import random
+import threading
 import time
 
 from _daemon import Daemon, run, wait
@@ -145,6 +147,51 @@ def an_incident_names_the_deployment_and_the_metric_that_jumped():
         assert any(e["kind"] == "incident" and e["status"] == "closed"
                    for e in d.json("/api/events")["data"])
         assert d.get("/api/incidents/99")[0] == 404
+
+
+class Chat(http.server.BaseHTTPRequestHandler):
+    """A chat that takes messages as Discord does."""
+    seen = []
+
+    def do_POST(self):
+        Chat.seen.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+ALERTMANAGER = """
+route: {receiver: chat, group_by: [alertname], group_wait: 3s, group_interval: 5s}
+receivers:
+- name: chat
+  discord_configs: [{webhook_url: 'http://127.0.0.1:%d/chat'}]
+"""
+
+
+def the_notification_says_what_changed_before():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with daemon() as d:
+            d.stop()
+            path = os.path.join(d.folder, "alertmanager.yaml")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(ALERTMANAGER % server.server_port)
+            with open(d.config, "a", encoding="utf-8") as f:
+                f.write(f'[alert]\nconfig_file = "{path}"\n')
+            d.start()
+            write_past(d)
+            post(d, "/api/events", {"kind": "deployment", "service": "api", "version": "7",
+                                    "time_ms": int(time.time() * 1000) - 240000})
+            until(d, "a message", lambda: any("ApiSlow" in m for m in Chat.seen),
+                  http_latency_seconds=2.5, queue_length=10)
+            text = [m for m in Chat.seen if "ApiSlow" in m][0]
+            assert "deployment: api 7 was deployed, 4 min before" in text, text
+            assert "#incident=" in text, text
+    finally:
+        server.shutdown()
 
 
 def an_open_incident_is_there_after_a_restart():
