@@ -64,9 +64,10 @@ def latency(b):
         peer = statistics.median(values)
         b.add(f"death of a program to its new start, median ({len(ms['sonde-watch'])} kills), "
               f"beside {name} ({len(values)})", f"{ours:.2f} ms", f"{peer:.1f} ms",
-              f"{peer / ours:.1f} x", "5 ms", "1.5 ms", ours <= 5, ours <= 1.5, ours=ours, peer=peer,
-              least=min(ms["sonde-watch"]), most=max(ms["sonde-watch"]), peer_least=min(values),
-              peer_most=max(values))
+              f"{peer / ours:.1f} x", "5 ms", "1.5 ms", ours <= 5, ours <= 1.5, ours_ms=ms["sonde-watch"],
+              peer_ms=values)
+        b.say(f"{name}: {min(values):.2f} to {max(values):.2f} ms; sonde-watch "
+              f"{min(ms['sonde-watch']):.2f} to {max(ms['sonde-watch']):.2f} ms")
 
 
 def grandchildren(b):

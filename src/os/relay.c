@@ -365,8 +365,10 @@ void relay_move(struct relay *r)
 
 bool relay_busy(const struct relay *r)
 {
-    if (r->over || r->server.fd < 0)
+    if (r->over)
         return false;
+    if (r->server.fd < 0)
+        return !r->http || r->server.pending != NULL;
     return !r->http || r->waiting || r->connecting || r->client.pending != NULL || !quiet(r);
 }
 

@@ -31,6 +31,8 @@ struct engine_watcher {
     void (*output)(void *context, struct engine_unit *u, struct str bytes);
     void (*changed)(void *context); /* a unit's state; at most once a round */
     void (*planned)(void *context); /* units came or went: pointers to them are to be got anew */
+    /* Appends members to the unit's object of the status. */
+    void (*status)(void *context, const struct engine_unit *u, struct buf *out);
     /* The row of a unit that runs has changed: true where the watcher will restart it itself. */
     bool (*replace)(void *context, struct engine_unit *u);
     void *context;

@@ -111,6 +111,9 @@ static void put_unit(struct buf *out, const struct engine_unit *u)
     put_heartbeat(out, u);
     put_usage(out, u);
     put_death(out, u);
+    for (const struct engine_watcher *w = u->engine->watchers; w; w = w->next)
+        if (w->status)
+            w->status(w->context, u, out);
     json_line_close(out, '}');
 }
 

@@ -47,7 +47,8 @@ struct watchdog {
     struct notify notify;
     int64_t files_max;
     bool idle_stays, forced;
-    char executable[PATH_SIZE];
+    bool upgrading;
+    char executable[PATH_SIZE], upgrade_path[PATH_SIZE];
 };
 
 static void usage(FILE *to)
@@ -158,9 +159,10 @@ static void keep_sockets(struct watchdog *w)
     buf_done(&text);
 }
 
-static void on_upgrade(void *context, const char *path)
+static void upgrade(void *context)
 {
     struct watchdog *w = context;
+    const char *path = w->upgrade_path;
     struct buf plan, state;
     struct why why = {.text = ""};
     int plan_fd = -1, state_fd = -1;
@@ -189,6 +191,8 @@ static void on_upgrade(void *context, const char *path)
         int failed UNUSED = program_become(argv, &why); /* why is told below */
     }
     engine_take_back(w->engine);
+    rolling_resume(w->rolling);
+    w->upgrading = false;
     channel_close(plan_fd);
     channel_close(state_fd);
     buf_done(&plan);
@@ -204,6 +208,17 @@ static void on_restart(void *context, struct engine_unit *u)
 static bool restarts(void *context, struct engine_unit *u)
 {
     return rolling_pending(((struct watchdog *)context)->rolling, u);
+}
+
+/* Answers that are due come first. */
+static void on_upgrade(void *context, const char *path)
+{
+    struct watchdog *w = context;
+    if (w->upgrading)
+        return;
+    w->upgrading = true;
+    snprintf(w->upgrade_path, sizeof w->upgrade_path, "%s", path);
+    rolling_quiet(w->rolling, upgrade, w);
 }
 
 /* ---- signals and times */

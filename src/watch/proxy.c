@@ -225,3 +225,16 @@ int proxy_fd(const struct proxy *p)
 {
     return p->fd;
 }
+
+void proxy_pause(struct proxy *p, bool paused)
+{
+    watch_set(p->watch, paused ? 0 : WATCH_READ);
+}
+
+bool proxy_at_work(const struct proxy *p)
+{
+    for (const struct passage *i = p->passages; i != NULL; i = i->next)
+        if (i->since_ms != 0 || relay_busy(i->relay))
+            return true;
+    return false;
+}

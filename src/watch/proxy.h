@@ -44,6 +44,13 @@ size_t proxy_busy(const struct proxy *p, size_t instance);
 
 void proxy_count(const struct proxy *p, size_t instance, uint64_t *ret_now, uint64_t *ret_all);
 
+/* Takes no new connections (they wait in the kernel) and lets those that are kept open go once
+ * their answer is over; or goes on. */
+void proxy_pause(struct proxy *p, bool paused);
+
+/* Is any connection at work? */
+bool proxy_at_work(const struct proxy *p);
+
 /* Its listening descriptor. */
 int proxy_fd(const struct proxy *p);
 

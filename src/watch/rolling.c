@@ -4,7 +4,10 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "watch/json_line.h"
 #include "watch/rotation.h"
+
+enum { QUIET_LOOK_MS = 10 };
 
 /* A unit that is to be restarted. */
 struct turn {
@@ -27,7 +30,10 @@ struct rolling {
     struct engine_watcher watcher;
     struct turn *turns; /* in their order */
     struct drain *drains;
-    struct timer *soon;
+    struct timer *soon, *quiet;
+    void (*quieted)(void *context);
+    void *quieted_context;
+    int64_t quiet_ms; /* that are left */
 };
 
 static char *copy(const char *text)
@@ -207,12 +213,34 @@ static bool on_replace(void *context, struct engine_unit *u)
     return true;
 }
 
+static void on_quiet(void *context)
+{
+    struct rolling *r = context;
+    r->quiet_ms -= QUIET_LOOK_MS;
+    if (rotation_at_work(r->rotation) && r->quiet_ms > 0)
+        return;
+    timer_stop(r->quiet);
+    r->quieted(r->quieted_context);
+}
+
 /* ---- life */
 
 static void on_planned(void *context)
 {
     struct rolling *r = context;
     rotation_plan(r->rotation, engine_plan(r->engine));
+}
+
+static void on_status(void *context, const struct engine_unit *u, struct buf *out)
+{
+    const struct rolling *r = context;
+    const struct watch_program *p = engine_unit_program(u);
+    uint64_t now, all;
+    if (p->proxy_listen[0] == '\0')
+        return;
+    rotation_count(r->rotation, p->name, (size_t)engine_unit_instance(u), &now, &all);
+    json_line_i64(out, "connections", (int64_t)now);
+    json_line_i64(out, "connections_all", (int64_t)all);
 }
 
 static void on_said(void *context, const char *program, const char *text)
@@ -238,10 +266,12 @@ int rolling_new(struct loop *l, struct engine *e, struct str adopted, struct rol
             rotation_in(r->rotation, engine_unit_program(u)->name, (size_t)engine_unit_instance(u));
     }
     r->soon = timer_new(l, 0, 0, on_time, r);
+    r->quiet = timer_new(l, INT32_MAX, 0, on_quiet, r);
     r->watcher = (struct engine_watcher){.fit = on_fit,
                                          .changed = on_changed,
                                          .planned = on_planned,
                                          .replace = on_replace,
+                                         .status = on_status,
                                          .context = r};
     engine_watch(e, &r->watcher);
     *ret = r;
@@ -259,7 +289,25 @@ void rolling_free(struct rolling *r)
     while (r->drains != NULL)
         forget_drain(r, r->drains->name);
     timer_free(r->soon);
+    timer_free(r->quiet);
     mem_free(r);
+}
+
+void rolling_quiet(struct rolling *r, void (*done)(void *context), void *context)
+{
+    rotation_pause(r->rotation, true);
+    r->quieted = done;
+    r->quieted_context = context;
+    r->quiet_ms = ROLLING_QUIET_MS;
+    if (rotation_at_work(r->rotation))
+        timer_again(r->quiet, QUIET_LOOK_MS, QUIET_LOOK_MS);
+    else
+        timer_again(r->quiet, 0, 0);
+}
+
+void rolling_resume(struct rolling *r)
+{
+    rotation_pause(r->rotation, false);
 }
 
 void rolling_keep(struct rolling *r, struct buf *out)

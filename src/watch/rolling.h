@@ -32,6 +32,12 @@ void rolling_restart(struct rolling *r, struct engine_unit *u);
 /* Does u wait for its turn, or is it not back yet? */
 bool rolling_pending(const struct rolling *r, const struct engine_unit *u);
 
+/* Lets the proxies bring back the answers that are due, at most ROLLING_QUIET_MS, taking no new
+ * connections; then calls done. At once where there is none. rolling_resume() goes on instead. */
+enum { ROLLING_QUIET_MS = 5000 };
+void rolling_quiet(struct rolling *r, void (*done)(void *context), void *context);
+void rolling_resume(struct rolling *r);
+
 /* Before an exec: listening sockets survive it; the text is for rolling_new(). */
 void rolling_keep(struct rolling *r, struct buf *out);
 

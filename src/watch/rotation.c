@@ -337,6 +337,21 @@ void rotation_plan(struct rotation *r, const struct watch_plan *plan)
 
 /* ---- another image */
 
+void rotation_pause(struct rotation *r, bool paused)
+{
+    for (struct program *p = r->programs; p != NULL; p = p->next)
+        if (p->proxy != NULL)
+            proxy_pause(p->proxy, paused);
+}
+
+bool rotation_at_work(const struct rotation *r)
+{
+    for (const struct program *p = r->programs; p != NULL; p = p->next)
+        if (p->proxy != NULL && proxy_at_work(p->proxy))
+            return true;
+    return false;
+}
+
 void rotation_keep(struct rotation *r, struct buf *out)
 {
     for (struct program *p = r->programs; p != NULL; p = p->next) {

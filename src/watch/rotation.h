@@ -57,6 +57,11 @@ void rotation_drain(struct rotation *r, const char *program, size_t instance,
 void rotation_count(const struct rotation *r, const char *program, size_t instance,
                     uint64_t *ret_now, uint64_t *ret_all);
 
+/* Before such an exec: no proxy takes new connections until it is resumed, and whether one still
+ * has an answer to bring back. */
+void rotation_pause(struct rotation *r, bool paused);
+bool rotation_at_work(const struct rotation *r);
+
 /* For a new image of sonde-watch (exec): makes the listening sockets survive it and appends a line
  * "ADDRESS FD" for each; rotation_adopt() in the new image takes them before rotation_plan(). */
 void rotation_keep(struct rotation *r, struct buf *out);

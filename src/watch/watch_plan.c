@@ -50,7 +50,6 @@ static const int64_t usual_pauses[] = {0, 1 * SECOND, 2 * SECOND, 4 * SECOND, 8 
 static const struct fact plan_facts[] = {
     {PLAN(folder)},
     {PLAN(socket)},
-    {PLAN(daemon_url)},
     {PLAN(status_file)},
     {PLAN(verbosity), RANGE(1, 0, 3)},
     {PLAN(json), .kind = FLAG, .usual = true},

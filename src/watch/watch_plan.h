@@ -98,7 +98,6 @@ struct watch_plan {
     struct arena arena;
     const char *folder;                   /* of logs, status.json and the socket */
     const char *socket;                   /* path of the control socket */
-    const char *daemon_url;               /* events and alerts go there too; "" nowhere */
     const char *status_file;              /* JSON, each second and at each change; "" none */
     int64_t verbosity;                    /* 0 errors, 1 changes, 2 checks, 3 everything */
     bool json;                            /* the supervisor's own log as JSON too */

@@ -163,6 +163,7 @@ def the_own_proxy_loses_no_request():
     try:
         all_ready(w)
         restart_under_load(w, front)
+        assert sum(u["connections_all"] for u in w.units().values()) > 10, w.units()
     finally:
         w.stop()
 
@@ -193,6 +194,28 @@ def the_instances_are_restarted_one_after_the_other():
     finally:
         w.stop()
     assert least == INSTANCES - 1, least
+
+
+def an_upgrade_of_the_supervisor_under_load_loses_no_request():
+    w, first, front = Watch(), ports(INSTANCES), free_port()
+    config(w, first, f'proxy_listen = "127.0.0.1:{front}"')
+    w.start()
+    try:
+        all_ready(w)
+        before = {w.unit(n)["pid"] for n in names(INSTANCES)}
+        load = Load(front)
+        try:
+            wait("answers", lambda: load.answers > 20)
+            for _ in range(3):
+                w.ctl("upgrade")
+                n = load.answers
+                wait("answers after it", lambda: load.answers > n + 20)
+        finally:
+            load.end()
+        assert not load.failures, (len(load.failures), load.failures[:5], load.answers)
+        assert {w.unit(n)["pid"] for n in names(INSTANCES)} == before
+    finally:
+        w.stop()
 
 
 def haproxy(folder, first):

@@ -15,9 +15,6 @@ static const struct option OWN_ROWS[] = {
     {"socket", OPTION_TEXT, OWN(socket), "", 0, PATH_MAX_BYTES, NULL, 0,
      "The Unix socket that `sonde watch ctl`, `sonde top` and the daemon talk to; empty: "
      "control.socket in the folder. At most 107 bytes with its folders."},
-    {"daemon_url", OPTION_TEXT, OWN(daemon_url), "", 0, PATH_MAX_BYTES, NULL, OPTION_RELOAD,
-     "A daemon on another address that sonde-watch itself sends its events to, such as "
-     "http://127.0.0.1:7663; empty: none, as the daemon of this machine asks for them."},
     {"status_file", OPTION_TEXT, OWN(status_file), "status.json", 0, PATH_MAX_BYTES, NULL,
      OPTION_RELOAD,
      "A JSON file with the state of all programs, written each second and at each change; a "

@@ -30,7 +30,7 @@ enum {
 
 /* [watch] */
 struct watch_conf_own {
-    const char *folder, *socket, *daemon_url, *status_file;
+    const char *folder, *socket, *status_file;
     int64_t verbosity;
     bool json, stay;
     int64_t poll_interval_ms;

@@ -192,7 +192,6 @@ int watch_conf_plan(const struct watch_conf *c, const struct watch_conf_place *p
         set_program(a, &rows[i], place->here, &v[i]);
     p->folder = watch_conf_folder(c, place->data, place->here, a);
     p->socket = watch_conf_socket(c, place->data, place->here, a);
-    p->daemon_url = text(a, c->own.daemon_url);
     p->status_file =
         c->own.status_file[0] == '\0' ? "" : absolute(c->own.status_file, p->folder, a);
     p->verbosity = c->own.verbosity;

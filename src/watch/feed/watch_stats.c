@@ -177,6 +177,19 @@ static void set_restarts(struct unit *unit, const struct watch_view_unit *u)
     }
 }
 
+static void set_connections(struct unit *unit, const struct watch_view_unit *u)
+{
+    static const struct stat NOW = STAT_GAUGE("sonde_watch_program_connections",
+                                              "Connections of the own proxy to the instance.");
+    static const struct stat ALL = STAT_COUNTER("sonde_watch_program_connections_total",
+                                                "Connections of the own proxy so far.");
+    if (!u->proxied)
+        return;
+    struct extra *all = extra_of(unit, u, &ALL, "way", STR("proxy"));
+    stat_set(&extra_of(unit, u, &NOW, "way", STR("proxy"))->stat, (double)u->connections);
+    count_to(&all->stat, &all->last, u->connections_all);
+}
+
 static void set_unit(struct unit *unit, const struct watch_view_unit *u)
 {
     const double gauges[FIGURES] = {
@@ -202,6 +215,7 @@ static void set_unit(struct unit *unit, const struct watch_view_unit *u)
             count_to(&unit->stats[i], &unit->last[i], counters[i]);
     set_state(unit, u);
     set_restarts(unit, u);
+    set_connections(unit, u);
     set_check(unit, u, "liveness", &u->liveness);
     set_check(unit, u, "readiness", &u->readiness);
 }

@@ -64,6 +64,8 @@ static void read_counts(const struct json_tree *t, struct watch_view_unit *u)
         {"processes", &u->processes},
         {"output_bytes", &u->output_bytes},
         {"output_dropped_bytes", &u->output_dropped_bytes},
+        {"connections", &u->connections},
+        {"connections_all", &u->connections_all},
     };
     for (size_t i = 0; i < COUNTOF(WHOLES); i++)
         *WHOLES[i].to = json_tree_whole(t, WHOLES[i].key);
@@ -80,6 +82,7 @@ static void read_unit(const struct json_tree *t, struct watch_view_unit *u)
     for (size_t i = 0; i < COUNTOF(TEXTS); i++)
         *TEXTS[i].to = json_tree_text(t, TEXTS[i].key);
     read_counts(t, u);
+    u->proxied = json_tree_get(t, "connections") != NULL;
     u->ready = json_tree_true(t, "ready");
     u->fit = json_tree_true(t, "fit");
     u->restarts_by = json_tree_get(t, "restarts_by");

@@ -41,6 +41,8 @@ struct watch_view_unit {
     struct watch_view_check liveness, readiness;
     int64_t heartbeat_count, heartbeat_last_ms, heartbeat_period_ms;
     int64_t memory_bytes, files, processes, output_bytes, output_dropped_bytes;
+    bool proxied;
+    int64_t connections, connections_all; /* of the own proxy, where it is proxied */
     double cpu_percent;
     struct watch_view_death last_death;
     const struct json_tree *tree; /* all of it, as it was said */
