@@ -126,6 +126,16 @@ static void add_checks(struct programs *p, const struct conf *c)
     }
 }
 
+/* sonde-helper-chart, where it was built: pictures in mail. */
+static void add_chart(struct programs *p)
+{
+    const char **argv = arena_array(&p->arena, 2, sizeof *argv);
+    argv[0] = programs_helper(p, "chart");
+    if (access(argv[0], X_OK) == 0)
+        programs_add(p,
+                     (struct launch_program){.name = "helper:chart", .argv = argv, .input = true});
+}
+
 /* A command that is told of alerts; its alerts come on its standard input. */
 static void add_receiver(void *context, struct str name, const char *const *argv)
 {
@@ -143,6 +153,7 @@ void programs_draw(struct programs *p, const struct config *c)
     add_remedies(p, c->conf);
     add_checks(p, c->conf);
     plan_programs(c->plan, add_receiver, p);
+    add_chart(p);
 }
 
 static void note_program(void *context, struct str name, const char *const *argv)

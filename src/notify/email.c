@@ -369,6 +369,13 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
     return 0;
 }
 
+static void files(const void *settings, void (*f)(void *context, struct str path), void *context)
+{
+    const struct email *e = settings;
+    const struct fetch_settings tls = {.tls = e->tls};
+    http_client_files(&tls, f, context);
+}
+
 static const struct yaml_struct_field FIELDS[] = {
     KIND_TEXT(email, to),
     KIND_TEXT(email, from),
@@ -399,6 +406,7 @@ const struct notifier email_notifier = {
     .also = also,
     .check = check,
     .row = row,
+    .files = files,
     .start = start,
     .cancel = cancel,
 };

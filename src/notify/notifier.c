@@ -79,6 +79,8 @@ void notifier_files(const struct notify_integration *i, void (*f)(void *context,
     }
     if (i->notifier->http)
         http_client_files(i->settings, f, context);
+    if (i->notifier->files)
+        i->notifier->files(i->settings, f, context);
 }
 
 /* ---- reading */

@@ -120,6 +120,8 @@ struct notifier {
     /* A row, instead of an item, over what preset() gives; check() follows. */
     int (*row)(const struct notify_reading *r, const struct notify_row *row, void *settings,
                struct why *why);
+    /* Files that it reads besides those of shape and of http_config; NULL: none. */
+    void (*files)(const void *settings, void (*f)(void *context, struct str path), void *context);
     /* What the launcher needs to know of it; NULL: nothing. */
     void (*program)(const struct notify_reading *r, const void *settings,
                     struct notify_integration *ret);

@@ -509,6 +509,24 @@ def a_program_gets_the_message_on_its_standard_input():
         assert json.load(f)["groupLabels"] == {"alertname": "DiskFull"}
     send_row(f'kind = "command"\nto = ["{script}", "ill"]\n', 1, "ended with 3: sad")
 
+# ---- pictures
+
+def the_chart_helper_draws_a_png():
+    program = os.path.join(os.path.dirname(SONDE), "sonde-helper-chart")
+    if not os.path.exists(program):
+        raise Skip("sonde-helper-chart was not built: libcairo2-dev is missing")
+    points = [[1700000000000 + i * 30000, None if 40 < i < 50 else i % 17] for i in range(120)]
+    chart = {"title": "t", "unit": "%", "threshold": 9, "series": [{"name": "a", "points": points}],
+             "marks": [[1700000600000, 1700000900000]]}
+    done = subprocess.run([program], input=json.dumps(chart).encode(), capture_output=True,
+                          timeout=30)
+    assert done.returncode == 0 and done.stdout[:8] == b"\x89PNG\r\n\x1a\n", done.stderr
+    assert done.stdout[16:24] == (1280).to_bytes(4, "big") + (440).to_bytes(4, "big")
+    for bad in (b"", b"{}", b'{"series":[]}', b"\xff" * 100):
+        done = subprocess.run([program], input=bad, capture_output=True, timeout=30)
+        assert done.returncode == 1 and done.stderr, bad
+
+
 # ---- mail
 
 def certificates():
