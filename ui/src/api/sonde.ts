@@ -31,6 +31,21 @@ export interface Offer {
   registered: boolean;
 }
 
+// Something that happened: a deployment, a change, a note, a restart.
+export interface Happening {
+  id: number;
+  time_ms: number;
+  end_ms: number; // 0: a moment
+  kind: string;
+  title: string;
+  text: string;
+  source: string;
+  status: string;
+  id_key: string;
+  url: string;
+  labels: Labels;
+}
+
 export class Refused extends Error {
   constructor(readonly status: number, text: string) {
     super(text);
@@ -38,7 +53,7 @@ export class Refused extends Error {
 }
 
 // The body of an answer, or of its `data` where it has one; the server's words where it refuses.
-export async function call<T>(method: "GET" | "POST" | "DELETE", path: string, signal: AbortSignal, body?: object): Promise<T> {
+export async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, signal: AbortSignal, body?: object): Promise<T> {
   const sent = body ? { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
   const response = await fetch(`/api/${path}`, { method, signal, ...sent });
   const text = await response.text();

@@ -13,6 +13,15 @@ const INK: Record<ThemeName, { axis: string; grid: string; cursor: string; ramp:
   dark: { axis: "#8A95A1", grid: "#262D35", cursor: "#8A95A1", ramp: [86, 180, 233] },
 };
 
+const LEVELS: Record<ThemeName, Record<string, string>> = {
+  light: { info: "#0072b2", ok: "#1b8a6b", warn: "#8a5900", crit: "#b0001e" },
+  dark: { info: "#56b4e9", ok: "#2fbf92", warn: "#ffd166", crit: "#ff5a3c" },
+};
+
+export function levelColor(theme: ThemeName, level: "info" | "ok" | "warn" | "crit"): string {
+  return LEVELS[theme][level] ?? "#888888";
+}
+
 function hash(text: string): number {
   let h = 2166136261;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 16777619);
