@@ -17,6 +17,9 @@ export type Tab = "graph" | "table";
 export const RULE_STATES = ["all", "firing", "pending", "inactive", "failing"] as const;
 export type RuleState = (typeof RULE_STATES)[number];
 
+export const ALERT_PARTS = ["now", "silences", "receivers", "history"] as const;
+export type AlertPart = (typeof ALERT_PARTS)[number];
+
 export const TARGET_STATES = ["all", "up", "down", "unknown", "dropped"] as const;
 export type TargetState = (typeof TARGET_STATES)[number];
 
@@ -26,6 +29,7 @@ class View {
   tab = $state<Tab>("graph");
   ruleState = $state<RuleState>("all");
   ruleText = $state("");
+  alertPart = $state<AlertPart>("now");
   card = $state(""); // the graphics card whose charts are shown; "": all
   targetState = $state<TargetState>("all");
   targetText = $state("");
@@ -40,7 +44,7 @@ class View {
   // The address of a view, for links: it keeps the range.
   link(name: ViewName, expression = this.expression): string {
     return urlText({ view: name === "overview" ? "" : name, expr: name === "query" ? expression : "",
-      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "" });
+      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "", part: "" });
   }
 
   go(name: ViewName, expression = this.expression): void {
@@ -73,6 +77,11 @@ class View {
     writeUrl({ view: "alerts" }, true);
   }
 
+  turnAlerts(part: AlertPart): void {
+    this.alertPart = part;
+    writeUrl({ view: "alerts" });
+  }
+
   chooseCard(gpu: string): void {
     this.card = gpu;
     writeUrl({ view: "overview" }, true);
@@ -98,6 +107,7 @@ class View {
     if (this.name === "alerts") {
       if (this.ruleState !== "all") query.set("state", this.ruleState);
       if (this.ruleText) query.set("q", this.ruleText);
+      if (this.alertPart !== "now") query.set("part", this.alertPart);
     }
     if (this.name === "overview" && this.card) query.set("gpu", this.card);
     if (this.name === "targets") {
@@ -119,6 +129,7 @@ class View {
     if (this.name === "alerts") {
       this.ruleState = RULE_STATES.find((one) => one === query.get("state")) ?? "all";
       this.ruleText = query.get("q") ?? "";
+      this.alertPart = ALERT_PARTS.find((one) => one === query.get("part")) ?? "now";
     }
     if (this.name === "overview") this.card = query.get("gpu") ?? "";
     if (this.name === "targets") {
