@@ -9,18 +9,17 @@ export interface ActiveAlert {
   labels: Labels;
   annotations: Labels;
   generator_url: string;
-  starts_ms: number;
-  state: string; // "active", "suppressed", "unprocessed"
+  starts_time_ms: number;
+  state: string; // "firing", "acknowledged", "suppressed"
   silenced_by: string[];
   inhibited_by: string[];
   muted_by: string[];
   receivers: string[];
   acknowledged: boolean;
   acknowledged_by: string;
-  acknowledged_ms: number;
+  acknowledged_time_ms: number;
   assigned_to: string;
-  escalation: string;
-  escalation_next_ms: number;
+  escalation: { name: string; step: number; next_time_ms: number } | null;
 }
 
 export interface Matcher {
@@ -49,9 +48,9 @@ export interface Integration {
   sent: number;
   failed: number;
   dropped: number;
-  last_sent_ms: number;
-  last_attempt_ms: number;
-  next_attempt_ms: number;
+  last_sent_time_ms: number;
+  last_attempt_time_ms: number;
+  next_attempt_time_ms: number;
   last_error: string;
 }
 
@@ -62,6 +61,14 @@ export interface Change {
   what: string;
   who: string;
   text: string;
+}
+
+export interface Tested {
+  receiver: string;
+  kind: string;
+  index: number;
+  sent: boolean;
+  error: string;
 }
 
 const NAME_KEY = "sonde.who";
@@ -79,7 +86,7 @@ export const who = {
 export type Act = "acknowledge" | "unacknowledge" | "assign" | "comment";
 
 export function act(fingerprint: string, action: Act, text: string, signal: AbortSignal): Promise<unknown> {
-  return call("POST", `alerts/${fingerprint}/${action}`, signal, { who: who.get() || "anonymous", text });
+  return call("POST", `alerts/${fingerprint}/${action}`, signal, { who: who.get() || "anonymous", [action === "assign" ? "to" : "comment"]: text });
 }
 
 const OPS: Record<string, [boolean, boolean]> = { "=": [true, false], "!=": [false, false], "=~": [true, true], "!~": [false, true] };

@@ -1,13 +1,14 @@
 // The alerts that want somebody, with the silences and receivers about them, read again every few
 // seconds while somebody looks; and what people do about them.
 
-import { act, type Act, type ActiveAlert, type Change, type Integration, type Matcher, type Silence, who } from "../api/alerting";
+import { act, type Act, type ActiveAlert, type Change, type Integration, type Matcher, type Silence, type Tested, who } from "../api/alerting";
 import { call } from "../api/sonde";
 import type { AlertPart } from "../state/view.svelte";
 import { Poll } from "./poll";
 
 const ALERTS_MS = 3000;
 const REST_MS = 5000;
+const HISTORY_S = 30 * 86400;
 
 export class Alerting {
   alerts = $state.raw<ActiveAlert[] | null>(null);
@@ -63,10 +64,10 @@ export class Alerting {
   }
 
   // "" where the receiver has taken it, else why not.
-  async test(receiver: string, kind: string): Promise<string> {
+  async test(receiver: string, kind: string, index: number): Promise<string> {
     try {
-      await call("POST", "notify/test", this.stop.signal, { receiver, kind });
-      return "";
+      const all = await call<Tested[]>("POST", "notify/test", this.stop.signal, { receiver, kind });
+      return all.find((one) => one.index === index)?.error ?? "";
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
@@ -86,7 +87,7 @@ export class Alerting {
 
   private async readAlerts(signal: AbortSignal): Promise<void> {
     try {
-      this.alerts = (await call<{ alerts: ActiveAlert[] }>("GET", "alerts", signal)).alerts;
+      this.alerts = await call<ActiveAlert[]>("GET", "alerts", signal);
       this.error = "";
     } catch (error) {
       if (!signal.aborted) this.error = error instanceof Error ? error.message : String(error);
@@ -96,8 +97,8 @@ export class Alerting {
   private async readRest(signal: AbortSignal): Promise<void> {
     try {
       this.silences = await call<Silence[]>("GET", "v2/silences", signal);
-      if (this.wanted === "receivers") this.integrations = (await call<{ integrations: Integration[] }>("GET", "notify", signal)).integrations;
-      if (this.wanted === "history") this.history = (await call<{ history: Change[] }>("GET", "alerts/history?limit=300", signal)).history;
+      if (this.wanted === "receivers") this.integrations = await call<Integration[]>("GET", "notify", signal);
+      if (this.wanted === "history") this.history = await call<Change[]>("GET", `alerts/history?start=${Math.floor(Date.now() / 1000) - HISTORY_S}&limit=300`, signal);
     } catch (error) {
       if (!signal.aborted) this.error = error instanceof Error ? error.message : String(error);
     }
