@@ -7,6 +7,8 @@ export const VIEWS = [
   { name: "overview", title: "Overview", key: "o" },
   { name: "query", title: "Query", key: "q" },
   { name: "alerts", title: "Alerts", key: "a" },
+  { name: "health", title: "Health", key: "h" },
+  { name: "incidents", title: "Incidents", key: "i" },
   { name: "targets", title: "Targets", key: "t" },
   { name: "ways", title: "Ways in", key: "w" },
 ] as const;
@@ -30,6 +32,7 @@ class View {
   ruleState = $state<RuleState>("all");
   ruleText = $state("");
   alertPart = $state<AlertPart>("now");
+  incident = $state(0); // the one that is looked at; 0: the newest open one
   card = $state(""); // the graphics card whose charts are shown; "": all
   targetState = $state<TargetState>("all");
   targetText = $state("");
@@ -44,7 +47,7 @@ class View {
   // The address of a view, for links: it keeps the range.
   link(name: ViewName, expression = this.expression): string {
     return urlText({ view: name === "overview" ? "" : name, expr: name === "query" ? expression : "",
-      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "", part: "" });
+      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "", part: "", incident: "" });
   }
 
   go(name: ViewName, expression = this.expression): void {
@@ -75,6 +78,17 @@ class View {
     this.ruleState = state;
     this.ruleText = text;
     writeUrl({ view: "alerts" }, true);
+  }
+
+  incidentLink(id: number): string {
+    return urlText({ view: "incidents", incident: String(id), expr: "", tab: "", state: "", q: "", page: "", gpu: "", part: "" });
+  }
+
+  followIncident(event: MouseEvent, id: number): void {
+    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    this.incident = id;
+    this.go("incidents");
   }
 
   turnAlerts(part: AlertPart): void {
@@ -109,6 +123,7 @@ class View {
       if (this.ruleText) query.set("q", this.ruleText);
       if (this.alertPart !== "now") query.set("part", this.alertPart);
     }
+    if (this.name === "incidents" && this.incident) query.set("incident", String(this.incident));
     if (this.name === "overview" && this.card) query.set("gpu", this.card);
     if (this.name === "targets") {
       if (this.targetState !== "all") query.set("state", this.targetState);
@@ -131,6 +146,7 @@ class View {
       this.ruleText = query.get("q") ?? "";
       this.alertPart = ALERT_PARTS.find((one) => one === query.get("part")) ?? "now";
     }
+    if (this.name === "incidents") this.incident = Math.max(0, Math.trunc(Number(query.get("incident")) || 0));
     if (this.name === "overview") this.card = query.get("gpu") ?? "";
     if (this.name === "targets") {
       this.targetState = TARGET_STATES.find((one) => one === query.get("state")) ?? "all";
