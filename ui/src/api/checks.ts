@@ -1,35 +1,34 @@
 // Checks of components, as GET /api/checks has them.
 
-import type { Labels } from "./live.svelte";
-
 export interface Figure {
-  name: string;
-  value: number;
-  unit: string;
+  label: string;
+  value: number | null;
+  unit?: string;
 }
+
+export type CheckStatus = "healthy" | "degraded" | "unhealthy" | "unknown";
 
 export interface Check {
   name: string;
   kind: string;
   group: string;
-  state: string; // "healthy", "degraded", "unhealthy", "unknown"
-  because: string; // the parent that explains it
+  description?: string;
+  status: CheckStatus;
+  because?: string; // the parent that explains it
   message: string;
   maintenance: boolean;
   required: boolean;
-  since_ms: number;
-  last_ms: number;
-  duration_seconds: number;
+  since_ms: number | null;
+  time_ms: number | null; // of the last reading
+  duration_seconds: number | null;
   uptime: { day: number | null; week: number | null; month: number | null };
   figures: Figure[];
-  labels: Labels;
 }
 
 export interface CheckChange {
-  from_ms: number;
-  to_ms: number;
-  state: string;
+  time_ms: number;
+  end_ms: number | null; // null: it goes on
+  status: CheckStatus;
   maintenance: boolean;
   message: string;
-  duration_seconds: number;
 }
