@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { levelOf, markAt, marksOf } from "./marks";
+import { levelOf, markAt, marksOf, told } from "./marks";
 import type { Happening } from "../api/sonde";
 
 const event = (time: number, more: Partial<Happening> = {}): Happening => ({
@@ -35,4 +35,9 @@ test("a crash is critical, a restart a warning, a success good", () => {
   assert.equal(levelOf(event(1, { kind: "restart" })), "warn");
   assert.equal(levelOf(event(1, { status: "succeeded" })), "ok");
   assert.equal(levelOf(event(1)), "info");
+});
+
+test("of events that are one mark, what people did is told first", () => {
+  const [mark] = marksOf([event(100, { kind: "health", title: "a" }), event(101, { title: "b" })], 0, 300, 5);
+  assert.deepEqual(mark && told(mark).map((one) => one.title), ["b", "a"]);
 });

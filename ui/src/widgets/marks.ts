@@ -18,6 +18,13 @@ const POOR: ReadonlySet<string> = new Set(["degraded", "late", "warning"]);
 const GOOD: ReadonlySet<string> = new Set(["succeeded", "resolved", "healthy", "ok"]);
 const RANK: Record<Level, number> = { info: 0, ok: 0, warn: 1, crit: 2 };
 
+// What people did is told before what followed from it.
+const FIRST: Record<string, number> = { deployment: 0, configuration: 0, note: 1, crash: 1 };
+
+export function told(mark: Mark): readonly Happening[] {
+  return [...mark.events].sort((a, b) => (FIRST[a.kind] ?? 2) - (FIRST[b.kind] ?? 2) || a.time_ms - b.time_ms);
+}
+
 export function levelOf(event: Happening): Level {
   if (BAD.has(event.status) || CRITICAL.has(event.kind)) return "crit";
   if (POOR.has(event.status)) return "warn";
