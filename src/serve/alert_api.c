@@ -412,31 +412,11 @@ static void put_integration(struct json_writer *w, const struct outbox_row *r)
     json_end_object(w);
 }
 
-static void notify_work(struct job *j)
-{
-    struct outbox_row *v = NULL;
-    struct json_writer w;
-    size_t n = 0;
-    outbox_view(j->serve->config.alerts.outbox, &j->arena, &v, &n);
-    begin(j, &w);
-    json_begin_array(&w);
-    for (size_t i = 0; i < n; i++)
-        put_integration(&w, &v[i]);
-    json_end_array(&w);
-    answer_end(j, NULL, STR(""));
-}
-
 static bool has_outbox(struct serve *s, struct http_request *r)
 {
     if (s->config.alerts.outbox == NULL)
         answer_refuse(r, 404, "not_found", "this server tells nobody of alerts");
     return s->config.alerts.outbox != NULL;
-}
-
-void alert_api_notify(struct http_request *r, void *serve)
-{
-    if (has_outbox(serve, r))
-        job_start(serve, r, notify_work, NULL);
 }
 
 /* A test goes to those integrations of a receiver that are asked for. */
@@ -458,6 +438,61 @@ static uint32_t index_of(const struct plan_receiver *r, size_t i)
     for (size_t k = 0; k < i; k++)
         n += r->integrations[k].notifier == r->integrations[i].notifier;
     return n;
+}
+
+/* Those that nothing was sent to yet are shown too. */
+struct listing {
+    struct json_writer *w;
+    const struct outbox_row *v; /* [n] */
+    size_t n;
+};
+
+static bool is_listed(const struct listing *l, const struct outbox_row *row)
+{
+    bool found = false;
+    for (size_t i = 0; i < l->n && !found; i++)
+        found = l->v[i].index == row->index && str_eq(l->v[i].receiver, row->receiver) &&
+                str_eq(l->v[i].kind, row->kind);
+    return found;
+}
+
+static void list_integrations(void *context, const struct plan *plan)
+{
+    struct listing *l = context;
+    for (size_t r = 0; r < plan->receivers_n; r++)
+        for (size_t i = 0; i < plan->receivers[r].n; i++) {
+            const struct plan_receiver *receiver = &plan->receivers[r];
+            const struct outbox_row row = {
+                .receiver = receiver->name,
+                .kind = str_c(receiver->integrations[i].notifier->kind),
+                .index = index_of(receiver, i),
+            };
+            if (!is_listed(l, &row))
+                put_integration(l->w, &row);
+        }
+}
+
+static void notify_work(struct job *j)
+{
+    const struct serve_alerts *a = &j->serve->config.alerts;
+    struct outbox_row *v = NULL;
+    struct json_writer w;
+    size_t n = 0;
+    outbox_view(a->outbox, &j->arena, &v, &n);
+    begin(j, &w);
+    json_begin_array(&w);
+    for (size_t i = 0; i < n; i++)
+        put_integration(&w, &v[i]);
+    if (a->plan != NULL)
+        a->plan(a->context, list_integrations, &(struct listing){&w, v, n});
+    json_end_array(&w);
+    answer_end(j, NULL, STR(""));
+}
+
+void alert_api_notify(struct http_request *r, void *serve)
+{
+    if (has_outbox(serve, r))
+        job_start(serve, r, notify_work, NULL);
 }
 
 static void find_integrations(void *context, const struct plan *plan)

@@ -146,16 +146,16 @@ await check("a link of an alert (/graph?g0.expr=) opens the query", async () => 
 
 await check("an alert that fires is seen, with its labels and annotations", async () => {
   await page.goto(`${address}alerts`);
-  const rule = page.locator(".rule", { hasText: "LoadIsThere" });
+  const rule = page.locator(".group:not([aria-label='Firing now']) .rule", { hasText: "LoadIsThere" });
   await until(10000, "firing", async () => (await rule.count()) === 1 && (await rule.locator(".alerts .badge").textContent()).includes("firing"));
   const text = await rule.textContent();
   for (const part of ["severity=page", "the load of node", "since ", "✓ ok"]) must(text.includes(part), `"${part}" is not in "${text}"`);
-  const failed = page.locator(".rule", { hasText: "CannotBe" });
+  const failed = page.locator(".group:not([aria-label='Firing now']) .rule", { hasText: "CannotBe" });
   await until(10000, "the error", async () => (await failed.textContent()).includes("many-to-many"));
 });
 
 await check("rules are filtered by state and text, and the filter stands in the URL", async () => {
-  const names = () => page.$$eval(".rule h3", (all) => all.map((one) => one.textContent));
+  const names = () => page.$$eval(".group:not([aria-label='Firing now']) .rule h3", (all) => all.map((one) => one.textContent));
   const is = async (...wanted) => until(5000, wanted.join(), async () => (await names()).join() === wanted.join());
   await page.click('.segments button:has-text("Pending")');
   await is("MemoryIsThere");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# timeout: 300
+# timeout: 480
 # suites: plain
 """The page in a real browser: hands the daemon to each of tests/browser/*_test.mjs."""
 import glob
