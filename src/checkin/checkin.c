@@ -205,7 +205,8 @@ static void take_stored(void *context, const struct checkin_store_row *row)
         log_warn(MODULE, STR_FMT ": %s", STR_ARG(row->name), why.text);
     for (int i = CHECKIN_PROBLEM_NONE + 1; i < CHECKIN_PROBLEMS_N; i++)
         if ((enum checkin_problem)i == c->facts.problem)
-            c->alerts[i] = (struct checkin_alert){.firing = true, .starts_ms = c->facts.problem_ms};
+            c->alerts[i] = (struct checkin_alert){
+                .firing = true, .starts_ms = c->facts.problem_ms, .sent_ms = 1};
 }
 
 static int load(void *context, struct state_tx *tx, struct why *why)
