@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from _daemon import SONDE, Skip, run, wait
+from _daemon import SONDE, Daemon, Skip, run, wait
 
 FOLDER = tempfile.mkdtemp(prefix="sonde-notifiers-")
 
@@ -697,6 +697,46 @@ def a_row_sends_mail_with_a_text_of_its_own():
     assert to == ["b@example.org", "c@example.org"]
     parts = list(m.iter_parts())
     assert len(parts) == 1 and parts[0].get_content().strip() == "x=firing ü."
+
+
+# ---- the daemon itself
+
+def the_confined_daemon_tells_them_all():
+    import urllib.request
+    script, out = os.path.join(FOLDER, "hear"), os.path.join(FOLDER, "heard.json")
+    with open(script, "w") as f:
+        f.write(f'#!/bin/sh\ncat > "{out}.new" && mv "{out}.new" "{out}"\n')
+    os.chmod(script, 0o755)
+    ca, key = certificates()
+    path = os.path.join(FOLDER, "routes.yml")
+    with Site() as site, Mailbox(tls=(ca, key), require=True, login=(b"joe", b"pw")) as box:
+        with open(path, "w") as f:
+            f.write("route: {receiver: team, group_wait: 1s, routes: [{receiver: program, "
+                    "continue: true}, {receiver: team}]}\nreceivers:\n- name: team\n"
+                    f"  webhook_configs:\n  - url_file: {secret_file(site.url + '/hook')}\n"
+                    + mail_config(box, f"    tls_config: {{ca_file: {ca}}}\n"
+                                       "    auth_username: joe\n    auth_password: pw\n")
+                    + "- name: other\n")
+        config = (f'[alert]\nconfig_file = "{path}"\n\n[[notify]]\nname = "program"\n'
+                  f'kind = "command"\nto = ["{script}"]\n')
+        with Daemon(config) as d:
+            d.start()
+            alerts = [{"labels": {"alertname": "Real", "instance": "db1", "severity": "critical"},
+                       "annotations": {"summary": "it is real"}}]
+            request = urllib.request.Request(d.url + "/api/v2/alerts", json.dumps(alerts).encode(),
+                                             {"Content-Type": "application/json"})
+            urllib.request.urlopen(request, timeout=10).close()
+            wait("the webhook", lambda: site.asked)
+            wait("the mail", lambda: box.mails)
+            wait("the program", lambda: os.path.exists(out))
+            metrics = urllib.request.urlopen(d.url + "/metrics", timeout=10).read().decode()
+    assert site.asked[0].path == "/hook"
+    assert site.asked[0].json["commonLabels"]["alertname"] == "Real"
+    assert "it is real" in read_mail(box.mails[0][2])["Subject"]
+    with open(out) as f:
+        assert json.load(f)["receiver"] == "program"
+    for integration in ("webhook", "email", "command"):
+        assert f'sonde_notifications_total{{integration="{integration}",receiver=' in metrics
 
 
 run(globals())
