@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 
+import checks
 import faults
 import host
 import influx
@@ -40,6 +41,7 @@ ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": in
         "scrape": scrape.scrape,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
         "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx,
+        "checks": checks.checks,
         "watchdog": watchdog.watchdog, "watchdog-crashes": watchdog.crashes}
 
 

@@ -55,7 +55,7 @@ static int read_member(const struct option *o, const struct json_tree *node, str
         struct buf b;
         buf_init(&b, 400);
         member_expected(o, &b);
-        why_set(why, ERR_FORMAT, "%s: expected " STR_FMT, o->key, STR_ARG(buf_str(&b)));
+        err = why_set(why, ERR_FORMAT, "%s: expected " STR_FMT, o->key, STR_ARG(buf_str(&b)));
         buf_done(&b);
     }
     return err;
