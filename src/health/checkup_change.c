@@ -267,10 +267,10 @@ static int take_report(struct errand *e)
     r.duration_s = duration != NULL && duration->type == JSON_NUMBER ? duration->number : 0;
     take_figures(e->report, &r);
     int64_t ttl = json_tree_whole(e->report, "ttl_seconds");
-    if (ttl > 0 && ttl <= 2592000 && k->origin != CHECKUP_FILE)
-        k->settings.ttl_ms = ttl * 1000;
     k->reported_ns = clock_monotonic_ns(c->plan.clock);
     thread_lock(&c->lock);
+    if (ttl > 0 && ttl <= 2592000 && k->origin != CHECKUP_FILE)
+        k->settings.ttl_ms = ttl * 1000;
     k->expires_ms = k->settings.lifetime_ms > 0 && k->origin != CHECKUP_FILE
                         ? clock_wall_ms(c->plan.clock) + k->settings.lifetime_ms
                         : 0;
