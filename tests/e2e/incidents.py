@@ -7,10 +7,12 @@ import http.server
 import json
 import os
 import random
+import shutil
 import threading
 import time
 
 from _daemon import Daemon, run, wait
+from _watch import Watch
 
 RULES = """
 groups:
@@ -192,6 +194,42 @@ def the_notification_says_what_changed_before():
             assert "#incident=" in text, text
     finally:
         server.shutdown()
+
+
+def a_remedy_restarts_a_program_of_sonde_watch():
+    w = Watch('[[watch.program]]\nname = "backend"\ncommand = ["/bin/sleep", "1000"]\n')
+    config = CONFIG + f"""
+[watch]
+folder = "{w.folder}/data/watch"
+poll_interval_ms = 200
+[[remedy]]
+name = "restart-backend"
+match = ['alertname="ApiSlow"']
+program = "backend"
+runs_max = 1
+"""
+    d = Daemon(config="")
+    try:
+        w.start()
+        pid = w.running("backend")["pid"]
+        d.write_config(config.replace("{folder}", d.folder))
+        with open(os.path.join(d.folder, "rules.yml"), "w", encoding="utf-8") as f:
+            f.write(RULES)
+        d.start()
+
+        def restarted():
+            u = w.unit("backend")
+            return u["state"] == "running" and u["pid"] not in (0, pid)
+        until(d, "another process", restarted, http_latency_seconds=3)
+        record = wait("its record", lambda: [
+            h for h in d.json("/api/remedies/history?name=restart-backend")["data"]
+            if h["outcome"] == "succeeded"])[0]
+        assert record["action"] == "restart backend" and record["who"] == "alert", record
+        assert record["labels"]["alertname"] == "ApiSlow", record
+    finally:
+        d.__exit__()
+        w.stop()
+        shutil.rmtree(w.folder, ignore_errors=True)
 
 
 def an_open_incident_is_there_after_a_restart():
