@@ -181,7 +181,9 @@ int cgroup_make(const struct cgroup_root *r, const char *name, const struct cgro
     ret->second = r->second;
     if (r->tree[0]) {
         snprintf(ret->path, sizeof ret->path, "%s/%s", r->tree, name);
-        if (mkdir(ret->path, 0755) != 0 && errno != EEXIST) {
+        bool made = mkdir(ret->path, 0755) == 0;
+        ret->stale = !made;
+        if (!made && errno != EEXIST) {
             err =
                 why_set(why, ERR_UNSUPPORTED, "%s cannot be made: %s", ret->path, strerror(errno));
             ret->path[0] = '\0';
@@ -235,16 +237,17 @@ void cgroup_remove(const struct cgroup *g)
             remove_tree(g->old[i], 0);
 }
 
-void cgroup_enter(const struct cgroup *g, int *ret_fd, int ret_procs[CGROUP_LIMITS + 1],
-                  size_t *ret_n)
+void cgroup_enter(const struct cgroup *g, bool at_birth, int *ret_fd,
+                  int ret_procs[CGROUP_LIMITS + 1], size_t *ret_n)
 {
     char path[CGROUP_PATH_MAX * 2];
     *ret_fd = -1;
     *ret_n = 0;
-    if (g->path[0] && g->second)
+    bool birth = at_birth && g->second && !g->stale;
+    if (g->path[0] && birth)
         *ret_fd = open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = -1; i < CGROUP_LIMITS; i++) {
-        const char *folder = i < 0 ? (g->second ? "" : g->path) : g->old[i];
+        const char *folder = i < 0 ? (birth ? "" : g->path) : g->old[i];
         if (!*folder)
             continue;
         snprintf(path, sizeof path, "%s/cgroup.procs", folder);
@@ -295,8 +298,9 @@ bool cgroup_processes(const struct cgroup *g, struct process_list *ret)
     return ret->n > before;
 }
 
-void cgroup_kill(const struct cgroup *g)
+void cgroup_kill(struct cgroup *g)
 {
+    g->stale = true;
     if (!g->path[0] || (g->second && put(g->path, "cgroup.kill", "1")))
         return;
     struct process_list all = {0};

@@ -43,6 +43,7 @@ struct cgroup {
     char path[CGROUP_PATH_MAX + CGROUP_NAME_MAX + 2];               /* "" none */
     char old[CGROUP_LIMITS][CGROUP_PATH_MAX + CGROUP_NAME_MAX + 2]; /* "" none */
     bool second;
+    bool stale;     /* it was there before, or all in it was killed: remove it, make it anew */
     int64_t killed; /* by the kernel for want of memory, as of the last look */
 };
 
@@ -53,16 +54,18 @@ int cgroup_make(const struct cgroup_root *r, const char *name, const struct cgro
 void cgroup_remove(const struct cgroup *g);
 
 /* To begin a program inside: the directory (version 2, else -1) and cgroup.procs of the others, at
- * most CGROUP_LIMITS + 1. Closed by cgroup_entered(). */
-void cgroup_enter(const struct cgroup *g, int *ret_fd, int ret_procs[CGROUP_LIMITS + 1],
-                  size_t *ret_n);
+ * most CGROUP_LIMITS + 1; where not at its birth, cgroup.procs of all. Closed by cgroup_entered().
+ * A stale group is not one to be born in: Linux (6.14 to 6.18 at least) kills who is cloned into a
+ * group in which all has been killed before. */
+void cgroup_enter(const struct cgroup *g, bool at_birth, int *ret_fd,
+                  int ret_procs[CGROUP_LIMITS + 1], size_t *ret_n);
 void cgroup_entered(int fd, const int *procs, size_t n);
 
 /* Appends the processes of the group and of groups that were made within; false: none is there. */
 bool cgroup_processes(const struct cgroup *g, struct process_list *ret);
 
 /* Kills all that is inside. */
-void cgroup_kill(const struct cgroup *g);
+void cgroup_kill(struct cgroup *g);
 
 /* Bytes of memory of all inside, without what the kernel keeps of files; -1 where nobody counts. */
 int64_t cgroup_memory(const struct cgroup *g);

@@ -1,5 +1,6 @@
 #include "os/notify.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -69,8 +70,19 @@ void notify_send(struct notify *n, const char *format, ...)
     va_end(args);
     if (len < 0)
         return;
-    /* A service manager that does not listen is not our trouble. */
-    ssize_t sent UNUSED = send(n->fd, text, MIN((size_t)len, sizeof text - 1), MSG_NOSIGNAL);
+    /* A service manager that does not listen is not our trouble; one that was started anew listens
+     * at the same name with another socket. */
+    size_t size = MIN((size_t)len, sizeof text - 1);
+    ssize_t sent = send(n->fd, text, size, MSG_NOSIGNAL);
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (sent >= 0 || errno != ECONNREFUSED || path == NULL)
+        return;
+    int fd = connect_to(path);
+    if (fd < 0)
+        return;
+    close(n->fd);
+    n->fd = fd;
+    sent = send(n->fd, text, size, MSG_NOSIGNAL);
 }
 
 void notify_reloading(struct notify *n)

@@ -246,7 +246,9 @@ void engine_work(struct engine *e)
     drop_removed(e);
     set_timers(e);
     e->working = false;
-    if (e->state_changed && !e->state_timed && !e->forgotten) {
+    if (e->state_changed && !e->forgotten && e->n <= MANY_UNITS) {
+        engine_state_write(e);
+    } else if (e->state_changed && !e->state_timed && !e->forgotten) {
         e->state_timed = true;
         timer_again(e->state, STATE_MS, 0);
     }

@@ -75,7 +75,7 @@ static void begin(struct engine_command *c, const char *const *argv, struct why 
         why_set(why, (enum err) - *ret_err, "no pipe");
         return;
     }
-    cgroup_enter(&u->cgroup, &cgroup_fd, procs, &procs_n);
+    cgroup_enter(&u->cgroup, false, &cgroup_fd, procs, &procs_n);
     struct program_config config = {
         .argv = argv,
         .environment = u->environment,

@@ -125,6 +125,7 @@ struct engine_unit {
     const struct watch_program *next_row; /* that it takes when it is down; NULL none */
     bool hold_stop;                       /* to be stopped when what starts after it is down */
     bool removed;                         /* not in the plan any more: goes when it is down */
+    int found;                            /* a process with its mark, at the begin; 0 none */
     bool known; /* the state told of it: whether it is wanted is decided */
 };
 
@@ -249,6 +250,5 @@ void engine_status_changed(struct engine *e);
 /* ---- engine_state.c */
 void engine_state_write(struct engine *e);
 void engine_state_take(struct engine *e, struct str text, bool same_process);
-void engine_state_search(struct engine *e); /* programs that no state tells of */
 
 #endif

@@ -73,11 +73,11 @@ void engine_run_start(struct engine_unit *u)
         fail_start(u, EMFILE, err_text(err));
         return;
     }
-    cgroup_enter(&u->cgroup, &cgroup_fd, procs, &procs_n);
+    cgroup_enter(&u->cgroup, true, &cgroup_fd, procs, &procs_n);
     struct program_config config = {
         .argv = u->row.argv,
         .environment = u->environment,
-        .pid_slot = u->pid_slot ? u->pid_slot + strlen("WATCHDOG_PID=") : NULL,
+        .pid_slot = u->pid_slot,
         .folder = u->row.folder,
         .user = &user,
         .output = ends[0],

@@ -227,7 +227,7 @@ static bool lives(const struct saved *s, bool same_process)
            stat.start == (uint64_t)s->start_ticks && (same_process || stat.state != 'Z');
 }
 
-static void adopt(struct engine_unit *u, const struct saved *s)
+static void adopt(struct engine_unit *u, const struct saved *s, bool same_process)
 {
     struct engine *e = u->engine;
     char text[ENGINE_TEXT_MAX];
@@ -243,7 +243,9 @@ static void adopt(struct engine_unit *u, const struct saved *s)
     int n = snprintf(text, sizeof text, "adopted (PID %d)", u->pid);
     engine_journal_say(e, u, KEEPER_INFO, "start", str_of(text, (size_t)n));
     keeper_adopt(&u->keeper, engine_now_ms(), s->started_ms, s->ready != 0);
-    if (s->beat && s->heartbeat_ms > 0) { /* it has a whole period from now */
+    /* It has a whole period from now. To an earlier process's socket it may be connected for good:
+     * then heartbeats count when one comes. */
+    if (s->beat && s->heartbeat_ms > 0 && same_process) {
         struct keeper_notice beat = {.beat = true, .heartbeat_ms = s->heartbeat_ms};
         keeper_notified(&u->keeper, engine_now_ms(), &beat);
     }
@@ -254,6 +256,49 @@ static void adopt(struct engine_unit *u, const struct saved *s)
         keeper_ask_stop(&u->keeper, engine_now_ms());
 }
 
+/* Programs that were started so shortly before the end of the earlier process that its state does
+ * not tell of them: they have inherited their unit's mark, and nobody above them has. */
+static void search(struct engine *e)
+{
+    struct process_list all = {0};
+    struct process_stat stat;
+    char mark[ENGINE_NAME_MAX + 64], above[sizeof mark], id[48];
+    const struct str name = STR("SONDE_WATCH_UNIT");
+    int n = snprintf(id, sizeof id, "%s:", e->id);
+    process_all(&all);
+    for (size_t i = 0; i < all.n; i++) {
+        int pid = all.v[i];
+        if (!process_environment(pid, name, mark, sizeof mark) || strncmp(mark, id, (size_t)n) != 0)
+            continue;
+        struct engine_unit *u = engine_find(e, mark + n);
+        if (!u || u->found || !process_stat_read(pid, &stat) || stat.sid != pid ||
+            stat.state == 'Z' ||
+            (process_environment(stat.ppid, name, above, sizeof above) && strcmp(above, mark) == 0))
+            continue;
+        u->found = pid;
+    }
+    vec_free(&all);
+}
+
+/* In place of the process that the state speaks of, which is gone. */
+static bool take_found(struct engine_unit *u, struct saved *s)
+{
+    struct process_stat stat;
+    char name[sizeof s->notify_name];
+    if (!u->found || !process_stat_read(u->found, &stat))
+        return false;
+    s->pid = u->found;
+    s->start_ticks = (int64_t)stat.start;
+    s->started_wall_ms = engine_wall_ms();
+    s->started_ns = clock_monotonic_ns(&clock_real);
+    s->started_ms = engine_now_ms();
+    s->inodes[0] = s->inodes[1] = 0;
+    s->beat = s->ready = 0;
+    if (process_environment(u->found, STR("NOTIFY_SOCKET"), name, sizeof name))
+        snprintf(s->notify_name, sizeof s->notify_name, "%s", name);
+    return true;
+}
+
 static void restore(struct engine *e, struct saved *s, bool same_process)
 {
     struct engine_unit *u = s->unit;
@@ -262,9 +307,9 @@ static void restore(struct engine *e, struct saved *s, bool same_process)
     u->known = true;
     engine_tree_make(u);
     restore_counts(u, s);
-    if (lives(s, same_process)) {
+    if (lives(s, same_process) || (!same_process && take_found(u, s))) {
         restore_streams(u, s, same_process);
-        adopt(u, s);
+        adopt(u, s, same_process);
         return;
     }
     if (s->pid <= 1 && !engine_tree_leftover(u)) {
@@ -307,6 +352,8 @@ void engine_state_take(struct engine *e, struct str text, bool same_process)
     struct str line;
     if (!str_starts(text, str_c(head_line)) || !same_boot(text))
         return;
+    if (!same_process)
+        search(e);
     while (str_split(&text, '\n', &line)) {
         size_t at = str_find(line, ' ');
         struct str key = str_sub(line, 0, at), value = str_sub(line, at + 1, line.n);
@@ -325,44 +372,4 @@ void engine_state_take(struct engine *e, struct str text, bool same_process)
         }
     }
     finish(e, &s, same_process);
-    if (!same_process)
-        engine_state_search(e);
-}
-
-/* Programs that were started so shortly before the end of the earlier process that its state does
- * not tell of them: they have inherited their unit's mark, and so has nobody above them. */
-void engine_state_search(struct engine *e)
-{
-    struct process_list all = {0};
-    struct process_stat stat;
-    char mark[ENGINE_NAME_MAX + 64], above[sizeof mark], id[48];
-    int n = snprintf(id, sizeof id, "%s:", e->id);
-    process_all(&all);
-    for (size_t i = 0; i < all.n; i++) {
-        int pid = all.v[i];
-        struct str name = STR("SONDE_WATCH_UNIT");
-        if (!process_environment(pid, name, mark, sizeof mark) || strncmp(mark, id, (size_t)n) != 0)
-            continue;
-        struct engine_unit *u = engine_find(e, mark + n);
-        if (!u || u->pid || u->keeper.state == KEEPER_STOPPING || !process_stat_read(pid, &stat) ||
-            stat.sid != pid || stat.state == 'Z' ||
-            (process_environment(stat.ppid, name, above, sizeof above) && strcmp(above, mark) == 0))
-            continue;
-        struct saved s = {.unit = u,
-                          .pid = pid,
-                          .start_ticks = (int64_t)stat.start,
-                          .started_wall_ms = engine_wall_ms(),
-                          .started_ns = clock_monotonic_ns(&clock_real),
-                          .started_ms = engine_now_ms(),
-                          .wanted = 1,
-                          .notify_fd = -1,
-                          .state = KEEPER_RUNNING};
-        if (!process_environment(pid, STR("NOTIFY_SOCKET"), s.notify_name, sizeof s.notify_name))
-            snprintf(s.notify_name, sizeof s.notify_name, "%s", u->notify_name);
-        u->known = true;
-        engine_tree_make(u);
-        restore_streams(u, &s, false);
-        adopt(u, &s);
-    }
-    vec_free(&all);
 }

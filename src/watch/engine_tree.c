@@ -14,6 +14,10 @@ void engine_tree_make(struct engine_unit *u)
     struct why why = {.text = ""};
     struct cgroup_limits limits = {u->row.cgroup_memory_max, u->row.cgroup_pids_max,
                                    u->row.cgroup_cpu_percent};
+    if (u->cgroup_made && u->cgroup.stale && !u->pid) {
+        cgroup_remove(&u->cgroup);
+        u->cgroup_made = false;
+    }
     if (u->cgroup_made)
         return;
     u->cgroup_made = true;

@@ -26,7 +26,13 @@
 #include "watch/engine.h"
 #include "watch/rolling.h"
 
-enum { EXIT_WORDS = 2, PATH_SIZE = 4096, SOCKETS_MAX = 64 << 10 };
+enum {
+    EXIT_WORDS = 2,
+    PATH_SIZE = 4096,
+    SOCKETS_MAX = 64 << 10,
+    ALONE_TRIES = 50,
+    ALONE_WAIT_MS = 100,
+};
 
 static const char SOCKETS[] = "SONDE_WATCH_SOCKETS";
 
@@ -322,15 +328,27 @@ static void done(struct watchdog *w)
     notify_close(&w->notify);
 }
 
-/* Another one at the same folder would start everything twice. */
+/* Another one at the same folder would start everything twice. One that was killed may have left
+ * copies of itself that are about to become programs: they hold its socket until they are. */
 static int alone(const struct watch_plan *plan, struct why *why)
 {
     int fd;
     int err = file_make_dir(plan->folder, why);
-    if (err || local_socket_connect(plan->socket, 0, &fd, NULL) != 0)
-        return err;
-    local_socket_close(fd);
-    return why_set(why, ERR_BUSY, "a sonde-watch runs already: %s answers", plan->socket);
+    for (int i = 0; i < ALONE_TRIES && !err; i++) {
+        if (local_socket_connect(plan->socket, 0, &fd, NULL) != 0)
+            return 0;
+        char c;
+        size_t n;
+        /* One that lives answers; the connection to one that does not ends. */
+        bool lives = local_socket_send(fd, STR("{\"do\":\"status\",\"target\":\"?\"}\n"), 0) == 0 &&
+                     local_socket_receive(fd, &c, 1, ALONE_WAIT_MS, &n) == 0;
+        local_socket_close(fd);
+        if (lives)
+            return why_set(why, ERR_BUSY, "a sonde-watch runs already: %s answers", plan->socket);
+    }
+    return err ? err
+               : why_set(why, ERR_BUSY, "%s is held by a process that does not answer",
+                         plan->socket);
 }
 
 static int begin(struct watchdog *w, const struct words *words, struct why *why)
