@@ -27,6 +27,7 @@ import load
 import mixed
 import moving
 import query
+import rules
 import scrape
 import statsd
 import watchdog
@@ -38,7 +39,7 @@ ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": in
         "size-jitter": ingest.size_jitter, "size-1s": ingest.size_1s, "written": ingest.written,
         "million": ingest.million, "collectors": host.collectors, "metrics": host.metrics,
         "statsd": statsd.statsd, "import": moving.import_block,
-        "scrape": scrape.scrape,
+        "scrape": scrape.scrape, "rules": rules.rules,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
         "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx,
         "checks": checks.checks,

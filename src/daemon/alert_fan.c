@@ -19,7 +19,8 @@ static void take(struct alert_sink *s, const struct alert *alerts, size_t n)
 
 int alert_fan_reload(struct alert_fan *f, const struct config *config, struct why *why)
 {
-    struct send_plan plan = {.promfile = config->promfile};
+    struct send_plan plan = {.urls = config->plan->settings->alertmanagers,
+                             .promfile = config->promfile};
     struct arena a;
     arena_init(&a);
     int err = rules_external_labels(&config->rules, &a, &plan.external_labels, why);
