@@ -174,6 +174,8 @@ static void start(struct notify_send *s)
         webhook_put(s->message, h->max_alerts, s->arena, &body);
     r.body = arena_str(s->arena, buf_str(&body));
     buf_done(&body);
+    /* The same over all attempts and restarts: who keeps it can drop what comes again. */
+    r.headers[r.headers_n++] = post_header(s, "Idempotency-Key", s->message->id);
     post_start(s, &r);
 }
 
