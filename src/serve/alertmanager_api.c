@@ -234,7 +234,12 @@ static void post_work(struct job *j)
         if (!take_posted(j, &tree->children[i], i, &v[i]))
             return;
     err = alert_post(engine_of(j), v, json_tree_n(tree), &why);
-    if (err != 0)
+    /* "alert 3: at least ..": Alertmanager does not number them. */
+    struct str said = str_c(why.text);
+    size_t colon = str_search(said, STR(": "));
+    if (err == -ERR_FORMAT && str_starts(said, STR("alert ")) && colon < said.n)
+        alert_answer_text(j, 400, "%s", why.text + colon + 2);
+    else if (err != 0)
         answer_err(j, err, &why);
     else
         alert_answer_empty(j, 200);
@@ -266,21 +271,20 @@ static int by_state(const void *a, const void *b)
     return state_order(x) == 2 ? -order : order;
 }
 
-/* A silence is found by its matchers as if they were labels. */
-static bool found_by(const struct alert_silence *s, const struct matcher_list *match,
-                     struct arena *a)
+/* A silence is found by matchers that it has itself, just as they are. */
+static bool found_by(const struct alert_silence *s, const struct matcher_list *match)
 {
-    struct label *v = arena_array(a, s->matchers.n + 1, sizeof *v);
-    struct buf key;
-    size_t n = 0;
-    for (size_t i = 0; i < s->matchers.n; i++)
-        if (n == 0 || !str_eq(v[n - 1].name, s->matchers.v[i].name))
-            v[n++] = (struct label){s->matchers.v[i].name, s->matchers.v[i].value};
-    buf_init(&key, LABELS_KEY_MAX);
-    bool holds =
-        labels_encode_bare(v, n, &key, NULL) == 0 && matcher_list_holds(match, buf_str(&key));
-    buf_done(&key);
-    return holds;
+    bool all = true;
+    for (size_t i = 0; i < match->n && all; i++) {
+        const struct matcher_item *want = &match->v[i];
+        bool has = false;
+        for (size_t k = 0; k < s->matchers.n && !has; k++) {
+            const struct matcher_item *m = &s->matchers.v[k];
+            has = m->op == want->op && str_eq(m->name, want->name) && str_eq(m->value, want->value);
+        }
+        all = has;
+    }
+    return all;
 }
 
 static bool state_wanted(const struct input *in, const struct alert_silence *s)
@@ -307,8 +311,7 @@ static void silences_work(struct job *j)
         if (n > 1)
             qsort(v, n, sizeof *v, by_state);
         for (size_t i = 0; i < n; i++)
-            if (state_wanted(in, &v[i]) &&
-                (in->match.n == 0 || found_by(&v[i], &in->match, &j->arena)))
+            if (state_wanted(in, &v[i]) && found_by(&v[i], &in->match))
                 alert_answer_silence(&w, &v[i]);
         json_end_array(&w);
     }
@@ -360,6 +363,9 @@ static void set_silence(struct job *j, struct alert_silence *s)
         int err = alert_silence_set(engine_of(j), s, &j->arena, &id, &why);
         if (err == -ERR_NOENT)
             alert_answer_text(j, 404, "silence not found");
+        else if (err == -ERR_FORMAT && str_starts(str_c(why.text), STR("invalid silence: ")))
+            alert_answer_text(j, 400, "silence invalid: %s",
+                              why.text + strlen("invalid silence: "));
         else if (err != 0)
             answer_err(j, err, &why);
         if (err != 0)
