@@ -184,6 +184,7 @@ def nothing_is_lost_over_kills_of_daemon_and_receiver():
                 keys = {}
                 for h in heard:
                     keys.setdefault(h["name"], set()).add(h["key"])
+                assert all(h["key"] for h in heard), "messages without a key"
                 different = {n: k for n, k in keys.items() if len(k) > 1}
                 assert not different, ("told again with another key", different)
                 assert again <= KILLS, (again, KILLS)
