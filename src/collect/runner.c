@@ -528,6 +528,7 @@ void runner_states(struct runner *r, void (*f)(void *context, const struct runne
                                      .ran = s->ran,
                                      .failed = s->failed,
                                      .late = s->late,
+                                     .absent = s->failed && !s->late && !s->warned,
                                      .last_ms = s->last_ms,
                                      .duration_s = s->shown_duration_s,
                                      .cpu_s = s->shown_cpu_s,

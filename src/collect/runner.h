@@ -76,6 +76,7 @@ struct runner_state {
     const char *name, *prose;
     int64_t interval_ms;
     bool ran, failed, late; /* late: hanging past its deadline */
+    bool absent;            /* it failed because what it reads is not on this machine */
     int64_t last_ms;        /* timestamp of its last run; 0: none yet */
     double duration_s, cpu_s;
     size_t series;

@@ -21,7 +21,7 @@ struct collecting {
 static void take_collector(void *context, const struct runner_state *state)
 {
     struct collecting *all = context;
-    if (!state->late && !(state->failed && state->text[0] != '\0'))
+    if (!state->late && (!state->failed || state->absent || state->text[0] == '\0'))
         return;
     if (all->failed++ == 0)
         snprintf(all->reading->output, sizeof all->reading->output, "%s: %.200s", state->name,

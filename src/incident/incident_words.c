@@ -6,7 +6,12 @@
 #include "incident/incident_moved.h"
 #include "model/labels.h"
 
-enum { TITLE_MAX = 300, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+enum {
+    TITLE_MAX = 300,
+    MINUTE_MS = 60000,
+    HOUR_MS = 3600000,
+    SKEW_MS = 5000, /* clocks of senders differ: what is later by more cannot be a cause */
+};
 
 static const struct {
     const char *kind;
@@ -39,6 +44,13 @@ static bool shares(struct str a, struct str b)
     return false;
 }
 
+/* A check's own change of state is what is to be explained. */
+static bool is_itself(const struct event *v, struct str labels)
+{
+    struct str check = labels_get(v->labels, STR("check"));
+    return check.n > 0 && str_eq(check, labels_get(labels, STR("check")));
+}
+
 struct cause {
     struct event event;
     int64_t weight;
@@ -60,7 +72,7 @@ size_t incident_words_causes(struct event *v, size_t n, struct str labels, int64
         int kind = kind_weight(v[i].kind);
         bool near = shares(v[i].labels, labels);
         int64_t minutes = distance_ms(&v[i], opened_ms) / MINUTE_MS;
-        if (kind == 0 || v[i].time_ms > opened_ms + MINUTE_MS)
+        if (kind == 0 || v[i].time_ms > opened_ms + SKEW_MS || is_itself(&v[i], labels))
             continue;
         int64_t late = v[i].time_ms > opened_ms ? 30 : 0; /* after it: rather an effect */
         c[kept++] = (struct cause){v[i], kind + (near ? 35 : 0) - MIN(minutes, (int64_t)30) - late};
@@ -85,9 +97,13 @@ void incident_words_span(int64_t ms, struct buf *out)
 void incident_words_cause(const struct event *v, int64_t opened_ms, struct buf *out)
 {
     buf_put_str(out, str_sub(v->title, 0, TITLE_MAX));
+    if (v->time_ms > opened_ms) {
+        buf_put_str(out, STR(", at the same time"));
+        return;
+    }
     buf_put_str(out, STR(", "));
     incident_words_span(distance_ms(v, opened_ms), out);
-    buf_put_str(out, v->time_ms <= opened_ms ? STR(" before") : STR(" after"));
+    buf_put_str(out, STR(" before"));
 }
 
 void incident_words_summary(const struct incident *i, const struct event *causes, size_t causes_n,
