@@ -46,6 +46,7 @@ int respond_open(struct respond *r, const struct respond_host *host, struct why 
                                                 .clock = host->clock,
                                                 .plan = host->config->plan,
                                                 .launcher = host->launcher,
+                                                .store = host->store,
                                                 .incidents = r->events.incidents,
                                                 .changed = respond_events_alert,
                                                 .changed_context = &r->events};

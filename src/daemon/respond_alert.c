@@ -1,5 +1,7 @@
 #include "daemon/respond_alert.h"
 
+#include "daemon/respond_chart.h"
+
 #include "base/log.h"
 #include "incident/incident.h"
 
@@ -57,7 +59,9 @@ int respond_alert_open(struct respond_alert *r, const struct respond_alert_host 
                                          .expire_ms = s->expire_hours * HOUR_MS,
                                          .rate_per_minute = s->rate_per_minute,
                                          .context_of = host->incidents ? incident_context : NULL,
-                                         .context_context = host->incidents};
+                                         .context_context = host->incidents,
+                                         .chart_of = respond_chart,
+                                         .chart_context = host->store};
     const struct alert_config engine = {.state = host->state,
                                         .clock = host->clock,
                                         .plan = host->plan,

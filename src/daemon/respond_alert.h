@@ -11,6 +11,7 @@
 #include "alert/alert.h"
 #include "launch/launch.h"
 #include "notify/outbox.h"
+#include "store/face/series.h"
 #include "os/thread.h"
 #include "store/state/state.h"
 
@@ -22,6 +23,7 @@ struct respond_alert_host {
     const struct clock *clock;
     const struct plan *plan;     /* the next reload may free the one before the last */
     struct launcher *launcher;   /* NULL: no programs are configured */
+    struct series_store *store;  /* for pictures in mail */
     struct incidents *incidents; /* what changed around a failure; may be NULL */
     void (*changed)(void *context, const struct alert *a);
     void *changed_context;

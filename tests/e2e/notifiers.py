@@ -722,7 +722,8 @@ def the_confined_daemon_tells_them_all():
         with Daemon(config) as d:
             d.start()
             alerts = [{"labels": {"alertname": "Real", "instance": "db1", "severity": "critical"},
-                       "annotations": {"summary": "it is real"}}]
+                       "annotations": {"summary": "it is real"},
+                       "generatorURL": "http://x/graph?g0.expr=vector%2890%29+%3E+80&g0.tab=1"}]
             request = urllib.request.Request(d.url + "/api/v2/alerts", json.dumps(alerts).encode(),
                                              {"Content-Type": "application/json"})
             urllib.request.urlopen(request, timeout=10).close()
@@ -732,7 +733,14 @@ def the_confined_daemon_tells_them_all():
             metrics = urllib.request.urlopen(d.url + "/metrics", timeout=10).read().decode()
     assert site.asked[0].path == "/hook"
     assert site.asked[0].json["commonLabels"]["alertname"] == "Real"
-    assert "it is real" in read_mail(box.mails[0][2])["Subject"]
+    mail = read_mail(box.mails[0][2])
+    assert "it is real" in mail["Subject"]
+    if os.path.exists(os.path.join(os.path.dirname(SONDE), "sonde-helper-chart")):
+        pictures = [p for p in mail.walk() if p.get_content_type() == "image/png"]
+        assert pictures and pictures[0].get_content()[:4] == b"\x89PNG"
+        assert pictures[0]["Content-ID"] == "<chart@sonde>"
+        html = [p for p in mail.walk() if p.get_content_type() == "text/html"][0].get_content()
+        assert "cid:chart@sonde" in html
     with open(out) as f:
         assert json.load(f)["receiver"] == "program"
     for integration in ("webhook", "email", "command"):
