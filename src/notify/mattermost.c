@@ -33,7 +33,11 @@ static void preset(const struct notify_reading *r, void *settings)
 
 static int check(const struct notify_reading *r, void *settings, struct why *why)
 {
-    const struct mattermost *m = settings;
+    struct mattermost *m = settings;
+    if (m->webhook_url.n + m->webhook_url_file.n == 0) {
+        m->webhook_url = r->globals->mattermost_webhook_url;
+        m->webhook_url_file = r->globals->mattermost_webhook_url_file;
+    }
     return kind_either(m->webhook_url, m->webhook_url_file, "webhook_url", false, why);
 }
 

@@ -146,11 +146,12 @@ static int check_urls(const struct notifier *n, const struct yaml_node *item, co
                       struct yaml_place *ret_place, struct why *why)
 {
     static const char *const KEYS[] = {"url", "api_url", "webhook_url"};
+    bool text = n->yaml_key != NULL && strcmp(n->yaml_key, "pushover_configs") == 0; /* its url */
     for (size_t i = 0; i < n->shape->n; i++)
         for (size_t k = 0; k < COUNTOF(KEYS); k++) {
             const struct yaml_struct_field *field = &n->shape->fields[i];
             const struct yaml_node *node = yaml_get(item, KEYS[k]);
-            if (field->type != YAML_STRUCT_TEXT || strcmp(field->key, KEYS[k]) != 0 ||
+            if (field->type != YAML_STRUCT_TEXT || (k == 0 && text) || strcmp(field->key, KEYS[k]) != 0 ||
                 yaml_is_null(node))
                 continue;
             struct str url = *text_at(field, settings);

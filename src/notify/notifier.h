@@ -41,6 +41,11 @@ struct notify_globals {
     struct str victorops_api_url, victorops_api_key, victorops_api_key_file;
     struct str telegram_api_url, telegram_bot_token, telegram_bot_token_file;
     struct str webex_api_url, rocketchat_api_url, wechat_api_url, jira_api_url;
+    struct str wechat_api_secret, wechat_api_secret_file, wechat_api_corp_id;
+    struct str rocketchat_token, rocketchat_token_file;
+    struct str rocketchat_token_id, rocketchat_token_id_file;
+    struct str mattermost_webhook_url, mattermost_webhook_url_file;
+    struct str slack_app_token_file;
 };
 
 /* [[notify]]: a receiver without Alertmanager's file. Which keys a kind wants is in its page. */

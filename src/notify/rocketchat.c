@@ -162,6 +162,14 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
         err = kind_either(c->token_id, c->token_id_file, "token_id", true, why);
     if (err)
         return err;
+    if (c->token.n + c->token_file.n == 0) {
+        c->token = r->globals->rocketchat_token;
+        c->token_file = r->globals->rocketchat_token_file;
+    }
+    if (c->token_id.n + c->token_id_file.n == 0) {
+        c->token_id = r->globals->rocketchat_token_id;
+        c->token_id_file = r->globals->rocketchat_token_id_file;
+    }
     if (c->token.n + c->token_file.n == 0)
         return why_set(why, ERR_FORMAT,
                        "no global Rocketchat Token set either inline or in a file");

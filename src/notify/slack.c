@@ -251,8 +251,9 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
     if (err)
         return err;
     bool own = k->api_url.n + k->api_url_file.n + k->app_token.n + k->app_token_file.n > 0;
-    if (!own && g->slack_app_token.n > 0) {
+    if (!own && g->slack_app_token.n + g->slack_app_token_file.n > 0) {
         k->app_token = g->slack_app_token;
+        k->app_token_file = g->slack_app_token_file;
     } else if (!own) {
         k->api_url = g->slack_api_url;
         k->api_url_file = g->slack_api_url_file;

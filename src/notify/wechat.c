@@ -109,6 +109,12 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
                        "\" does not match valid options ^(text|markdown)$",
                        STR_ARG(c->message_type));
     int err = kind_either(c->api_secret, c->api_secret_file, "api_secret", true, why);
+    if (c->api_secret.n + c->api_secret_file.n == 0) {
+        c->api_secret = r->globals->wechat_api_secret;
+        c->api_secret_file = r->globals->wechat_api_secret_file;
+    }
+    if (c->corp_id.n == 0)
+        c->corp_id = r->globals->wechat_api_corp_id;
     if (!err && c->api_secret.n + c->api_secret_file.n == 0)
         err =
             why_set(why, ERR_FORMAT, "no global Wechat Api Secret set either inline or in a file");

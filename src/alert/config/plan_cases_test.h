@@ -63,9 +63,7 @@ static const struct plan_case {
     {"route: {receiver: a}\nreceivers: [{name: a, sns_configs: [{topic_arn: 'arn:aws:sns:x', "
      "sigv4: {region: r}}]}]\n",
      NULL},
-    {"route: {receiver: a}\nreceivers: [{name: a, rocketchat_configs: [{}], incidentio_configs: "
-     "[{}]}]\n",
-     NULL, true},
+    {"route: {receiver: a}\nreceivers: [{name: a, jira_configs: [{}]}]\n", NULL, true},
     /* the root */
     {"route: {receiver: a, matchers: [x=y]}\n" RECEIVERS, "root route must not have any matchers"},
     {"route: {receiver: a, match: {x: y}}\n" RECEIVERS, "root route must not have any matchers"},

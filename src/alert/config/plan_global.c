@@ -7,11 +7,7 @@
 struct global {
     struct notify_globals g;
     int64_t resolve_timeout_ms;
-    struct str wechat_api_secret, wechat_api_secret_file, wechat_api_corp_id;
-    struct str slack_app_token_file, smtp_auth_secret_file;
-    struct str rocketchat_token, rocketchat_token_file, rocketchat_token_id,
-        rocketchat_token_id_file;
-    struct str mattermost_webhook_url, mattermost_webhook_url_file;
+    struct str smtp_auth_secret_file;
     bool smtp_force_implicit_tls;
 };
 
@@ -57,17 +53,17 @@ static const struct yaml_struct_field FIELDS[] = {
     TEXT(rocketchat_api_url),
     TEXT(wechat_api_url),
     TEXT(jira_api_url),
-    OTHER(wechat_api_secret),
-    OTHER(wechat_api_secret_file),
-    OTHER(wechat_api_corp_id),
-    OTHER(slack_app_token_file),
+    TEXT(wechat_api_secret),
+    TEXT(wechat_api_secret_file),
+    TEXT(wechat_api_corp_id),
+    TEXT(slack_app_token_file),
     OTHER(smtp_auth_secret_file),
-    OTHER(rocketchat_token),
-    OTHER(rocketchat_token_file),
-    OTHER(rocketchat_token_id),
-    OTHER(rocketchat_token_id_file),
-    OTHER(mattermost_webhook_url),
-    OTHER(mattermost_webhook_url_file),
+    TEXT(rocketchat_token),
+    TEXT(rocketchat_token_file),
+    TEXT(rocketchat_token_id),
+    TEXT(rocketchat_token_id_file),
+    TEXT(mattermost_webhook_url),
+    TEXT(mattermost_webhook_url_file),
 };
 /* clang-format on */
 
@@ -152,7 +148,7 @@ static int check_pairs(struct plan_reader *r, const struct yaml_node *map, const
         {"slack_api_url", "slack_api_url_file",
          g->g.slack_api_url.n > 0 && g->g.slack_api_url_file.n > 0},
         {"slack_app_token", "slack_app_token_file",
-         g->g.slack_app_token.n > 0 && g->slack_app_token_file.n > 0},
+         g->g.slack_app_token.n > 0 && g->g.slack_app_token_file.n > 0},
         {"opsgenie_api_key", "opsgenie_api_key_file",
          g->g.opsgenie_api_key.n > 0 && g->g.opsgenie_api_key_file.n > 0},
         {"victorops_api_key", "victorops_api_key_file",
@@ -162,7 +158,7 @@ static int check_pairs(struct plan_reader *r, const struct yaml_node *map, const
         {"telegram_bot_token", "telegram_bot_token_file",
          g->g.telegram_bot_token.n > 0 && g->g.telegram_bot_token_file.n > 0},
         {"wechat_api_secret", "wechat_api_secret_file",
-         g->wechat_api_secret.n > 0 && g->wechat_api_secret_file.n > 0},
+         g->g.wechat_api_secret.n > 0 && g->g.wechat_api_secret_file.n > 0},
     };
     for (size_t i = 0; i < COUNTOF(PAIRS); i++)
         if (PAIRS[i].both)
@@ -225,8 +221,6 @@ int plan_global_read(struct plan_reader *r, const struct yaml_node *node)
     if (g.smtp_force_implicit_tls)
         plan_reader_ignored(r, STR("global: smtp_force_implicit_tls has no effect; port 465 is "
                                    "spoken to with TLS at once"));
-    if (g.slack_app_token_file.n > 0)
-        plan_reader_ignored(r, STR("global: slack_app_token_file has no effect"));
     if (g.smtp_auth_secret_file.n > 0)
         plan_reader_ignored(r, STR("global: smtp_auth_secret_file has no effect"));
     r->globals = g.g;

@@ -9,6 +9,7 @@
 #include "alert/config/plan_cases_test.h"
 #include "base/rand.h"
 #include "model/labels.h"
+#include "os/file.h"
 
 static struct plan_settings settings = {
     .config_file = "", .external_url = "", .resolve_timeout_ms = 300000};
@@ -98,6 +99,30 @@ static void amtool_takes_and_refuses_the_same_files(void **state)
         compared++;
     }
     assert_true(compared > 100);
+}
+
+static const char *data(const char *name)
+{
+    struct buf text;
+    struct why why = {0};
+    buf_init(&text, 1 << 20);
+    if (file_read(arena_printf(&arena, "src/alert/config/testdata/%s", name).p, &text, &why) != 0)
+        fail_msg("%s", why.text);
+    const char *yaml = arena_str(&arena, buf_str(&text)).p;
+    buf_done(&text);
+    return yaml;
+}
+
+static void every_documented_key_of_every_receiver_loads(void **state)
+{
+    struct plan *old = good(data("documented.yml")), *newer = good(data("newer.yml"));
+    assert_int_equal(old->receivers[0].n, 12);
+    assert_int_equal(old->ignored_n, 1); /* SNS wants requests that are signed */
+    assert_int_equal(newer->receivers[0].n, 17);
+    plan_free(old);
+    plan_free(newer);
+    amtool_or_skip();
+    assert_true(amtool_accepts(data("documented.yml"), NULL));
 }
 
 static void a_fault_names_the_file_and_the_place(void **state)
@@ -486,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(files_are_taken_or_refused_in_alertmanagers_words),
         CASE(amtool_takes_and_refuses_the_same_files),
+        CASE(every_documented_key_of_every_receiver_loads),
         CASE(a_fault_names_the_file_and_the_place),
         CASE(children_take_over_what_they_do_not_say),
         CASE(an_alert_goes_to_the_deepest_route_and_on_where_it_says_so),
