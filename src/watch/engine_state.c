@@ -235,8 +235,6 @@ static void adopt(struct engine_unit *u, const struct saved *s, bool same_proces
     u->start_ticks = (uint64_t)s->start_ticks;
     u->started_wall_ms = s->started_wall_ms;
     u->started_ns = s->started_ns;
-    if (program_pidfd(u->pid, &u->pidfd) != 0)
-        u->pidfd = -1;
     snprintf(u->status, sizeof u->status, "%s", s->status);
     engine_run_watch(u);
     e->adopted++;
@@ -299,6 +297,21 @@ static bool take_found(struct engine_unit *u, struct saved *s)
     return true;
 }
 
+/* Opens the process that is to be adopted; false where it has ended meanwhile. */
+static bool hold(struct engine_unit *u, const struct saved *s, bool same_process)
+{
+    int err = program_pidfd((int)s->pid, &u->pidfd);
+    if (err)
+        u->pidfd = -1;
+    if (err == -ERR_NOENT)
+        return false;
+    if (lives(s, same_process))
+        return true;
+    channel_close(u->pidfd);
+    u->pidfd = -1;
+    return false;
+}
+
 static void restore(struct engine *e, struct saved *s, bool same_process)
 {
     struct engine_unit *u = s->unit;
@@ -307,7 +320,8 @@ static void restore(struct engine *e, struct saved *s, bool same_process)
     u->known = true;
     engine_tree_make(u);
     restore_counts(u, s);
-    if (lives(s, same_process) || (!same_process && take_found(u, s))) {
+    if ((lives(s, same_process) && hold(u, s, same_process)) ||
+        (!same_process && take_found(u, s) && hold(u, s, same_process))) {
         restore_streams(u, s, same_process);
         adopt(u, s, same_process);
         return;
