@@ -4,12 +4,11 @@
 #include "serve/job.h"
 #include "serve/param.h"
 #include "serve/serve_state.h"
+#include "text/json_tree.h"
 #include "watch/control_client.h"
-#include "watch/feed/watch_view.h"
 
 enum {
     ASK_MS = 5000,
-    STATUS_MS = 1000,
     WAIT_MS_MAX = 60000,
     LINES = 200,
     LINES_MAX = 10000,
@@ -178,52 +177,4 @@ void watch_api_do(struct http_request *r, void *serve)
             return;
         }
     answer_refuse(r, 404, "not_found", "expected start, stop, restart, reload or check");
-}
-
-static void put_text(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, str_c(key));
-    json_text(w, value);
-}
-
-static void put_whole(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, str_c(key));
-    json_i64(w, value);
-}
-
-static void put_unit(struct json_writer *w, const struct watch_view_unit *u)
-{
-    json_begin_object(w);
-    put_text(w, "name", u->name);
-    put_text(w, "program", u->program);
-    put_text(w, "group", u->group);
-    put_text(w, "state", u->state);
-    json_key(w, STR("ready"));
-    json_bool(w, u->ready);
-    put_whole(w, "pid", u->pid);
-    json_key(w, STR("uptime_seconds"));
-    json_number(w, (double)u->uptime_ms / 1e3);
-    put_whole(w, "restarts", u->restarts);
-    put_whole(w, "memory_bytes", u->memory_bytes);
-    json_key(w, STR("cpu_percent"));
-    json_number(w, u->cpu_percent);
-    put_text(w, "reason", u->reason);
-    json_end_object(w);
-}
-
-void watch_api_put(const char *socket, struct json_writer *w)
-{
-    struct arena a;
-    struct watch_view v;
-    arena_init(&a);
-    if (socket == NULL || watch_view_ask(socket, "", STATUS_MS, &a, &v, NULL) != 0) {
-        json_null(w);
-    } else {
-        json_begin_array(w);
-        for (size_t i = 0; i < v.n; i++)
-            put_unit(w, &v.v[i]);
-        json_end_array(w);
-    }
-    arena_done(&a);
 }
