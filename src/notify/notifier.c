@@ -146,7 +146,8 @@ static int check_urls(const struct notifier *n, const struct yaml_node *item, co
                       struct yaml_place *ret_place, struct why *why)
 {
     static const char *const KEYS[] = {"url", "api_url", "webhook_url"};
-    bool text = n->yaml_key != NULL && strcmp(n->yaml_key, "pushover_configs") == 0; /* its url */
+    /* Its url is what a message shows. */
+    bool text = n->yaml_key != NULL && strcmp(n->yaml_key, "pushover_configs") == 0;
     for (size_t i = 0; i < n->shape->n; i++)
         for (size_t k = 0; k < COUNTOF(KEYS); k++) {
             const struct yaml_struct_field *field = &n->shape->fields[i];
