@@ -5,7 +5,7 @@
 #include "base/vec.h"
 #include "model/labels.h"
 
-/* docs/format/state.md draws these tables. */
+/* docs/format/alert.md draws these tables. */
 static const char *const STEPS[] = {
     "CREATE TABLE alert_item(fingerprint INTEGER PRIMARY KEY, labels BLOB NOT NULL,"
     " annotations BLOB NOT NULL, url TEXT NOT NULL, value REAL, starts_ms INTEGER NOT NULL,"
