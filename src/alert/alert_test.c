@@ -145,8 +145,8 @@ static void routes_that_continue_tell_several_and_the_first_match_ends_it_otherw
     assert_non_null(strstr(b.lines.p, "30 team first notification: A/2\n"));
     assert_non_null(strstr(b.lines.p, "30 team first notification: A/3\n"));
     assert_null(strstr(b.lines.p, "quiet"));
-    bed_close(&b);
     matcher_list_done(&children[1].matchers);
+    bed_close(&b);
 }
 
 static void grouping_by_everything_makes_a_group_of_each(void **state)
@@ -253,8 +253,8 @@ static void a_source_inhibits_its_targets_while_it_fires(void **state)
     buf_put_c(&b.lines, '\0');
     assert_non_null(strstr(b.lines.p, "330 team new alerts in group: W/1 W/2\n"));
     assert_non_null(strstr(b.lines.p, "330 team all alerts resolved: C/1(r)\n"));
-    bed_close(&b);
     matcher_list_done(&inhibit.target);
+    bed_close(&b);
 }
 
 static void an_acknowledged_alert_is_quiet_until_it_is_over(void **state)
