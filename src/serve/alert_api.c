@@ -157,6 +157,7 @@ void alert_api_list(struct http_request *r, void *serve)
         return;
     struct list_input *in = arena_new(http_arena(r), sizeof *in);
     if (alert_answer_filter(r, "filter", http_arena(r), &in->match, &why) != 0) {
+        matcher_list_done(&in->match);
         answer_refuse(r, 400, "bad_data", "%s", why.text);
         return;
     }

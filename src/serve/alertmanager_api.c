@@ -48,6 +48,7 @@ static bool input_good(struct job *j, struct input *in)
     struct why why = {0};
     if (in->err != 0) {
         alert_answer_text(j, 400, "%s", in->why.text);
+        matcher_list_done(&in->match);
         return false;
     }
     if (in->filter.receiver == NULL)
@@ -57,6 +58,8 @@ static bool input_good(struct job *j, struct input *in)
         regex_free(regex);
     else
         alert_answer_text(j, 400, "failed to parse receiver param: %s", why.text);
+    if (err != 0)
+        matcher_list_done(&in->match);
     return err == 0;
 }
 
