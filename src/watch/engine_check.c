@@ -59,7 +59,7 @@ static void on_answer(void *context, const struct prober_answer *a)
     struct engine_unit *u = c->context;
     int which =
         c == &u->checks[KEEPER_CHECK_LIVENESS] ? KEEPER_CHECK_LIVENESS : KEEPER_CHECK_READINESS;
-    const struct watch_probe *p = row_of(u, which);
+    const struct watch_probe *p = row_of(u, (int)which);
     char text[ENGINE_TEXT_MAX];
     bool ok = false;
     if (a->err)
@@ -78,7 +78,7 @@ static void on_answer(void *context, const struct prober_answer *a)
 void engine_check_begin(struct engine_unit *u, enum keeper_which which)
 {
     struct engine_check *c = &u->checks[which];
-    const struct watch_probe *p = row_of(u, which);
+    const struct watch_probe *p = row_of(u, (int)which);
     if (c->asked)
         return; /* one that was asked for by hand answers the keeper too */
     c->asked = true;
@@ -156,7 +156,7 @@ bool engine_check(struct engine *e, struct engine_unit *u, enum keeper_which whi
                   void *context)
 {
     struct engine_check *c = &u->checks[which];
-    if (row_of(u, which)->kind == WATCH_PROBE_NONE || c->done)
+    if (row_of(u, (int)which)->kind == WATCH_PROBE_NONE || c->done)
         return false;
     c->done = done;
     c->done_context = context;
