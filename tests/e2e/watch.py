@@ -227,7 +227,8 @@ def the_daemon_tells_of_programs_and_takes_orders():
     w = Watch(row("a", more='group = "g"') + row("b"))
     d = beside(w)
     try:
-        assert ask(d, "/api/watch")[0] == 503
+        assert ask(d, "/api/watch") == (200, {"status": "success", "data": None})
+        assert ask(d, "/api/watch/a/restart", b"")[0] == 503
         w.start()
         pid = w.running("a")["pid"]
         status, answer = ask(d, "/api/watch")
