@@ -152,8 +152,8 @@ static int check_urls(const struct notifier *n, const struct yaml_node *item, co
         for (size_t k = 0; k < COUNTOF(KEYS); k++) {
             const struct yaml_struct_field *field = &n->shape->fields[i];
             const struct yaml_node *node = yaml_get(item, KEYS[k]);
-            if (field->type != YAML_STRUCT_TEXT || (k == 0 && text) || strcmp(field->key, KEYS[k]) != 0 ||
-                yaml_is_null(node))
+            if (field->type != YAML_STRUCT_TEXT || (k == 0 && text) ||
+                strcmp(field->key, KEYS[k]) != 0 || yaml_is_null(node))
                 continue;
             struct str url = *text_at(field, settings);
             if (str_search(url, STR("{{")) < url.n || str_eq(url, STR("<secret>")) || url.n == 0)
