@@ -102,6 +102,17 @@ static void judge_failure(struct notify_send *s, const struct post *p, const str
     o->why = say(s, p, str_c(a->why ? a->why : "no answer"));
 }
 
+/* What the message itself is the reason for will not change; a wrong token, a moved address or a
+ * proxy in between is mended by somebody, and the message is still there then. */
+static bool is_worth_a_retry(int status)
+{
+    static const int REFUSED[] = {400, 405, 406, 410, 411, 412, 413, 414, 415, 416, 422, 431};
+    for (size_t i = 0; i < COUNTOF(REFUSED); i++)
+        if (status == REFUSED[i])
+            return false;
+    return true;
+}
+
 static void judge_status(struct notify_send *s, const struct post *p, const struct fetch_answer *a,
                          struct notify_outcome *o)
 {
@@ -109,7 +120,7 @@ static void judge_status(struct notify_send *s, const struct post *p, const stru
         return;
     struct str text = arena_printf(s->arena, "it answered %d: " STR_FMT, a->status,
                                    STR_ARG(shown(a->body, s->arena)));
-    o->retry = a->status == 408 || a->status == 429 || a->status / 100 == 5;
+    o->retry = is_worth_a_retry(a->status);
     o->err = o->retry ? -ERR_BUSY : -ERR_DENIED;
     o->after_ms = MAX(fetch_retry_after_ms(a, clock_wall_ms(&clock_real)), 0);
     o->why = say(s, p, text);

@@ -134,6 +134,21 @@ await check("the history tells what was done and by whom", async () => {
   must(new URL(page.url()).searchParams.get("part") === "history", page.url());
 });
 
+await check("the links of a notification acknowledge and silence", async () => {
+  const { alerts } = told.findLast((one) => one.alerts.some((alert) => alert.labels.alertname === "SlowLink"));
+  await page.goto(`${address}?view=alerts&do=acknowledge&alert=${alerts[0].fingerprint}`);
+  const form = page.locator('form[aria-label="Acknowledge what was told"]');
+  await until(8000, "the question", async () => (await textOf(form.locator("button.main"))) === "I have SlowLink");
+  must(!(await textOf(row("SlowLink"))).includes("acknowledged by"), "a link alone has acknowledged it");
+  await form.locator("button.main").click();
+  await until(8000, "acknowledged", async () => (await textOf(row("SlowLink"))).includes("acknowledged by Ada"));
+  must(!new URL(page.url()).searchParams.has("do"), page.url());
+  await page.goto(`${address}?view=alerts&do=silence&filter=${encodeURIComponent('alertname="DiskFull",team="storage"')}`);
+  await until(8000, "the preview", async () => (await textOf(page.locator('form[aria-label="New silence"] .preview'))).includes("It hides 1 alert"));
+  await page.goto(`${address}?view=alerts&receiver=nowhere`);
+  await until(8000, "nothing for it", async () => (await textOf(page.locator('section[aria-label="Firing now"]'))).includes("Nothing fires."));
+});
+
 await check("nothing serious for axe in any part, dark and light", async () => {
   for (const theme of ["dark", "light"]) {
     for (const part of ["now", "silences", "receivers", "history"]) {

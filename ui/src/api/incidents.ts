@@ -6,13 +6,13 @@ export interface Incident {
   id: number;
   state: "open" | "closed";
   opened_ms: number;
-  closed_ms: number; // 0: not yet
+  closed_ms: number | null; // null: not yet
   title: string;
   summary: string; // one sentence: why
   severity: string;
   alerts_n: number;
   firing_n: number;
-  merged_into: number; // 0: not merged
+  merged_into: number | null;
   labels: Labels;
 }
 
@@ -27,7 +27,7 @@ export interface Moved {
 
 export interface Entry {
   time_ms: number;
-  end_ms: number;
+  end_ms: number | null;
   kind: string;
   title: string;
   text: string;
@@ -37,7 +37,7 @@ export interface Entry {
 
 export interface IncidentFull extends Incident {
   before_ms: number; // where the timeline begins
-  alerts: { title: string; severity: string; starts_ms: number; ends_ms: number; labels: Labels }[];
+  alerts: { title: string; severity: string; starts_ms: number; ends_ms: number | null; labels: Labels }[];
   moved: Moved[];
   timeline: Entry[];
 }

@@ -22,6 +22,14 @@ export type RuleState = (typeof RULE_STATES)[number];
 export const ALERT_PARTS = ["now", "silences", "receivers", "history"] as const;
 export type AlertPart = (typeof ALERT_PARTS)[number];
 
+// What the link of a notification asks for; done with once it was opened.
+export interface Asked {
+  action: "acknowledge" | "silence" | "";
+  alerts: readonly string[]; // fingerprints
+  matchers: string; // of a silence
+}
+const NOTHING: Asked = { action: "", alerts: [], matchers: "" };
+
 export const TARGET_STATES = ["all", "up", "down", "unknown", "dropped"] as const;
 export type TargetState = (typeof TARGET_STATES)[number];
 
@@ -32,6 +40,8 @@ class View {
   ruleState = $state<RuleState>("all");
   ruleText = $state("");
   alertPart = $state<AlertPart>("now");
+  alertReceiver = $state(""); // alerts that this one is told of; "": all
+  asked = $state.raw<Asked>(NOTHING);
   incident = $state(0); // the one that is looked at; 0: the newest open one
   card = $state(""); // the graphics card whose charts are shown; "": all
   targetState = $state<TargetState>("all");
@@ -47,7 +57,7 @@ class View {
   // The address of a view, for links: it keeps the range.
   link(name: ViewName, expression = this.expression): string {
     return urlText({ view: name === "overview" ? "" : name, expr: name === "query" ? expression : "",
-      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "", part: "", incident: "" });
+      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "", part: "", incident: "", receiver: "", do: "", alert: "", filter: "" });
   }
 
   go(name: ViewName, expression = this.expression): void {
@@ -81,7 +91,7 @@ class View {
   }
 
   incidentLink(id: number): string {
-    return urlText({ view: "incidents", incident: String(id), expr: "", tab: "", state: "", q: "", page: "", gpu: "", part: "" });
+    return urlText({ view: "incidents", incident: String(id), expr: "", tab: "", state: "", q: "", page: "", gpu: "", part: "", receiver: "", do: "", alert: "", filter: "" });
   }
 
   followIncident(event: MouseEvent, id: number): void {
@@ -89,6 +99,16 @@ class View {
     event.preventDefault();
     this.incident = id;
     this.go("incidents");
+  }
+
+  answered(): void {
+    this.asked = NOTHING;
+    writeUrl({ view: "alerts" }, true);
+  }
+
+  onlyReceiver(receiver: string): void {
+    this.alertReceiver = receiver;
+    writeUrl({ view: "alerts" }, true);
   }
 
   turnAlerts(part: AlertPart): void {
@@ -122,6 +142,12 @@ class View {
       if (this.ruleState !== "all") query.set("state", this.ruleState);
       if (this.ruleText) query.set("q", this.ruleText);
       if (this.alertPart !== "now") query.set("part", this.alertPart);
+      if (this.alertReceiver) query.set("receiver", this.alertReceiver);
+      if (this.asked.action) {
+        query.set("do", this.asked.action);
+        if (this.asked.alerts.length) query.set("alert", this.asked.alerts.join(","));
+        if (this.asked.matchers) query.set("filter", this.asked.matchers);
+      }
     }
     if (this.name === "incidents" && this.incident) query.set("incident", String(this.incident));
     if (this.name === "overview" && this.card) query.set("gpu", this.card);
@@ -145,6 +171,10 @@ class View {
       this.ruleState = RULE_STATES.find((one) => one === query.get("state")) ?? "all";
       this.ruleText = query.get("q") ?? "";
       this.alertPart = ALERT_PARTS.find((one) => one === query.get("part")) ?? "now";
+      this.alertReceiver = query.get("receiver") ?? "";
+      const action = query.get("do");
+      this.asked = action !== "acknowledge" && action !== "silence" ? NOTHING
+        : { action, alerts: (query.get("alert") ?? "").split(",").filter((one) => /^[0-9a-f]{1,16}$/.test(one)), matchers: query.get("filter") ?? "" };
     }
     if (this.name === "incidents") this.incident = Math.max(0, Math.trunc(Number(query.get("incident")) || 0));
     if (this.name === "overview") this.card = query.get("gpu") ?? "";
