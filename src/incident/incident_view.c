@@ -312,7 +312,7 @@ static void put_context(struct incidents *i, const struct message *m, const stru
     put_others(m, f, out);
     if (i->config.url.n) {
         put_line(out);
-        buf_printf(out, STR_FMT "/#incident=%lld", STR_ARG(i->config.url),
+        buf_printf(out, STR_FMT "/?view=incidents&incident=%lld", STR_ARG(i->config.url),
                    (long long)f->incident.id);
     }
 }
