@@ -191,7 +191,7 @@ def the_notification_says_what_changed_before():
                   http_latency_seconds=2.5, queue_length=10)
             text = [m for m in Chat.seen if "ApiSlow" in m][0]
             assert "deployment: api 7 was deployed, 4 min before" in text, text
-            assert "#incident=" in text, text
+            assert "incident=" in text, text
     finally:
         server.shutdown()
 
