@@ -1,12 +1,13 @@
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "os/channel.h"
 #include "os/pipe.h"
 #include "watch/engine_inside.h"
 
-enum { SIGNAL_KILL = 9 };
+enum { SIGNAL_KILL = 9, HOOK_VARIABLE_MAX = KEEPER_TEXT_MAX + 64 /* bytes */ };
 
 static void unlink_command(struct engine_command *c)
 {
@@ -59,6 +60,23 @@ static void on_timeout(void *context)
     program_signal(c->pidfd, SIGNAL_KILL);
 }
 
+/* A hook finds what it is about beside what the program has. Freed by the caller. */
+static const char **hook_environment(const struct engine_unit *u, char text[3][HOOK_VARIABLE_MAX])
+{
+    size_t n = 0;
+    while (u->environment[n] != NULL)
+        n++;
+    const char **all = mem_array(n + 4, sizeof *all);
+    memcpy(all, u->environment, n * sizeof *all);
+    snprintf(text[0], HOOK_VARIABLE_MAX, "SONDE_PROGRAM=%s", u->row.name);
+    snprintf(text[1], HOOK_VARIABLE_MAX, "SONDE_PID=%d", MAX(u->pid, 0));
+    snprintf(text[2], HOOK_VARIABLE_MAX, "SONDE_REASON=%s", u->keeper.reason);
+    for (size_t i = 0; i < 3; i++)
+        all[n + i] = text[i];
+    all[n + 3] = NULL;
+    return all;
+}
+
 static void begin(struct engine_command *c, const char *const *argv, struct why *why, int *ret_err)
 {
     struct engine_unit *u = c->unit;
@@ -66,6 +84,7 @@ static void begin(struct engine_command *c, const char *const *argv, struct why 
     int end, cgroup_fd, procs[CGROUP_LIMITS + 1], errnum;
     size_t procs_n;
     bool inside;
+    char added[3][HOOK_VARIABLE_MAX];
     *ret_err = program_user_find(u->row.user, &user, why);
     if (*ret_err)
         return;
@@ -75,10 +94,11 @@ static void begin(struct engine_command *c, const char *const *argv, struct why 
         why_set(why, (enum err) - *ret_err, "no pipe");
         return;
     }
+    const char **hook = c->purpose == ENGINE_FOR_CHECK ? NULL : hook_environment(u, added);
     cgroup_enter(&u->cgroup, false, &cgroup_fd, procs, &procs_n);
     struct program_config config = {
         .argv = argv,
-        .environment = u->environment,
+        .environment = hook != NULL ? hook : u->environment,
         .folder = u->row.folder,
         .user = &user,
         .output = end,
@@ -91,6 +111,7 @@ static void begin(struct engine_command *c, const char *const *argv, struct why 
     *ret_err = program_start(&config, &c->pid, &c->pidfd, &inside, &errnum, why);
     cgroup_entered(cgroup_fd, procs, procs_n);
     channel_close(end);
+    mem_free(hook);
 }
 
 /* An answer never comes from within the call that asked. */

@@ -471,15 +471,15 @@ def hooks_and_instances_get_their_words():
     port = free_port()
     w = Watch()
     w.write(program("a", sh("echo on @PORT@ $PORT $SONDE_INSTANCE; exec sleep 100000"), port=port,
-                    instances=2, before_start=["/bin/sh", "-c", "echo before @INSTANCE@ >> hooks"],
-                    after_stop=["/bin/sh", "-c", "echo after @INSTANCE@ >> hooks"], folder=w.top))
+                    instances=2, before_start=["/bin/sh", "-c", "echo before @INSTANCE@ $SONDE_PROGRAM >> hooks"],
+                    after_stop=["/bin/sh", "-c", "echo after @INSTANCE@ $SONDE_PROGRAM >> hooks"], folder=w.top))
     with w:
         wait("both run", lambda: w.ask("status")["summary"]["ready"] == 2)
         for i in range(2):
             wait("it says so", lambda i=i: w.log(f"a@{i}") == f"on {port + i} {port + i} {i}\n")
         assert w.ask("stop", target="a@1", wait_ms=10000)["reached"]
         with open(os.path.join(w.top, "hooks"), encoding="ascii") as f:
-            assert sorted(f.read().splitlines()) == ["after 1", "before 0", "before 1"]
+            assert sorted(f.read().splitlines()) == ["after 1 a", "before 0 a", "before 1 a"]
         assert w.unit("a@0")["state"] == "running"
 
 
