@@ -471,8 +471,9 @@ def hooks_and_instances_get_their_words():
     port = free_port()
     w = Watch()
     w.write(program("a", sh("echo on @PORT@ $PORT $SONDE_INSTANCE; exec sleep 100000"), port=port,
-                    instances=2, before_start=["/bin/sh", "-c", "echo before @INSTANCE@ $SONDE_PROGRAM >> hooks"],
-                    after_stop=["/bin/sh", "-c", "echo after @INSTANCE@ $SONDE_PROGRAM >> hooks"], folder=w.top))
+                    instances=2, folder=w.top,
+                    before_start=sh("echo before @INSTANCE@ $SONDE_PROGRAM >> hooks"),
+                    after_stop=sh("echo after @INSTANCE@ $SONDE_PROGRAM >> hooks")))
     with w:
         wait("both run", lambda: w.ask("status")["summary"]["ready"] == 2)
         for i in range(2):
