@@ -372,11 +372,16 @@ static bool time_number(const struct template_time_value *t, struct str name, in
         const char *name;
         int64_t value;
     } NUMBERS[] = {
-        {"Unix", (ms - m.ms) / 1000},  {"UnixMilli", ms},
-        {"UnixMicro", ms * 1000},      {"UnixNano", ms * MS},
-        {"Year", m.tm.tm_year + 1900}, {"Day", m.tm.tm_mday},
-        {"Hour", m.tm.tm_hour},        {"Minute", m.tm.tm_min},
-        {"Second", m.tm.tm_sec},       {"Nanosecond", (int64_t)m.ms * MS},
+        {"Unix", (ms - m.ms) / 1000},
+        {"UnixMilli", ms},
+        {"UnixMicro", ms * 1000},
+        {"UnixNano", (int64_t)((uint64_t)ms * MS)}, /* wraps as Go's */
+        {"Year", m.tm.tm_year + 1900},
+        {"Day", m.tm.tm_mday},
+        {"Hour", m.tm.tm_hour},
+        {"Minute", m.tm.tm_min},
+        {"Second", m.tm.tm_sec},
+        {"Nanosecond", (int64_t)m.ms * MS},
         {"YearDay", m.tm.tm_yday + 1},
     };
     for (size_t i = 0; i < COUNTOF(NUMBERS); i++)
