@@ -47,18 +47,6 @@ static int usage(void)
     return 2;
 }
 
-static const char *value_of(int argc, char **argv, int *i, const char *name)
-{
-    size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0)
-        return NULL;
-    if (argv[*i][n] == '=')
-        return argv[*i] + n + 1;
-    if (argv[*i][n] != '\0' || *i + 1 >= argc)
-        return NULL;
-    return argv[++*i];
-}
-
 static bool take(struct words *w, int argc, char **argv, int *i)
 {
     const struct {
@@ -68,11 +56,11 @@ static bool take(struct words *w, int argc, char **argv, int *i)
                    {"--grace", &w->grace},   {"--max-runtime", &w->max_runtime}};
     const char *value;
     for (size_t k = 0; k < COUNTOF(options); k++)
-        if ((value = value_of(argc, argv, i, options[k].name)) != NULL) {
+        if ((value = post_option(argc, argv, i, options[k].name)) != NULL) {
             *options[k].at = value;
             return true;
         }
-    if ((value = value_of(argc, argv, i, "--patience")) != NULL)
+    if ((value = post_option(argc, argv, i, "--patience")) != NULL)
         return duration_read(str_c(value), &w->patience_ms, NULL) == 0;
     if (argv[*i][0] == '-' || (w->name && w->kind))
         return false;

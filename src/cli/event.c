@@ -29,19 +29,6 @@ static int usage(const char *what)
     return 2;
 }
 
-/* The value of --NAME VALUE or --NAME=VALUE at argv[*i]; NULL where it is another word. */
-static const char *value_of(int argc, char **argv, int *i, const char *name)
-{
-    size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0)
-        return NULL;
-    if (argv[*i][n] == '=')
-        return argv[*i] + n + 1;
-    if (argv[*i][n] != '\0' || *i + 1 >= argc)
-        return NULL;
-    return argv[++*i];
-}
-
 static bool take(struct words *w, int argc, char **argv, int *i)
 {
     const struct {
@@ -53,16 +40,16 @@ static bool take(struct words *w, int argc, char **argv, int *i)
                    {"--text", &w->text},       {"--source", &w->source}};
     const char *value;
     for (size_t k = 0; k < COUNTOF(options); k++)
-        if ((value = value_of(argc, argv, i, options[k].name)) != NULL) {
+        if ((value = post_option(argc, argv, i, options[k].name)) != NULL) {
             *options[k].at = value;
             return true;
         }
-    if ((value = value_of(argc, argv, i, "--label")) != NULL && w->labels_n < LABELS_MAX &&
+    if ((value = post_option(argc, argv, i, "--label")) != NULL && w->labels_n < LABELS_MAX &&
         strchr(value, '=') != NULL) {
         w->labels[w->labels_n++] = value;
         return true;
     }
-    if ((value = value_of(argc, argv, i, "--patience")) != NULL)
+    if ((value = post_option(argc, argv, i, "--patience")) != NULL)
         return duration_read(str_c(value), &w->patience_ms, NULL) == 0;
     if (argv[*i][0] == '-' || (w->kind && w->title))
         return false;

@@ -1,6 +1,7 @@
 #include "cli/post.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -20,6 +21,18 @@ void post_encode(struct str s, struct buf *out)
         else
             buf_printf(out, "%%%02X", c);
     }
+}
+
+const char *post_option(int argc, char **argv, int *i, const char *name)
+{
+    size_t n = strlen(name);
+    if (strncmp(argv[*i], name, n) != 0)
+        return NULL;
+    if (argv[*i][n] == '=')
+        return argv[*i] + n + 1;
+    if (argv[*i][n] != '\0' || *i + 1 >= argc)
+        return NULL;
+    return argv[++*i];
 }
 
 /* The sentence of an answer that refuses. */

@@ -1,4 +1,5 @@
-/* cli/post.h - sends something to the daemon, again and again until it answers.
+/* cli/post.h - sends something to the daemon, again and again until it answers; and what the
+ * commands that send have in common.
  *
  * Threads: one.
  */
@@ -20,5 +21,9 @@ MUST_USE int post_send(const char *base, const char *path, const char *content_t
 
 /* Appends s as a part of a URL. */
 void post_encode(struct str s, struct buf *out);
+
+/* The value of --NAME VALUE (i moves on) or --NAME=VALUE at argv[*i]; NULL where it is another
+ * word. name has its dashes. */
+const char *post_option(int argc, char **argv, int *i, const char *name);
 
 #endif

@@ -2,23 +2,11 @@
 
 #include <stdio.h>
 
+#include "cli/post.h"
 #include "cli/query_answer.h"
 #include "net/client.h"
 
 enum { URL_BYTES = 1024, FORM_MAX = 4 << 20 /* bytes */, PATIENCE_MS = 600000 };
-
-static void put_encoded(struct str s, struct buf *out)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain)
-            buf_put_c(out, (char)c);
-        else
-            buf_printf(out, "%%%02X", c);
-    }
-}
 
 static void put_ms(const char *name, int64_t ms, struct buf *out)
 {
@@ -31,7 +19,7 @@ static void put_ms(const char *name, int64_t ms, struct buf *out)
 static void put_form(const struct query_request *q, struct buf *out)
 {
     buf_put_str(out, STR("query="));
-    put_encoded(str_c(q->expression), out);
+    post_encode(str_c(q->expression), out);
     if (q->range) {
         put_ms("start", q->start_ms, out);
         put_ms("end", q->end_ms, out);
