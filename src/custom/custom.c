@@ -4,11 +4,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/stat.h"
+#include "collect/emit_writer.h"
 #include "custom/custom_source.h"
-#include "model/sample.h"
 #include "os/loop.h"
 #include "os/pool.h"
 #include "os/thread.h"
@@ -70,9 +69,7 @@ struct custom {
     struct source *v; /* [n] */
     size_t n;
     struct tenant *tenant;
-    struct batch *batch;
-    struct map families; /* whose metadata has been written */
-    bool sink_failed;
+    struct emit_writer writer;
     struct loop *loop;
     struct fetcher *fetcher;
     struct timer *timer;
@@ -83,74 +80,11 @@ struct custom {
 
 /* ---- writing */
 
-static void flush(struct custom *c)
-{
-    struct batch *b = c->batch;
-    if (b->n == 0)
-        return;
-    struct why why = {0};
-    int taken = c->plan.sink->ops->append(c->plan.sink, c->plan.lane, c->tenant, b, &why);
-    size_t good = taken > 0 ? (size_t)taken : 0;
-    stat_add(&samples, good);
-    stat_add(&refused, b->n - good);
-    bool failed = good < b->n;
-    if (failed && !c->sink_failed)
-        log_warn("custom", "the store does not take all custom metrics: %s",
-                 why.text[0] ? why.text : err_text(taken < 0 ? taken : ERR_LIMIT));
-    c->sink_failed = failed;
-    b->n = 0;
-}
-
-static void put(struct custom *c, struct str key, int64_t ts_ms, double value)
-{
-    struct batch *b = c->batch;
-    if (b->n == BATCH_MAX)
-        flush(c);
-    size_t i = b->n++;
-    b->key[i] = key;
-    b->ts_ms[i] = ts_ms;
-    b->value[i] = value;
-    b->histogram[i] = NULL;
-    b->start_ms[i] = 0;
-    b->err[i] = 0;
-}
-
-static void put_metadata(struct custom *c, const struct emit_series *s)
-{
-    bool is_new;
-    map_put(&c->families, s->base, &is_new); /* a set */
-    if (!is_new)
-        return;
-    struct metadata m = {.metric = s->base, .type = s->family->type, .help = s->help};
-    /* Metadata is a convenience: without it the samples are still right. */
-    (void)c->plan.sink->ops->metadata(c->plan.sink, c->plan.lane, c->tenant, &m);
-}
-
 static void committed(void *context, int err)
 {
     (void)context;
     if (err)
         stat_add(&lost, 1);
-}
-
-/* Writes the values of the last run; what it did not give has ended. */
-static void publish(struct custom *c, struct emit *e, int64_t ts_ms)
-{
-    for (size_t i = e->n; i-- > 0;) {
-        struct emit_series *s = e->v[i];
-        if (s->run == e->run) {
-            if (!s->published)
-                put_metadata(c, s);
-            s->published = true;
-            put(c, s->key, ts_ms, s->value);
-            continue;
-        }
-        if (s->published)
-            put(c, s->key, ts_ms, sample_stale());
-        flush(c); /* before its key goes */
-        emit_drop(e, i);
-    }
-    flush(c);
 }
 
 static void report(struct source *s)
@@ -168,7 +102,7 @@ static void report(struct source *s)
     if (s->run.ended)
         emit(e, &STATUS, s->run.status, kind, name);
     emit_end(e);
-    publish(s->custom, e, s->run_ms);
+    emit_writer_run(&s->custom->writer, e, s->run_ms);
 }
 
 /* ---- a run */
@@ -193,7 +127,7 @@ static void finish(struct source *s)
     tell(s);
     s->fruitless = s->run.emit.emitted == 0 && s->err != 0 ? s->fruitless + 1 : 0;
     if (s->fruitless == 0 || s->fruitless >= CUSTOM_FAILURES_MAX)
-        publish(c, &s->run.emit, s->run_ms);
+        emit_writer_run(&c->writer, &s->run.emit, s->run_ms);
     thread_lock(&c->lock);
     struct custom_view *v = &s->view;
     v->busy = s->busy = false;
@@ -348,13 +282,19 @@ int custom_new(const struct custom_plan *plan, struct custom **ret, struct why *
     struct custom *c = mem_new(sizeof *c);
     c->plan = *plan;
     c->v = mem_array(rows + 1, sizeof *c->v);
-    c->batch = mem_new(sizeof *c->batch);
-    map_init(&c->families, 0);
     thread_lock_init(&c->lock);
     stat_register(&samples);
     stat_register(&refused);
     stat_register(&lost);
     int err = plan->sink->ops->tenant(plan->sink, plan->tenant, &c->tenant, why);
+    const struct emit_writer_plan writer = {.sink = plan->sink,
+                                            .lane = plan->lane,
+                                            .tenant = c->tenant,
+                                            .subject = "custom",
+                                            .what = "custom metrics",
+                                            .samples = &samples,
+                                            .refused = &refused};
+    emit_writer_init(&c->writer, &writer);
     if (err == 0 && rows > 0) {
         err = loop_new(&c->loop);
         if (err == 0)
@@ -397,9 +337,8 @@ void custom_free(struct custom *c)
         emit_done(&c->v[i].run.emit);
         emit_done(&c->v[i].health);
     }
-    map_done(&c->families);
+    emit_writer_done(&c->writer);
     pthread_mutex_destroy(&c->lock);
-    mem_free(c->batch);
     mem_free(c->v);
     mem_free(c);
 }

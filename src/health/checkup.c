@@ -401,14 +401,12 @@ int checkup_new(const struct checkup_plan *plan, struct checkup **ret, struct wh
     c->plan = *plan;
     c->page = plan->settings->page;
     map_init(&c->names, 1);
-    map_init(&c->families, 0);
     thread_lock_init(&c->lock);
     thread_cond_init(&c->changed);
-    c->batch = mem_new(sizeof *c->batch);
-    emit_init(&c->emit, STR("sonde"), plan->instance);
     int err = open_loop(c, why);
     if (err == 0 && plan->sink != NULL)
         err = plan->sink->ops->tenant(plan->sink, plan->tenant, &c->tenant, why);
+    checkup_inside_publish_open(c);
     if (err == 0)
         c->pool =
             pool_new("health", (size_t)MAX(plan->settings->own.threads, (int64_t)1), QUEUE_MAX);
@@ -500,6 +498,5 @@ void checkup_free(struct checkup *c)
     checkup_inside_publish_done(c);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
-    mem_free(c->batch);
     mem_free(c);
 }

@@ -6,10 +6,9 @@
 #define HEALTH_CHECKUP_INSIDE_H
 
 #include "base/map.h"
-#include "collect/emit.h"
+#include "collect/emit_writer.h"
 #include "health/checkup.h"
 #include "health/maintenance.h"
-#include "model/batch.h"
 #include "os/loop.h"
 #include "os/pool.h"
 #include "os/thread.h"
@@ -87,10 +86,8 @@ struct checkup {
     size_t made_n; /* checks that programs made */
     int64_t next_publish_ms, next_resend_ms;
     struct emit emit;
-    struct batch *batch;
+    struct emit_writer writer;
     struct tenant *tenant;
-    struct map families;
-    bool sink_failed;
     struct checkup_record *record;
 };
 
@@ -112,6 +109,7 @@ void checkup_inside_quiet(struct checkup_check *check);
 
 /* checkup_publish.c */
 void checkup_inside_publish(struct checkup *c);
+void checkup_inside_publish_open(struct checkup *c); /* the tenant is known */
 void checkup_inside_publish_done(struct checkup *c);
 
 /* checkup_record.c: what is kept. */

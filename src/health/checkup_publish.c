@@ -2,11 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/log.h"
-#include "base/mem.h"
 #include "base/stat.h"
 #include "health/checkup_inside.h"
-#include "model/sample.h"
 
 static const int64_t DAY_MS = 86400000;
 
@@ -102,48 +99,6 @@ static void put_check(struct checkup_check *k, int64_t now)
 
 /* ---- to the sink */
 
-static void flush(struct checkup *c)
-{
-    struct batch *b = c->batch;
-    struct why why = {0};
-    if (b->n == 0)
-        return;
-    int taken = c->plan.sink->ops->append(c->plan.sink, c->plan.lane, c->tenant, b, &why);
-    size_t good = taken > 0 ? (size_t)taken : 0;
-    stat_add(&refused, b->n - good);
-    bool failed = good < b->n;
-    if (failed && !c->sink_failed)
-        log_warn("health", "the store does not take all series of checks: %s",
-                 why.text[0] ? why.text : err_text(taken < 0 ? taken : ERR_LIMIT));
-    c->sink_failed = failed;
-    b->n = 0;
-}
-
-static void append(struct checkup *c, struct str key, int64_t ts_ms, double value)
-{
-    struct batch *b = c->batch;
-    if (b->n == BATCH_MAX)
-        flush(c);
-    size_t i = b->n++;
-    b->key[i] = key;
-    b->ts_ms[i] = ts_ms;
-    b->value[i] = value;
-    b->histogram[i] = NULL;
-    b->start_ms[i] = 0;
-    b->err[i] = 0;
-}
-
-static void put_metadata(struct checkup *c, const struct emit_series *s)
-{
-    bool is_new;
-    map_put(&c->families, s->base, &is_new); /* a set */
-    if (!is_new)
-        return;
-    const struct metadata m = {.metric = s->base, .type = s->family->type, .help = s->help};
-    /* Metadata is a convenience: without it the samples are still right. */
-    (void)c->plan.sink->ops->metadata(c->plan.sink, c->plan.lane, c->tenant, &m);
-}
-
 static void committed(void *context, int err)
 {
     (void)context;
@@ -161,26 +116,24 @@ void checkup_inside_publish(struct checkup *c)
     for (size_t i = 0; i < c->checks.n; i++)
         put_check(c->checks.v[i], now);
     emit_end(e);
-    for (size_t i = e->n; i-- > 0;) {
-        struct emit_series *s = e->v[i];
-        if (s->run == e->run) {
-            if (!s->published)
-                put_metadata(c, s);
-            s->published = true;
-            append(c, s->key, now, s->value);
-            continue;
-        }
-        if (s->published)
-            append(c, s->key, now, sample_stale());
-        flush(c); /* before its key goes */
-        emit_drop(e, i);
-    }
-    flush(c);
+    emit_writer_run(&c->writer, e, now);
     c->plan.sink->ops->commit(c->plan.sink, c->plan.lane, committed, NULL);
+}
+
+void checkup_inside_publish_open(struct checkup *c)
+{
+    const struct emit_writer_plan plan = {.sink = c->plan.sink,
+                                          .lane = c->plan.lane,
+                                          .tenant = c->tenant,
+                                          .subject = "health",
+                                          .what = "series of checks",
+                                          .refused = &refused};
+    emit_init(&c->emit, STR("sonde"), c->plan.instance);
+    emit_writer_init(&c->writer, &plan);
 }
 
 void checkup_inside_publish_done(struct checkup *c)
 {
     emit_done(&c->emit);
-    map_done(&c->families);
+    emit_writer_done(&c->writer);
 }
