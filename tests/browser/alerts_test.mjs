@@ -134,6 +134,25 @@ await check("the history tells what was done and by whom", async () => {
   must(new URL(page.url()).searchParams.get("part") === "history", page.url());
 });
 
+await check("an alert is tried on what is stored, made and removed", async () => {
+  await page.goto(`${address}?view=alerts`);
+  await page.click('section[aria-label="Custom alerts"] button:has-text("New alert")');
+  const form = page.locator('form[aria-label="New alert"]');
+  const field = (label) => form.locator(`label:has-text("${label}") input`).first();
+  await field("Name").fill("LoadIsThere");
+  await field("Metric").fill("node_load1");
+  await form.locator('input[type="number"]').first().fill("-1");
+  await field("For at least").fill("0s");
+  await form.locator('button:has-text("Try it")').click();
+  await until(10000, "when it would have fired", async () => /It would have fired \d+ time/.test(await textOf(form.locator(".preview"))));
+  await form.locator("button.main").click();
+  const mine = page.locator('section[aria-label="Custom alerts"] .added li');
+  await until(10000, "it is listed", async () => (await textOf(mine)).includes("node_load1 > -1"));
+  await mine.locator('button:has-text("remove")').click();
+  await mine.locator('button:has-text("really?")').click();
+  await until(10000, "it is gone", async () => (await mine.count()) === 0);
+});
+
 await check("the links of a notification acknowledge and silence", async () => {
   const { alerts } = told.findLast((one) => one.alerts.some((alert) => alert.labels.alertname === "SlowLink"));
   await page.goto(`${address}?view=alerts&do=acknowledge&alert=${alerts[0].fingerprint}`);

@@ -2,6 +2,7 @@
 // about them.
 
 import { act, type Act, type ActiveAlert, type Change, type Integration, type Matcher, type Silence, type Tested, who } from "../api/alerting";
+import type { Backtest, CustomAlert } from "../api/custom_alerts";
 import { call } from "../api/sonde";
 import type { AlertPart } from "../state/view.svelte";
 import { reasonOf, Watched } from "./watched.svelte";
@@ -15,6 +16,7 @@ export class Alerting extends Watched {
   silences = $state.raw<Silence[] | null>(null);
   integrations = $state.raw<Integration[] | null>(null);
   history = $state.raw<Change[] | null>(null);
+  custom = $state.raw<CustomAlert[]>([]); // alerts that were made without a rule file
   private wanted: AlertPart = "now";
 
   constructor() {
@@ -41,6 +43,19 @@ export class Alerting extends Watched {
     return this.change((signal) => call("DELETE", `v2/silence/${encodeURIComponent(id)}`, signal));
   }
 
+  make(body: object): Promise<boolean> {
+    return this.change((signal) => call("POST", "alerts/rules", signal, body));
+  }
+
+  drop(name: string): Promise<boolean> {
+    return this.change((signal) => call("DELETE", `alerts/rules/${encodeURIComponent(name)}`, signal));
+  }
+
+  // When it would have fired in the last seven days.
+  backtest(body: object): Promise<Backtest> {
+    return call<Backtest>("POST", "alerts/backtest", this.stop.signal, { rule: body, range: "7d" });
+  }
+
   // What a silence would hide now.
   async preview(matchers: Matcher[]): Promise<ActiveAlert[]> {
     return (await call<{ alerts: ActiveAlert[] }>("POST", "silences/preview", this.stop.signal, { matchers })).alerts;
@@ -62,6 +77,7 @@ export class Alerting extends Watched {
 
   private async readRest(signal: AbortSignal): Promise<void> {
     this.silences = await call<Silence[]>("GET", "v2/silences", signal);
+    if (this.wanted === "now") this.custom = await call<CustomAlert[]>("GET", "alerts/rules", signal);
     if (this.wanted === "receivers") this.integrations = await call<Integration[]>("GET", "notify", signal);
     if (this.wanted === "history") this.history = await call<Change[]>("GET", `alerts/history?start=${Math.floor(Date.now() / 1000) - HISTORY_S}&limit=300`, signal);
   }
