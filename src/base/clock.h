@@ -18,10 +18,10 @@ struct clock {
 /* The machine's clocks. */
 extern const struct clock clock_real;
 
-/* A clock that stands still until the test moves it. */
+/* A clock that stands still until the test moves it; threads may look at it meanwhile. */
 struct clock_manual {
     struct clock clock; /* hand out &m->clock */
-    int64_t wall_ms, monotonic_ns;
+    _Atomic int64_t wall_ms, monotonic_ns;
 };
 
 void clock_manual_init(struct clock_manual *m, int64_t wall_ms);
