@@ -1,12 +1,10 @@
 #include "discover/registry_request.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/hash.h"
 #include "model/labels.h"
+#include "os/link_local.h"
 #include "text/duration.h"
 #include "text/json_tree.h"
 
@@ -25,45 +23,6 @@ void registry_request_id(struct str job, struct str address, char ret[REGISTRY_I
 }
 
 /* ---- addresses */
-static bool is_link_local_four(uint32_t address)
-{
-    return (address >> 16) == 0xa9fe; /* 169.254.0.0/16 */
-}
-
-static bool is_link_local_six(const struct in6_addr *a)
-{
-    static const uint8_t amazon[16] = {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
-    const uint8_t *b = a->s6_addr;
-    bool mapped = IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4COMPAT(a);
-    bool translated = b[0] == 0 && b[1] == 0x64 && b[2] == 0xff && b[3] == 0x9b; /* 64:ff9b::/96 */
-    uint32_t four = (uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 | (uint32_t)b[14] << 8 | b[15];
-    return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || memcmp(b, amazon, 16) == 0 ||
-           ((mapped || translated) && is_link_local_four(four));
-}
-
-/* Does host, as any resolver reads it, stand for an address of the link? */
-static bool is_link_local(struct str host)
-{
-    static const char *const names[] = {"metadata", "metadata.google.internal", "instance-data"};
-    char text[ADDRESS_MAX + 1];
-    struct in_addr four;
-    struct in6_addr six;
-    snprintf(text, sizeof text, STR_FMT, STR_ARG(host));
-    text[strcspn(text, "%")] = '\0'; /* the zone of fe80::1%eth0 */
-    size_t n = strlen(text);
-    if (n > 0 && text[n - 1] == '.')
-        text[n - 1] = '\0';
-    if (inet_pton(AF_INET6, text, &six) == 1)
-        return is_link_local_six(&six);
-    if (inet_aton(text, &four)) /* 0xa9fea9fe and 169.254.43518 too */
-        return is_link_local_four(ntohl(four.s_addr));
-    for (size_t i = 0; i < COUNTOF(names); i++) {
-        if (strcasecmp(text, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool host_good(struct str host, bool six)
 {
     for (size_t i = 0; i < host.n; i++) {
@@ -76,7 +35,7 @@ static bool host_good(struct str host, bool six)
     return host.n > 0;
 }
 
-int registry_request_check_address(struct str address, bool link_local, struct why *why)
+int registry_request_check_address(struct str address, bool allowed, struct why *why)
 {
     bool six = address.n > 0 && address.p[0] == '[';
     size_t end = six ? str_find(address, ']') : str_find(address, ':');
@@ -89,7 +48,7 @@ int registry_request_check_address(struct str address, bool link_local, struct w
         return why_set(why, ERR_FORMAT,
                        "\"" STR_FMT "\" is no address: HOST:PORT or [IPV6]:PORT is wanted",
                        STR_ARG(str_sub(address, 0, ADDRESS_MAX)));
-    if (!link_local && is_link_local(host))
+    if (!allowed && link_local(host))
         return why_set(why, ERR_DENIED,
                        STR_FMT " is an address of the link alone, where clouds keep secrets: say "
                                "register_link_local = true in [discover] to have it scraped",
@@ -192,7 +151,7 @@ static int check_keys(const struct json_tree *root, struct why *why)
     return 0;
 }
 
-static int read_targets(const struct json_tree *list, bool link_local,
+static int read_targets(const struct json_tree *list, bool allowed,
                         const struct registry_target *common, struct arena *a,
                         struct registry_request *ret, struct why *why)
 {
@@ -203,7 +162,7 @@ static int read_targets(const struct json_tree *list, bool link_local,
     ret->targets = arena_array(a, list->n, sizeof *ret->targets);
     for (size_t i = 0; i < list->n; i++) {
         struct str address = json_tree_text(&list->children[i], "");
-        int err = registry_request_check_address(address, link_local, why);
+        int err = registry_request_check_address(address, allowed, why);
         if (err)
             return err;
         ret->targets[i] = *common;
@@ -214,7 +173,7 @@ static int read_targets(const struct json_tree *list, bool link_local,
     return 0;
 }
 
-int registry_request_read(struct str json, bool link_local, struct arena *a,
+int registry_request_read(struct str json, bool allowed, struct arena *a,
                           struct registry_request *ret, struct why *why)
 {
     const struct json_tree *root;
@@ -226,7 +185,7 @@ int registry_request_read(struct str json, bool link_local, struct arena *a,
     if (!err)
         err = read_common(root, a, &common, why);
     if (!err)
-        err = read_targets(json_tree_get(root, "targets"), link_local, &common, a, &request, why);
+        err = read_targets(json_tree_get(root, "targets"), allowed, &common, a, &request, why);
     if (!err)
         *ret = request;
     return err;

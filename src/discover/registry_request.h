@@ -7,15 +7,15 @@
 
 #include "discover/registry.h"
 
-/* As registry_read(); link_local: addresses of the link are fine. */
-MUST_USE int registry_request_read(struct str json, bool link_local, struct arena *a,
+/* As registry_read(); allowed: addresses of the link are fine. */
+MUST_USE int registry_request_read(struct str json, bool allowed, struct arena *a,
                                    struct registry_request *ret, struct why *why);
 
 /* The id of a job's target. */
 void registry_request_id(struct str job, struct str address, char ret[REGISTRY_ID_SIZE + 1]);
 
 /* May an address be scraped: HOST:PORT, and not one of the link alone (where clouds answer with
- * secrets) unless link_local? */
-MUST_USE int registry_request_check_address(struct str address, bool link_local, struct why *why);
+ * secrets) unless allowed? */
+MUST_USE int registry_request_check_address(struct str address, bool allowed, struct why *why);
 
 #endif

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "health/checkup_inside.h"
+#include "net/url.h"
+#include "os/link_local.h"
 #include "text/json_tree.h"
 
 enum { WAIT_NS = 100000000 };
@@ -54,6 +56,27 @@ static int run_errand(struct errand *e, struct why *why)
 
 /* ---- making */
 
+static struct str bare(struct str host)
+{
+    bool bracketed = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+    return bracketed ? str_sub(host, 1, host.n - 1) : host;
+}
+
+/* Does it name an address of the link? What names and redirects lead to is seen when it is made. */
+static bool names_link(const struct checkup_settings *s)
+{
+    struct url u;
+    struct str address = str_c(s->address);
+    size_t colon = address.n;
+    if (s->url[0] != '\0' && url_split(str_c(s->url), &u, NULL) == 0 && link_local(bare(u.host)))
+        return true;
+    if (link_local(bare(address)))
+        return true;
+    while (colon > 0 && address.p[colon - 1] != ':')
+        colon--;
+    return colon > 0 && link_local(bare(str_sub(address, 0, colon - 1)));
+}
+
 /* What a stranger may not have looked at: files, sockets and programs of this host, and the
  * addresses at which clouds tell their machines secrets. */
 static int check_made(const struct checkup_settings *s, struct why *why)
@@ -65,7 +88,7 @@ static int check_made(const struct checkup_settings *s, struct why *why)
                            s->kind);
     if (s->unix_path[0] != '\0' || s->ca_file[0] != '\0' || strncmp(s->address, "unix:", 5) == 0)
         return why_set(why, ERR_DENIED, "files and sockets can only be given by sonde.toml");
-    if (strstr(s->url, "//169.254.") != NULL || strncmp(s->address, "169.254.", 8) == 0)
+    if (names_link(s))
         return why_set(why, ERR_DENIED, "link-local addresses can only be given by sonde.toml");
     return 0;
 }
@@ -89,6 +112,7 @@ int checkup_inside_make(struct checkup *c, struct str name, struct str json,
     }
     if (err == 0)
         err = checkup_settings_check(&k->settings, why);
+    k->settings.made = true;
     if (err == 0)
         err = check_made(&k->settings, why);
     if (err != 0) {

@@ -152,6 +152,7 @@ static int open_fetch(struct state *s, const struct checkup_host *host, struct w
     s->how.tls.server_name = str_c(c->server_name);
     s->how.tls.insecure_skip_verify = c->insecure_skip_verify;
     s->how.follow_redirects = c->follow_redirects;
+    s->how.no_link_local = c->made;
     return fetch_client_new(host->fetcher, &s->how, &s->client, why);
 }
 
@@ -189,7 +190,8 @@ static int open_probe(struct state *s, const struct checkup_host *host, struct w
                                     .headers_n = n,
                                     .body = str_c(c->body),
                                     .timeout_ms = c->timeout_ms,
-                                    .fresh = c->fresh_connection};
+                                    .fresh = c->fresh_connection,
+                                    .no_link_local = c->made};
     int err = prober_http_new(host->prober, &how, &s->probe, why);
     buf_done(&authorization);
     return err;

@@ -48,7 +48,7 @@ struct checkup_settings {
     const char *send, *expect;
     const char *service, *database;
 
-    /* dns */
+    /* dns; its address is the name server */
     const char *domain, *record;
 
     /* command */
@@ -68,6 +68,8 @@ struct checkup_settings {
 
     /* passive */
     int64_t ttl_ms, lifetime_ms;
+
+    bool made; /* by a program over the API, no option: link-local addresses are not for it */
 };
 
 struct checkup_settings_maintenance {

@@ -21,6 +21,7 @@ int checkup_talk_open(const struct checkup_host *host, const struct checkup_sett
     if (err != 0)
         return err;
     struct checkup_talk *t = mem_new(sizeof *t);
+    place.place.no_link_local = s->made;
     t->settings = s;
     t->own = own_size > 0 ? mem_new(own_size) : NULL;
     const struct prober_talk how = {

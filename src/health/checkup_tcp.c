@@ -25,6 +25,7 @@ static int open_state(const struct checkup_host *host, const struct checkup_sett
     if (err != 0)
         return err;
     struct state *s = mem_new(sizeof *s);
+    place.place.no_link_local = c->made;
     const struct prober_tcp how = {.place = place.place,
                                    .send = str_c(c->send),
                                    .expect = str_c(c->expect),

@@ -184,6 +184,11 @@ static void what_makes_no_sense_is_refused_with_a_reason(void **state)
                {"{\"kind\":\"tcp\",\"address\":\"host\"}", -ERR_FORMAT},
                {"{\"kind\":\"tcp\",\"address\":\"a:1\",\"depends_on\":[\"b\"]}", -ERR_NOENT},
                {"{\"url\":\"http://169.254.1.1/\"}", -ERR_DENIED},
+               {"{\"url\":\"http://[::ffff:169.254.1.1]:80/\"}", -ERR_DENIED},
+               {"{\"kind\":\"tcp\",\"address\":\"[fe80::1]:22\"}", -ERR_DENIED},
+               {"{\"kind\":\"icmp\",\"address\":\"fe80::1%eth0\"}", -ERR_DENIED},
+               {"{\"kind\":\"dns\",\"domain\":\"a\",\"address\":\"ns.example\"}", -ERR_FORMAT},
+               {"{\"kind\":\"systemd\",\"unit\":\"a\",\"address\":\"bus\"}", -ERR_FORMAT},
                {"{\"url\":\"http://a/\",\"fall\":0}", -ERR_FORMAT},
                {"{\"url\":\"http://a/\",\"colour\":\"red\"}", -ERR_FORMAT},
                {"[]", -ERR_FORMAT}};

@@ -213,7 +213,7 @@ static struct fetch *take(struct fetch_client *c)
 
 static void clean(struct fetch *f)
 {
-    f->over = f->broken = f->packed_pieces = false;
+    f->over = f->forbidden = f->broken = f->packed_pieces = false;
     buf_clear(&f->headers);
     buf_clear(&f->body);
 }
@@ -392,6 +392,9 @@ static int err_of(CURLcode code)
 
 static int explain(struct fetch *f, CURLcode code)
 {
+    if (f->forbidden)
+        return why_set(&f->why, ERR_DENIED,
+                       "it leads to a link-local address, which is not allowed here");
     if (f->over && !f->broken)
         return why_set(&f->why, ERR_LIMIT, "the answer is longer than %zu bytes",
                        f->request.body_max);

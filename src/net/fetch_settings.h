@@ -80,6 +80,7 @@ struct fetch_settings {
     size_t headers_n;
     bool follow_redirects;  /* the default is true */
     bool enable_http2;      /* the default is true */
+    bool no_link_local;     /* never to os/link_local.h's, be it by a redirect or a name */
     bool shuffle_addresses; /* of a name that has several: another order for each connection */
     struct str unusable;    /* a sentence: why no client can be made of this (a secret that is kept
                              * elsewhere); "": one can */

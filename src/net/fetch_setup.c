@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "net/fetch_state.h"
+#include "os/link_local.h"
 
 enum { PIECE_BYTES = 32 * 1024, IDLE_S = 300 };
 
@@ -111,6 +112,29 @@ static void set_tls(struct fetch *f)
     }
 }
 
+/* A client that may not go to addresses of the link: they are not connected to, and connections
+ * that others have made to them are not used. */
+static curl_socket_t open_guarded(void *fetch, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct fetch *f = fetch;
+    if (!link_local_address(&address->addr))
+        return fetch_lane_open(f->lane, purpose, address);
+    f->forbidden = true;
+    return CURL_SOCKET_BAD;
+}
+
+static int on_connected(void *fetch, char *address, char *own, int port, int own_port)
+{
+    struct fetch *f = fetch;
+    (void)own;
+    (void)port;
+    (void)own_port;
+    if (!link_local(str_c(address)))
+        return CURL_PREREQFUNC_OK;
+    f->forbidden = true;
+    return CURL_PREREQFUNC_ABORT;
+}
+
 /* What stays for all requests of the client. */
 static void set_always(struct fetch *f)
 {
@@ -129,7 +153,11 @@ static void set_always(struct fetch *f)
     SET(f, CURLOPT_MAXREDIRS, (long)FETCH_REDIRECTS_MAX);
     SET(f, CURLOPT_HTTP_VERSION,
         (long)(s->enable_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-    SET(f, CURLOPT_OPENSOCKETFUNCTION, fetch_lane_open);
+    SET(f, CURLOPT_OPENSOCKETFUNCTION, s->no_link_local ? open_guarded : fetch_lane_open);
+    if (s->no_link_local) {
+        SET(f, CURLOPT_PREREQFUNCTION, on_connected);
+        SET(f, CURLOPT_PREREQDATA, f);
+    }
     SET(f, CURLOPT_CLOSESOCKETFUNCTION, fetch_lane_close);
     SET(f, CURLOPT_MAXAGE_CONN, (long)IDLE_S);
     SET(f, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -342,7 +370,8 @@ int fetch_setup(struct fetch *f)
         set_tls(f);
     f->setup_version = f->client->version;
     if (f->setup_lane != f->lane) {
-        SET(f, CURLOPT_OPENSOCKETDATA, f->lane);
+        SET(f, CURLOPT_OPENSOCKETDATA,
+            f->client->settings->no_link_local ? (void *)f : (void *)f->lane);
         SET(f, CURLOPT_CLOSESOCKETDATA, f->lane);
         f->setup_lane = f->lane;
     }

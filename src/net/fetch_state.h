@@ -136,10 +136,11 @@ struct fetch {
     const char *setup_kind; /* the method that it is set up with */
     bool setup_unix, setup_host;
     bool setup_certificate; /* the same for telling of certificates */
-    struct str token; /* the header that was sent; "": none */
-    bool retried;     /* with a new token */
-    bool over;        /* the body is too long */
-    bool broken;      /* piece() does not want more */
+    struct str token;       /* the header that was sent; "": none */
+    bool retried;           /* with a new token */
+    bool over;              /* the body is too long */
+    bool forbidden;         /* it leads to where the client may not go */
+    bool broken;            /* piece() does not want more */
     int broken_err;
     bool packed_pieces;
     int64_t began_ns;

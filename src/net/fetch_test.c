@@ -48,6 +48,12 @@ static void on_circle(struct http_request *r, void *context)
     http_reply(r, 302, STR(""), STR(""));
 }
 
+static void on_away(struct http_request *r, void *context)
+{
+    http_reply_header(r, STR("Location"), STR("http://[::ffff:169.254.169.254]/latest"));
+    http_reply(r, 302, STR(""), STR(""));
+}
+
 static int open_all(void **state)
 {
     static const struct http_route routes[] = {
@@ -55,7 +61,8 @@ static int open_all(void **state)
         {HTTP_GET, "/long", 0, on_long, NULL},
         {HTTP_GET, "/hold", 0, on_hold, NULL},
         {HTTP_GET, "/redirect", 0, on_redirect, NULL},
-        {HTTP_GET, "/circle", 0, on_circle, NULL}};
+        {HTTP_GET, "/circle", 0, on_circle, NULL},
+        {HTTP_GET, "/away", 0, on_away, NULL}};
     static const struct http_config config = {.routes = routes, .routes_n = COUNTOF(routes)};
     loopback_start(&site, &config);
     snprintf(base, sizeof base, "http://127.0.0.1:%u", site.port);
@@ -164,6 +171,20 @@ static void redirects_are_followed_or_not(void **state)
     bed_answer_done(&a);
     fetch_client_free(c);
     fetch_client_free(still);
+}
+
+static void a_redirect_to_the_link_is_refused_to_who_may_not_go_there(void **state)
+{
+    struct fetch_settings guarded = fetch_settings_default;
+    guarded.no_link_local = true;
+    struct fetch_client *c = bed_client(&guarded);
+    struct bed_answer a = bed_ask(c, (struct fetch_request){.url = at("/away")});
+    assert_int_equal(a.err, -ERR_DENIED);
+    bed_answer_done(&a);
+    a = bed_ask(c, (struct fetch_request){.url = at("/redirect")});
+    assert_int_equal(a.status, 200);
+    bed_answer_done(&a);
+    fetch_client_free(c);
 }
 
 static void a_unix_socket_is_asked_and_then_tcp_again(void **state)
@@ -555,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_body_is_posted_without_a_type_of_its_own),
         cmocka_unit_test(a_packed_answer_is_unpacked_within_its_limit),
         cmocka_unit_test(redirects_are_followed_or_not),
+        cmocka_unit_test(a_redirect_to_the_link_is_refused_to_who_may_not_go_there),
         cmocka_unit_test(a_unix_socket_is_asked_and_then_tcp_again),
         cmocka_unit_test(retry_after_is_seconds_or_a_date),
         cmocka_unit_test(what_cannot_be_asked_is_told_later),

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "health/probe/prober_inside.h"
+#include "os/link_local.h"
 
 enum { ROOM = 64 * 1024 /* bytes read at once */, KEY_MAX = 512 };
 
@@ -24,7 +25,8 @@ static struct prober_place_state *place_of(struct prober *p, const struct prober
 {
     char key[KEY_MAX];
     bool is_new;
-    snprintf(key, sizeof key, "%s%.*s:%u", where->unix_path ? "unix:" : "",
+    snprintf(key, sizeof key, "%s%s%.*s:%u", where->no_link_local ? "guarded:" : "",
+             where->unix_path ? "unix:" : "",
              where->unix_path ? (int)strlen(where->unix_path) : (int)where->host.n,
              where->unix_path ? where->unix_path : where->host.p, (unsigned)where->port);
     union map_value *slot = map_put(&p->places, str_c(key), &is_new);
@@ -33,6 +35,7 @@ static struct prober_place_state *place_of(struct prober *p, const struct prober
         s->prober = p;
         s->key = mem_text(key, strlen(key));
         s->port = where->port;
+        s->no_link_local = where->no_link_local;
         if (where->unix_path)
             s->path = mem_text(where->unix_path, strlen(where->unix_path));
         else
@@ -267,7 +270,10 @@ static void on_event(void *context, unsigned events)
 static int open_socket(const struct prober_probe *p, int *ret)
 {
     const struct prober_place_state *s = p->place;
-    return s->path ? dial_open_unix(s->path, ret) : dial_open(&s->addresses.v[p->attempt], ret);
+    if (s->path)
+        return dial_open_unix(s->path, ret);
+    const union dial_address *to = &s->addresses.v[p->attempt];
+    return s->no_link_local && link_local_address(&to->any) ? -ERR_DENIED : dial_open(to, ret);
 }
 
 /* To the address that is to be tried. */
@@ -279,7 +285,10 @@ static void connect_next(struct prober_probe *p)
         p->attempt++;
     if (err != 0) {
         why_set(&p->why, (enum err) - err, "it cannot be connected: %s",
-                err == -ERR_CLOSED ? "Connection refused" : err_text(err));
+                err == -ERR_CLOSED ? "Connection refused"
+                : s->no_link_local && err == -ERR_DENIED
+                    ? "a link-local address is not allowed here"
+                    : err_text(err));
         finish(p, err);
         return;
     }

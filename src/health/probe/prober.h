@@ -58,6 +58,7 @@ struct prober_place {
     struct str host;
     uint16_t port;
     const char *unix_path; /* instead; NULL: none */
+    bool no_link_local;    /* os/link_local.h's are refused, -ERR_DENIED, behind names too */
 };
 
 struct prober_http {
@@ -69,6 +70,7 @@ struct prober_http {
     struct str body;
     int64_t timeout_ms; /* 0: PROBER_TIMEOUT_MS */
     bool fresh;         /* a new connection for each ask */
+    bool no_link_local; /* as of a place */
 };
 
 /* Copies all of it. -ERR_FORMAT for a URL that is none, -ERR_UNSUPPORTED for https://. */

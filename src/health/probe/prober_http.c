@@ -111,7 +111,7 @@ static void write_request(const struct prober_http *how, struct str authority, s
 int prober_http_new(struct prober *prober, const struct prober_http *how, struct prober_probe **ret,
                     struct why *why)
 {
-    struct prober_place place = {.unix_path = how->unix_path};
+    struct prober_place place = {.unix_path = how->unix_path, .no_link_local = how->no_link_local};
     struct str authority, path;
     int err = split(how->url, &place, &authority, &path, why);
     for (size_t i = 0; i < how->headers_n && err == 0; i++)

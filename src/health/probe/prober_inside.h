@@ -37,7 +37,7 @@ struct prober_place_state {
     uint16_t port;
     size_t users; /* probes */
     struct dial_addresses addresses;
-    bool literal;
+    bool literal, no_link_local;
     int64_t looked_ns; /* 0: never */
     struct dial_lookup *lookup;
     struct prober_probe *waiting; /* for the lookup */

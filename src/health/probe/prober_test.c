@@ -249,12 +249,32 @@ static void what_is_not_http_is_told_by_its_first_bytes(void **state)
 
 static void make_tcp(struct bed *b, const char *send, const char *expect)
 {
-    struct prober_tcp how = {.place = {STR("127.0.0.1"), b->port, NULL},
+    struct prober_tcp how = {.place = {.host = STR("127.0.0.1"), .port = b->port},
                              .send = str_c(send),
                              .expect = str_c(expect),
                              .timeout_ms = 300};
     struct why why;
     assert_int_equal(prober_tcp_new(b->prober, &how, &b->probe, &why), 0);
+}
+
+static void addresses_of_the_link_are_refused_to_who_may_not_reach_them(void **state)
+{
+    struct bed b = {.says = STR("+PONG\r\n")};
+    struct why why;
+    open_bed(&b);
+    struct prober_tcp how = {
+        .place = {.host = STR("169.254.0.1"), .port = b.port, .no_link_local = true},
+        .timeout_ms = 300};
+    assert_int_equal(prober_tcp_new(b.prober, &how, &b.probe, &why), 0);
+    ask(&b, 2);
+    assert_int_equal(b.err, -ERR_DENIED);
+    assert_non_null(strstr(b.why, "link-local"));
+    prober_probe_free(b.probe);
+    how.place.host = STR("127.0.0.1");
+    assert_int_equal(prober_tcp_new(b.prober, &how, &b.probe, &why), 0);
+    ask(&b, 1);
+    assert_int_equal(b.err, 0);
+    close_bed(&b);
 }
 
 static void words_of_tcp_are_sent_and_awaited(void **state)
@@ -360,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_server_that_closes_without_a_word_has_failed),
         cmocka_unit_test(a_port_where_nobody_listens_is_refused_later_not_at_once),
         cmocka_unit_test(what_is_not_http_is_told_by_its_first_bytes),
+        cmocka_unit_test(addresses_of_the_link_are_refused_to_who_may_not_reach_them),
         cmocka_unit_test(words_of_tcp_are_sent_and_awaited),
         cmocka_unit_test(addresses_that_are_none_are_refused_with_a_reason),
         cmocka_unit_test(answers_are_read_whatever_the_pieces_are),
