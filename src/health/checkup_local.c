@@ -58,30 +58,41 @@ static int ask_unit(struct dbus *d, const char *unit, const char *property, stru
     return dbus_text(&r, ret) ? 0 : why_set(why, ERR_FORMAT, "systemd gives no %s", property);
 }
 
+/* active is in d's last reply. */
+static void judge_unit(struct dbus *d, const char *unit, struct str active,
+                       struct checkup_result *ret)
+{
+    bool coming = str_eq(active, STR("activating")) || str_eq(active, STR("reloading"));
+    struct str load;
+    if (str_eq(active, STR("active"))) {
+        checkup_result_say(ret, HEALTH_OK, "active");
+        return;
+    }
+    checkup_result_say(ret, coming ? HEALTH_DEGRADED : HEALTH_UNHEALTHY, "%s is " STR_FMT, unit,
+                       STR_ARG(active));
+    if (ask_unit(d, unit, "LoadState", &load, NULL) == 0 && str_eq(load, STR("not-found")))
+        checkup_result_say(ret, HEALTH_UNHEALTHY, "systemd has no unit %s", unit);
+}
+
 static void run_systemd(void *state, struct checkup_result *ret)
 {
-    const struct state *s = state;
+    const struct checkup_settings *c = ((const struct state *)state)->settings;
     struct why why = {0};
     struct dbus d;
     struct str active;
-    int err = dbus_open_host(&d, "/", true, &why);
+    int err = c->address[0] ? dbus_open(&d, c->address + strlen("unix:"), true, &why)
+                            : dbus_open_host(&d, "", true, &why);
     if (err != 0) {
         checkup_result_say(ret, HEALTH_UNKNOWN, "systemd cannot be asked: %s",
                            why.text[0] ? why.text : err_text(err));
         return;
     }
-    err = ask_unit(&d, s->settings->unit, "ActiveState", &active, &why);
-    if (err != 0)
+    err = ask_unit(&d, c->unit, "ActiveState", &active, &why);
+    if (err == 0)
+        judge_unit(&d, c->unit, active, ret);
+    else
         checkup_result_say(ret, err == -ERR_NOENT ? HEALTH_UNHEALTHY : HEALTH_UNKNOWN, "%s",
                            why.text[0] ? why.text : err_text(err));
-    else if (str_eq(active, STR("active")))
-        checkup_result_say(ret, HEALTH_OK, "active");
-    else
-        checkup_result_say(ret,
-                           str_eq(active, STR("activating")) || str_eq(active, STR("reloading"))
-                               ? HEALTH_DEGRADED
-                               : HEALTH_UNHEALTHY,
-                           "%s is " STR_FMT, s->settings->unit, STR_ARG(active));
     dbus_close(&d);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "health/checkup_kind.h"
 #include "os/dns.h"
@@ -46,8 +47,8 @@ static enum dns_type type_of(const char *record)
     static const struct {
         const char *name;
         enum dns_type type;
-    } TYPES[] = {
-        {"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"NS", DNS_NS}, {"SRV", DNS_SRV}};
+    } TYPES[] = {{"A", DNS_A},   {"AAAA", DNS_AAAA}, {"MX", DNS_MX},
+                 {"NS", DNS_NS}, {"SRV", DNS_SRV},   {"TXT", DNS_TXT}};
     for (size_t i = 0; i < COUNTOF(TYPES); i++)
         if (strcmp(TYPES[i].name, record) == 0)
             return TYPES[i].type;
@@ -79,10 +80,17 @@ static void run_dns(void *state, struct checkup_result *ret)
     struct arena a;
     size_t n;
     arena_init(&a);
-    int err = dns_lookup(s->domain, type_of(s->record), &a, &v, &n, &why);
+    struct dns_server server = {.timeout_ms = s->timeout_ms};
+    int64_t begun_ns = clock_monotonic_ns(&clock_real);
+    int err = s->address[0] ? dns_server_read(str_c(s->address), &server, &why) : 0;
+    if (err == 0)
+        err = dns_lookup_at(&server, s->domain, type_of(s->record), &a, &v, &n, &why);
     if (err != 0)
         checkup_result_say(ret, HEALTH_UNHEALTHY, "%s",
                            why.text[0] ? why.text : "the name servers do not answer");
+    else if (clock_monotonic_ns(&clock_real) - begun_ns > s->timeout_ms * 1000000)
+        checkup_result_say(ret, HEALTH_UNHEALTHY, "the answer came later than after %lld ms",
+                           (long long)s->timeout_ms);
     else
         judge(s, v, n, ret);
     arena_done(&a);

@@ -73,16 +73,20 @@ static const struct option ROWS[] = {
     {"certificate_days", OPTION_INT, AT(certificate_days), "14", 0, 3650, NULL, 0,
      "http: a certificate that ends within so many days is degraded; 0: it is not looked at."},
     {"address", OPTION_TEXT, AT(address), "", 0, 1000, NULL, 0,
-     "tcp, grpc, postgresql, mysql, redis: \"HOST:PORT\" or \"unix:/path\". icmp: the host."},
+     "tcp, grpc, postgresql, mysql, redis: \"HOST:PORT\" or \"unix:/path\". icmp: the host. dns: "
+     "the "
+     "address of a name server, perhaps with a port; empty: those of /etc/resolv.conf. systemd: "
+     "\"unix:/path\" of a system bus; empty: this host's."},
     {"send", OPTION_TEXT, AT(send), "", 0, 4000, NULL, 0, "tcp: what is sent after connecting."},
     {"expect", OPTION_TEXT, AT(expect), "", 0, 4000, NULL, 0,
-     "tcp: a text that has to come. dns: an address or name that has to be among the answers."},
+     "tcp: a text that has to come. dns: an address, name or text that has to be among the "
+     "answers."},
     {"service", OPTION_TEXT, AT(service), "", 0, 1000, NULL, 0,
      "grpc: the service to ask for; empty: the whole server."},
     {"database", OPTION_TEXT, AT(database), "", 0, 200, NULL, 0,
      "postgresql: the database; empty: the one named as the user."},
     {"domain", OPTION_TEXT, AT(domain), "", 0, 1000, NULL, 0, "dns: the name to look up."},
-    {"record", OPTION_CHOICE, AT(record), "A", 0, 0, "A|AAAA|MX|NS|SRV", 0,
+    {"record", OPTION_CHOICE, AT(record), "A", 0, 0, "A|AAAA|MX|NS|SRV|TXT", 0,
      "dns: the kind of records, of which there has to be one."},
     {"command", OPTION_LIST, AT(command), "", 0, 0, NULL, 0,
      "command: the program and its arguments, without a shell. Exit status 0 is healthy, 1 "

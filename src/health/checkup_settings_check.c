@@ -9,6 +9,7 @@
 #include "health/maintenance.h"
 #include "model/labels.h"
 #include "net/url.h"
+#include "os/dns.h"
 #include "text/regex.h"
 
 static bool is_name(const char *name)
@@ -87,6 +88,23 @@ static int needs(const char *value, const char *key, struct why *why)
     return why_set(why, ERR_FORMAT, "%s is missing, which this kind of check needs", key);
 }
 
+static int check_dns(const struct checkup_settings *s, struct why *why)
+{
+    struct dns_server server;
+    int err = needs(s->domain, "domain", why);
+    if (err == 0 && s->address[0] != '\0')
+        err = dns_server_read(str_c(s->address), &server, why);
+    return err;
+}
+
+static int check_systemd(const struct checkup_settings *s, struct why *why)
+{
+    if (s->address[0] != '\0' && strncmp(s->address, "unix:/", 6) != 0)
+        return why_set(why, ERR_FORMAT, "address is \"%s\": \"unix:/path\" is expected",
+                       s->address);
+    return needs(s->unit, "unit", why);
+}
+
 static int check_process(const struct checkup_settings *s, struct why *why)
 {
     if (s->process[0] == '\0' && s->cmdline[0] == '\0' && s->pid_file[0] == '\0' &&
@@ -116,13 +134,13 @@ static int check_kind(const struct checkup_settings *s, struct why *why)
     if (str_eq(kind, STR("icmp")))
         return needs(s->address, "address", why);
     if (str_eq(kind, STR("dns")))
-        return needs(s->domain, "domain", why);
+        return check_dns(s, why);
     if (str_eq(kind, STR("command")))
         return needs(s->command.n > 0 ? s->command.v[0] : "", "command", why);
     if (str_eq(kind, STR("process")))
         return check_process(s, why);
     if (str_eq(kind, STR("systemd")))
-        return needs(s->unit, "unit", why);
+        return check_systemd(s, why);
     if (str_eq(kind, STR("file")))
         return s->path[0] == '/' ? 0
                                  : why_set(why, ERR_FORMAT,
