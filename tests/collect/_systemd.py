@@ -29,6 +29,8 @@ UNITS = [  # name, load, active, properties by interface
      {"Service": {"Type": ("s", "simple"), "NRestarts": ("u", 1)},
       "Unit": {"ActiveEnterTimestamp": ("t", 0)}}),
 ]
+STATES = {}  # unit -> another active state, while a test runs
+MORE_STATES = {"slow.service": "activating"}  # of units that no list has
 MANAGER = {"Version": ("s", "252.39-1~deb12u1"), "Virtualization": ("s", "kvm"),
            "SystemState": ("s", "degraded")}
 SEATS = ["seat0"]
@@ -157,6 +159,14 @@ def read_call(data):
     return fields, texts
 
 
+def unit_states(path):
+    """Its load and active states; every unit that is asked for has some, as with systemd itself."""
+    known = {name: (load, active) for name, load, active, _ in UNITS}
+    known.update({name: ("loaded", active) for name, active in {**MORE_STATES, **STATES}.items()})
+    return next((states for name, states in known.items() if path_of(name) == path),
+                ("not-found", "inactive"))
+
+
 def answer(fields, texts):
     member = fields.get(3)
     if member == "Hello":
@@ -166,8 +176,16 @@ def answer(fields, texts):
     if member in LISTS:
         signature, body = LISTS[member]
         return signature, body()
+    if member == "LoadUnit":
+        out = Out()
+        out.text(path_of(texts[0]))
+        return "o", out.b
     if member == "Get":
         interface, name = texts[0].rsplit(".", 1)[-1], texts[1]
+        if interface == "Unit" and name in ("LoadState", "ActiveState"):
+            out = Out()
+            out.variant("s", unit_states(fields.get(1))[name == "ActiveState"])
+            return "v", out.b
         if interface == "Manager":
             table = MANAGER
         elif interface == "Session":

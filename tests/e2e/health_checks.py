@@ -5,11 +5,13 @@ Nagios, servers that hang, lie and redirect, a certificate that ends soon, gRPC'
 # timeout: 240
 # suites: plain asan
 import glob
+import http.client
 import http.server
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,8 +21,12 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-from _daemon import Daemon, Skip, run, wait
+from _daemon import ROOT, SONDE, Daemon, Skip, run, wait
+from _dns import NameServer
 from _port import free_port
+
+sys.path.append(os.path.join(ROOT, "tests", "collect"))
+import _systemd  # noqa: E402
 
 DEBIAN = "/usr/bin/python3"  # whose modules python3-grpcio is one of
 
@@ -464,6 +470,198 @@ def the_whole_is_told_in_many_words():
         twin = daemon.json("/status.json")
         assert {c["name"] for c in twin["components"]} >= {"web", "extra"}
         assert len(twin["components"][0]["days"]) == 90
+    finally:
+        end(daemon)
+        server.stop()
+
+
+def names_are_asked_of_the_name_server_that_is_named():
+    long = [f"192.0.2.{i}" for i in range(1, 100)]
+    server = NameServer({("web.test", "A"): ["192.0.2.80", "192.0.2.81"],
+                         ("web.test", "AAAA"): ["2001:db8::80"],
+                         ("web.test", "MX"): ["mail.web.test"],
+                         ("web.test", "TXT"): ["v=spf1 -all", "x" * 250],
+                         ("_db._tcp.web.test", "SRV"): ["db.web.test:5432"],
+                         ("long.test", "A"): long, ("dumb.test", "A"): ["192.0.2.1"],
+                         ("bad.test", "A"): ["192.0.2.1"]},
+                        failing=["bad.test"], mute=["dumb.test"], long=["long.test"])
+    six = NameServer({("web.test", "A"): ["192.0.2.6"]}, host="::1")
+    slow = NameServer({("web.test", "A"): ["192.0.2.8"]})
+    slow.delay_s = 0.4
+    dns = lambda name, domain, record="A", at=server, **more: row(
+        name, "dns", domain=domain + ".", record=record, address=at.address, **more)
+    daemon = Daemon(dns("a", "web.test", expect="192.0.2.81") +
+                    dns("aaaa", "web.test", "AAAA", expect="2001:db8::80") +
+                    dns("mx", "web.test", "MX", expect="mail.web.test") +
+                    dns("txt", "web.test", "TXT", expect="v=spf1 -all") +
+                    dns("txt-long", "web.test", "TXT", expect="x" * 250) +
+                    dns("srv", "_db._tcp.web.test", "SRV", expect="db.web.test") +
+                    dns("long", "long.test", expect="192.0.2.99") +
+                    dns("six", "web.test", at=six, expect="192.0.2.6") +
+                    dns("other", "web.test", expect="192.0.2.99") +
+                    dns("none", "web.test", "NS") + dns("nowhere", "nowhere.test") +
+                    dns("bad", "bad.test") + dns("dumb", "dumb.test") +
+                    row("late", "dns", domain="web.test.", address=slow.address, interval_ms=1000,
+                        fall=1, timeout_ms=200, more="") +
+                    row("gone", "dns", domain="web.test.", address=f"127.0.0.1:{free_port()}") +
+                    "[health]\nthreads = 8\n").start()
+    try:
+        for name in ("a", "aaaa", "mx", "txt", "txt-long", "srv", "long", "six"):
+            reaches(daemon, name, "healthy", 30)
+        assert "not among" in reaches(daemon, "other", "unhealthy")["message"]
+        assert "no NS records" in reaches(daemon, "none", "unhealthy")["message"]
+        assert "no A records" in reaches(daemon, "nowhere", "unhealthy")["message"]
+        for name in ("bad", "dumb", "gone"):
+            said = reaches(daemon, name, "unhealthy", 30)
+            assert "no name server gave an answer" in said["message"], said
+        assert check(daemon, "long")["figures"][0] == {"label": "records", "value": 99}, check(
+            daemon, "long")
+        assert "later than after 200 ms" in reaches(daemon, "late", "unhealthy", 30)["message"]
+        assert ("udp", "long.test", "A") in server.asked and ("tcp", "long.test", "A") in server.asked
+        assert ("udp", "web.test", "A") in six.asked
+        server.mute.clear()
+        reaches(daemon, "dumb", "healthy", 30)
+        server.zone[("web.test", "A")] = ["192.0.2.7"]
+        reaches(daemon, "a", "unhealthy", 30)
+    finally:
+        end(daemon)
+        server.stop()
+        six.stop()
+        slow.stop()
+
+
+ECHOES = (row("four", "icmp", address="127.0.0.1") + row("six", "icmp", address="::1") +
+          row("away", "icmp", address="203.0.113.254") +
+          row("unknown", "icmp", address="no-such-host.invalid") + "[health]\nthreads = 8\n")
+
+
+def echoes_come_back(daemon):
+    wait("there were echoes", lambda: check(daemon, "four")["runs"] > 0)
+    if "may not send ICMP" in check(daemon, "four")["message"]:
+        assert reaches(daemon, "four", "unknown"), "what cannot be asked is unknown"
+        raise Skip("neither ping sockets nor raw sockets are allowed")
+    assert check(daemon, "four")["message"].endswith(" ms")
+    for name in ("four", "six"):
+        assert reaches(daemon, name, "healthy")["message"].endswith(" ms")
+    away = reaches(daemon, "away", "unhealthy", 30)["message"]
+    assert "no echo came back" in away or "cannot be reached" in away, away
+    assert "not known" in reaches(daemon, "unknown", "unhealthy", 60)["message"]
+
+
+def hosts_send_echoes_back_or_do_not():
+    daemon = Daemon(ECHOES).start()
+    try:
+        echoes_come_back(daemon)
+    finally:
+        end(daemon)
+
+
+class Secluded(Daemon):
+    """One without privileges, in a network of its own whose users may send echoes; it listens on a
+    Unix socket."""
+
+    def __init__(self, config):
+        root = os.geteuid() == 0
+        become = "setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all"
+        wrapper = ["unshare", "-n" if root else "-Urn", "sh", "-ec",
+                   f"ip link set lo up; echo '0 {65534 if root else 0}' > "
+                   f'/proc/sys/net/ipv4/ping_group_range; exec {become if root else ""} "$@"', "sh"]
+        if subprocess.run([*wrapper, SONDE, "--version"], capture_output=True,
+                          check=False).returncode:
+            raise Skip("no network of its own can be made")
+        folder = tempfile.mkdtemp(prefix="sonde-own-")
+        self.socket = os.path.join(folder, "s")
+        super().__init__(config, data=os.path.join(folder, "data"), listen="unix:" + self.socket,
+                         wrapper=wrapper)
+        if root:
+            os.chown(folder, 65534, 65534)
+            os.chown(self.folder, 65534, 65534)
+
+    def get(self, path, data=None, headers=None, timeout=10):
+        connection = http.client.HTTPConnection("localhost", timeout=timeout)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.settimeout(timeout)
+            connection.sock.connect(self.socket)
+            connection.request("POST" if data else "GET", path, data, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def hosts_send_echoes_back_to_who_has_no_privileges():
+    for program in ("unshare", "setpriv", "ip"):
+        needs(program)
+    daemon = Secluded(ECHOES)
+    try:
+        daemon.start()
+        with open(f"/proc/{daemon.worker()}/status", encoding="ascii") as f:
+            rights = [line.split()[1] for line in f if line.startswith("CapEff:")]
+        assert os.geteuid() != 0 or int(rights[0], 16) == 0, rights
+        echoes_come_back(daemon)
+    finally:
+        end(daemon)
+        shutil.rmtree(os.path.dirname(daemon.socket), ignore_errors=True)
+
+
+def units_of_systemd_are_told_apart():
+    folder = tempfile.mkdtemp(prefix="sonde-bus-")
+    bus = os.path.join(folder, "system_bus_socket")
+    listener = _systemd.start(bus)
+    unit = lambda name, of, at=bus: row(name, "systemd", unit=of, address="unix:" + at)
+    daemon = Daemon(unit("active", "ssh.service") + unit("failed", "broken.service") +
+                    unit("activating", "slow.service") + unit("off", "x@y\\x2dz.service") +
+                    unit("missing", "gone.service") + unit("unheard-of", "never.service") +
+                    unit("no-bus", "ssh.service", bus + ".none")).start()
+    try:
+        assert reaches(daemon, "active", "healthy")["message"] == "active"
+        assert "broken.service is failed" in reaches(daemon, "failed", "unhealthy")["message"]
+        assert "is activating" in reaches(daemon, "activating", "degraded")["message"]
+        assert "is inactive" in reaches(daemon, "off", "unhealthy")["message"]
+        for name in ("missing", "unheard-of"):
+            assert "has no unit" in reaches(daemon, name, "unhealthy")["message"]
+        wait("it is asked", lambda: "cannot be asked" in check(daemon, "no-bus")["message"])
+        assert check(daemon, "no-bus")["status"] == "unknown"
+        _systemd.STATES["slow.service"] = "active"
+        _systemd.STATES["ssh.service"] = "failed"
+        reaches(daemon, "activating", "healthy")
+        assert "ssh.service is failed" in reaches(daemon, "active", "unhealthy")["message"]
+    finally:
+        _systemd.STATES.clear()
+        end(daemon)
+        listener.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def what_programs_make_is_not_led_to_addresses_of_the_link():
+    server = Server()
+    server.status = 302
+    daemon = Daemon(row("file", url=server.url + "/", follow_redirects=True)).start()
+    made = {"url": server.url + "/", "interval_ms": 200, "fall": 1, "rise": 1,
+            "follow_redirects": True, "timeout_ms": 1500}
+    try:
+        other = Server()
+        server.location = other.url + "/"
+        assert put(daemon, "/api/checks/made", made)[0] == 201
+        reaches(daemon, "made", "healthy")
+        reaches(daemon, "file", "healthy")
+        for where in ("169.254.169.254", "[::ffff:169.254.169.254]", "2852039166", "[fe80::1]"):
+            server.location = f"http://{where}/latest/meta-data/"
+            wait("it is not followed to " + where,
+                 lambda: "link-local" in check(daemon, "made")["message"])
+            assert check(daemon, "made")["status"] == "unhealthy"
+            server.location = other.url + "/"
+            reaches(daemon, "made", "healthy")
+        assert "link-local" not in check(daemon, "file")["message"]
+        for bad in ({"url": "http://2852039166/"}, {"url": "http://[fe80::1]/"},
+                    {"url": "http://metadata.google.internal/"},
+                    {"kind": "tcp", "address": "[::ffff:169.254.169.254]:80"},
+                    {"kind": "icmp", "address": "169.254.169.254"},
+                    {"kind": "dns", "domain": "a", "address": "169.254.169.253:53"}):
+            code, said = put(daemon, "/api/checks/bad", bad)
+            assert code == 403 and "link-local" in json.dumps(said), (bad, code, said)
+        other.stop()
     finally:
         end(daemon)
         server.stop()
