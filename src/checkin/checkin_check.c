@@ -26,21 +26,22 @@ const char *checkin_kind_text(enum checkin_kind k)
 
 /* ---- schedules */
 
-static int read_zone(struct str name, struct time_zone **ret, struct why *why)
+/* NULL in *ret: UTC. */
+static int read_zone(struct str name, struct arena *a, const struct zone **ret, struct why *why)
 {
-    char path[sizeof FOLDER + 80];
+    char path[sizeof FOLDER + 100];
     struct buf bytes;
     *ret = NULL;
     if (name.n == 0 || str_eq(name, STR("UTC")))
         return 0;
-    if (!time_zone_name(name))
+    if (!zone_name_plain(name))
         return why_set(why, ERR_FORMAT, "\"" STR_FMT "\" is no time zone",
                        STR_ARG(str_sub(name, 0, 80)));
     snprintf(path, sizeof path, "%s" STR_FMT, FOLDER, STR_ARG(name));
-    buf_init(&bytes, TIME_ZONE_FILE_MAX);
+    buf_init(&bytes, ZONE_FILE_MAX);
     int err = file_read(path, &bytes, NULL);
     if (!err)
-        err = time_zone_new(buf_str(&bytes), ret, NULL);
+        err = zone_parse(buf_str(&bytes), a, ret, NULL);
     buf_done(&bytes);
     return err ? why_set(why, ERR_FORMAT,
                          "the time zone \"" STR_FMT "\" is not in %s (package tzdata)",
@@ -48,23 +49,25 @@ static int read_zone(struct str name, struct time_zone **ret, struct why *why)
                : 0;
 }
 
-static int read_schedule(const struct checkin_schedule *s, struct cron *ret_cron,
-                         struct time_zone **ret_zone, struct why *why)
+static int read_schedule(const struct checkin_schedule *s, struct cron *ret_cron, struct arena *a,
+                         const struct zone **ret_zone, struct why *why)
 {
     if (s->every_ms < 0 || s->grace_ms < 0 || s->max_runtime_ms < 0)
         return why_set(why, ERR_FORMAT, "a duration is negative");
     if (s->every_ms > 0 && s->cron.n > 0)
         return why_set(why, ERR_FORMAT, "either a period or a cron expression is given, not both");
     int err = s->cron.n ? cron_parse(s->cron, ret_cron, why) : 0;
-    return err ? err : read_zone(s->zone, ret_zone, why);
+    return err ? err : read_zone(s->zone, a, ret_zone, why);
 }
 
 int checkin_schedule_check(const struct checkin_schedule *s, struct why *why)
 {
     struct cron cron;
-    struct time_zone *zone = NULL;
-    int err = read_schedule(s, &cron, &zone, why);
-    time_zone_free(zone);
+    const struct zone *zone;
+    struct arena a;
+    arena_init(&a);
+    int err = read_schedule(s, &cron, &a, &zone, why);
+    arena_done(&a);
     return err;
 }
 
@@ -72,6 +75,7 @@ struct checkin_check *checkin_check_new(struct str name)
 {
     struct checkin_check *c = mem_new(sizeof *c);
     arena_init(&c->arena);
+    arena_init(&c->zone_arena);
     c->name = arena_str(&c->arena, name);
     c->title = c->name;
     c->severity = STR("critical");
@@ -83,7 +87,7 @@ void checkin_check_free(struct checkin_check *c)
 {
     if (!c)
         return;
-    time_zone_free(c->zone);
+    arena_done(&c->zone_arena);
     arena_done(&c->arena);
     mem_free(c);
 }
@@ -97,15 +101,15 @@ static struct str copy_of(struct checkin_check *c, struct str before, struct str
 int checkin_check_plan(struct checkin_check *c, const struct checkin_schedule *s, struct why *why)
 {
     struct cron cron = {0};
-    struct time_zone *zone = NULL;
-    int err = read_schedule(s, &cron, &zone, why);
     struct checkin_schedule before = c->schedule;
-    time_zone_free(c->zone);
+    arena_done(&c->zone_arena);
+    arena_init(&c->zone_arena);
+    c->zone = NULL;
+    int err = read_schedule(s, &cron, &c->zone_arena, &c->zone, why);
     c->schedule = *s;
     c->schedule.cron = err ? STR("") : copy_of(c, before.cron, s->cron);
     c->schedule.zone = copy_of(c, before.zone, s->zone);
     c->cron = cron;
-    c->zone = zone;
     return err;
 }
 

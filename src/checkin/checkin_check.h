@@ -17,7 +17,8 @@ struct checkin_check {
     bool configured, present; /* present: shown and missed */
     struct checkin_schedule schedule;
     struct cron cron;
-    struct time_zone *zone;
+    struct arena zone_arena;
+    const struct zone *zone; /* in zone_arena; NULL: UTC */
     struct checkin_facts facts;
     int64_t due_ms; /* 0: never */
     bool dirty;     /* facts are to be written */

@@ -75,6 +75,7 @@ static bool item(const struct field *f, struct str s, uint64_t *bits)
     }
     if (low > high)
         return false;
+    step = MIN(step, f->high + 1); /* a longer one leaves low alone */
     for (uint64_t i = low; i <= high; i += step)
         *bits |= 1ULL << i;
     return true;
@@ -132,6 +133,16 @@ int cron_parse(struct str text, struct cron *ret, struct why *why)
 
 /* ---- times */
 
+/* Seconds to add to UTC for the time on the wall. */
+static int64_t offset_at(const struct zone *zone, int64_t utc_s)
+{
+    int32_t offset_s = 0;
+    struct str name;
+    if (zone)
+        zone_at(zone, utc_s, &offset_s, &name);
+    return offset_s;
+}
+
 /* What a wall shows. */
 struct wall {
     int64_t day; /* since 1970 */
@@ -168,30 +179,30 @@ static bool holds(const struct cron *c, int64_t local_s)
 }
 
 /* Has the wall shown this before, as the clocks were set back? */
-static bool came_before(const struct time_zone *zone, int64_t utc_s, int64_t local_s)
+static bool came_before(const struct zone *zone, int64_t utc_s, int64_t local_s)
 {
-    int64_t before = time_zone_offset_s(zone, utc_s - LEAP_S);
+    int64_t before = offset_at(zone, utc_s - LEAP_S);
     int64_t first = local_s - before;
-    return first < utc_s && time_zone_offset_s(zone, first) == before;
+    return first < utc_s && offset_at(zone, first) == before;
 }
 
-static bool is_due(const struct cron *c, const struct time_zone *zone, int64_t utc_s)
+static bool is_due(const struct cron *c, const struct zone *zone, int64_t utc_s)
 {
-    int64_t offset = time_zone_offset_s(zone, utc_s), local_s = utc_s + offset;
-    int64_t before = time_zone_offset_s(zone, utc_s - MINUTE_S);
+    int64_t offset = offset_at(zone, utc_s), local_s = utc_s + offset;
+    int64_t before = offset_at(zone, utc_s - MINUTE_S);
     for (int64_t s = utc_s + before; s < local_s && !c->any_hour; s += MINUTE_S)
         if (holds(c, s))
             return true; /* the clocks leapt over it just now */
     return holds(c, local_s) && (c->any_hour || !came_before(zone, utc_s, local_s));
 }
 
-int64_t cron_next(const struct cron *c, const struct time_zone *zone, int64_t after_ms)
+int64_t cron_next(const struct cron *c, const struct zone *zone, int64_t after_ms)
 {
     int64_t s = after_ms / 1000 - (after_ms % 1000 < 0);
     s -= ((s % MINUTE_S) + MINUTE_S) % MINUTE_S;
     int64_t end = s + (int64_t)YEARS * 366 * DAY_S;
     for (s += MINUTE_S; s < end;) {
-        struct wall w = wall_of(s + time_zone_offset_s(zone, s));
+        struct wall w = wall_of(s + offset_at(zone, s));
         if (day_holds(c, &w) || w.hour < LEAP_S / HOUR_S) {
             if (is_due(c, zone, s))
                 return s * 1000;

@@ -17,7 +17,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "text/time_zone.h"
+#include "text/zone.h"
 
 struct cron {
     uint64_t minutes, hours, days, months, weekdays; /* a bit each; weekdays: 0 is Sunday */
@@ -29,6 +29,6 @@ MUST_USE int cron_parse(struct str text, struct cron *ret, struct why *why);
 
 /* The first time after that, in ms of UTC; 0 where there is none within nine years (the 30th of
  * February). zone NULL: UTC. */
-int64_t cron_next(const struct cron *c, const struct time_zone *zone, int64_t after_ms);
+int64_t cron_next(const struct cron *c, const struct zone *zone, int64_t after_ms);
 
 #endif

@@ -197,8 +197,10 @@ int event_json_read(struct str body, const struct event *like, struct arena *a, 
     struct event *v = arena_array(a, n, sizeof *v);
     for (size_t i = 0; i < n; i++) {
         err = read_one(many ? &tree->children[i] : tree, like, a, &v[i], why);
+        if (err && many)
+            (void)why_prefix(why, "event %zu", i);
         if (err)
-            return many ? why_prefix(why, "event %zu", i) : err;
+            return err;
     }
     *ret = v;
     *ret_n = n;

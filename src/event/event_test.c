@@ -186,6 +186,18 @@ static void an_annotation_of_grafana_becomes_an_event_and_back(void **state)
     buf_done(&out);
 }
 
+static void an_array_with_one_that_is_none_is_refused_even_where_nobody_asks_why(void **state)
+{
+    static const struct event LIKE = {0};
+    struct event *v;
+    struct why why;
+    size_t n;
+    struct str body = STR("[{\"title\":\"a\"},{\"time\":[]}]");
+    assert_int_equal(event_json_read(body, &LIKE, &arena, &v, &n, NULL), -ERR_FORMAT);
+    assert_int_equal(event_json_read(body, &LIKE, &arena, &v, &n, &why), -ERR_FORMAT);
+    assert_non_null(strstr(why.text, "event 1"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -198,6 +210,7 @@ int main(void)
         CASE(what_is_added_in_passing_is_there_when_asked_and_mended),
         CASE(old_events_go_when_the_daemon_starts),
         CASE(an_annotation_of_grafana_becomes_an_event_and_back),
+        CASE(an_array_with_one_that_is_none_is_refused_even_where_nobody_asks_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

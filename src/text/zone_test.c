@@ -61,6 +61,7 @@ static void names_outside_of_the_folder_are_refused(void **state)
 {
     assert_true(zone_name_plain(STR("Europe/Paris")));
     assert_true(zone_name_plain(STR("Etc/GMT+3")));
+    assert_true(zone_name_plain(STR("America/Argentina/Buenos_Aires")));
     assert_false(zone_name_plain(STR("")));
     assert_false(zone_name_plain(STR("/etc/passwd")));
     assert_false(zone_name_plain(STR("a/../../x")));
@@ -80,12 +81,29 @@ static void damaged_bytes_are_refused(void **state)
     arena_done(&a);
 }
 
+static void a_file_that_ends_early_is_refused(void **state)
+{
+    static char bytes[ZONE_FILE_MAX];
+    struct arena a;
+    const struct zone *z;
+    arena_init(&a);
+    FILE *f = fopen("/usr/share/zoneinfo/Europe/Berlin", "rb");
+    if (!f)
+        skip();
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    for (size_t i = 0; i + 40 < n; i += 7)
+        assert_int_equal(zone_parse(str_of(bytes, i), &a, &z, NULL), -ERR_FORMAT);
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_zone_shows_what_the_c_library_shows),
         cmocka_unit_test(names_outside_of_the_folder_are_refused),
         cmocka_unit_test(damaged_bytes_are_refused),
+        cmocka_unit_test(a_file_that_ends_early_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
