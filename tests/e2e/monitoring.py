@@ -57,6 +57,33 @@ def compose_takes_its_file():
     assert done.returncode == 0, done
 
 
+def names(expr):
+    """The metrics that an expression names: without strings, matchers, ranges, lists of labels,
+    functions, words and numbers."""
+    expr = re.sub(r'"(?:[^"\\\\]|\\\\.)*"', "", expr)
+    expr = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", expr)
+    expr = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", expr)
+    return {w for w in re.findall(r"(?<![\w.$:])[A-Za-z_:][\w:]*(?!\w*\s*\()", expr)
+            if w not in ("and", "or", "unless", "bool", "offset", "NaN", "Inf", "inf", "nan")}
+
+
+def names_of_the_source(source):
+    """What the daemon may say of itself, also that which comes with a feature alone."""
+    found = set()
+    for folder, _, files in os.walk(source):
+        for file in files:
+            if file.endswith((".c", ".h")) and not file.endswith(("_test.c", "_testbed.h")):
+                with open(os.path.join(folder, file), encoding="utf-8") as f:
+                    found.update(re.findall(r'"(sonde_\w+)"', f.read()))
+    return found
+
+
+def unknown(expr, known):
+    """Names that are neither a metric nor a series of a histogram or summary."""
+    return [n for n in sorted(names(expr))
+            if n not in known and re.sub("_(bucket|sum|count)$", "", n) not in known]
+
+
 def panels(dashboard):
     for panel in dashboard["panels"]:
         yield panel
@@ -111,6 +138,21 @@ def no_panel_of_the_dashboards_is_empty():
             wait("every panel", all_there, 40)
         except AssertionError as e:
             raise AssertionError(f"without data: {empty}") from e
+
+        # "or vector(0)" and a rule that does not fire would hide a metric that is nowhere
+        known = set(d.json("/api/v1/label/__name__/values")["data"])
+        known |= names_of_the_source(os.path.join(ROOT, "src"))
+        known.add("up")  # of targets: this daemon has none
+        assert unknown("rate(sonde_nowhere_total{a='b'}[1m]) or vector(0)", known) == \
+            ["sonde_nowhere_total"]
+        with open(path("rules.yml"), encoding="utf-8") as f:
+            rules = [r for g in yaml.safe_load(f)["groups"] for r in g["rules"]]
+        said = [(file, title, re.sub(r"label_values\((\w+),.*", r"\1", expr))
+                for file, title, expr in asked]
+        said += [("rules.yml", r.get("alert", r.get("record")), r["expr"]) for r in rules]
+        strange = [(file, title, n) for file, title, expr in said for n in unknown(expr, known)]
+        assert not strange, strange
+        assert sum(bool(names(expr)) for _, _, expr in said) > 50, said
 
 
 def the_rules_run_and_only_the_watchdog_fires_on_a_machine_that_is_well():
