@@ -247,6 +247,60 @@ fall = 2
         server.shutdown()
 
 
+def a_heartbeat_stays_away_while_no_receiver_takes_anything():
+    class Outside(Listener):
+        seen = []
+
+        def do_POST(self):
+            Outside.seen.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    class Receiver(Listener):
+        status, seen = 503, []
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            Receiver.seen.append(Receiver.status)
+            self.send_response(Receiver.status)
+            self.end_headers()
+
+    servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), c) for c in (Outside, Receiver)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    outside, receiver = (f"http://127.0.0.1:{s.server_port}/" for s in servers)
+    try:
+        with Daemon(config="") as d:
+            routes = os.path.join(d.folder, "routes.yml")
+            with open(routes, "w", encoding="utf-8") as f:
+                f.write("route: {receiver: team, group_wait: 1s}\nreceivers: [{name: team, "
+                        f"webhook_configs: [{{url: '{receiver}'}}]}}]\n")
+            d.write_config(f'[collect]\nenabled = false\n[alert]\nconfig_file = "{routes}"\n'
+                           f'[[heartbeat]]\nname = "outside"\nurl = "{outside}"\n'
+                           'method = "POST"\nevery_seconds = 1\n')
+            d.start()
+            wait("a beat", lambda: Outside.seen)
+
+            def count(outcome):
+                return metric(d, 'sonde_heartbeats_total{heartbeat="outside",outcome="'
+                              + outcome + '"}') or 0
+            assert count("withheld") == 0
+            body = json.dumps([{"labels": {"alertname": "Real"}}]).encode()
+            assert d.get("/api/v2/alerts", body, {"Content-Type": "application/json"})[0] == 200
+            wait("a refusal", lambda: Receiver.seen)
+            wait("none for two seconds", lambda: count("withheld") >= 2)
+            before = len(Outside.seen)
+            wait("another one withheld", lambda: count("withheld") >= 4)
+            assert len(Outside.seen) == before, (before, Outside.seen)
+            assert "no receiver with waiting messages has taken one" in d.said(), d.said()
+            Receiver.status = 200
+            wait("a beat again", lambda: len(Outside.seen) > before, 60)
+            assert 200 in Receiver.seen and "outside goes out again" in d.said(), Receiver.seen
+    finally:
+        for server in servers:
+            server.shutdown()
+
+
 def the_status_is_told_over_http_on_the_command_line_and_as_a_file():
     with Daemon(config="") as d:
         path = os.path.join(d.folder, "out", "status.json")
