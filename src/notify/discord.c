@@ -8,27 +8,25 @@ struct discord {
     struct str webhook_url, webhook_url_file, content, title, message, username, avatar_url;
 };
 
+static void put(struct kind_body *b, const void *settings)
+{
+    const struct discord *d = settings;
+    kind_text(b, "content", kind_runes(b->s, d->content, CONTENT));
+    kind_open(b, "embeds", '[');
+    json_begin_object(&b->w);
+    kind_text(b, "title", kind_runes(b->s, d->title, TITLE));
+    kind_text(b, "description", kind_runes(b->s, d->message, MESSAGE));
+    kind_whole(b, "color", message_firing(b->s->message) ? RED : GREEN);
+    json_end_object(&b->w);
+    json_end_array(&b->w);
+    kind_plain(b, "username", d->username);
+    kind_plain(b, "avatar_url", d->avatar_url);
+}
+
 static void start(struct notify_send *s)
 {
     const struct discord *d = s->integration->settings;
-    struct post_request r = {0};
-    struct kind_body b;
-    if (!post_secret(s, d->webhook_url, d->webhook_url_file, &r.url))
-        return;
-    kind_begin(&b, s);
-    kind_text(&b, "content", wording_cut(wording_text(s->words, d->content), CONTENT, s->arena));
-    kind_open(&b, "embeds", '[');
-    json_begin_object(&b.w);
-    kind_text(&b, "title", wording_cut(wording_text(s->words, d->title), TITLE, s->arena));
-    kind_text(&b, "description",
-              wording_cut(wording_text(s->words, d->message), MESSAGE, s->arena));
-    kind_whole(&b, "color", message_firing(s->message) ? RED : GREEN);
-    json_end_object(&b.w);
-    json_end_array(&b.w);
-    kind_plain(&b, "username", d->username);
-    kind_plain(&b, "avatar_url", d->avatar_url);
-    r.body = kind_end(&b);
-    post_start(s, &r);
+    kind_send(s, d->webhook_url, d->webhook_url_file, NULL, put);
 }
 
 static void preset(const struct notify_reading *r, void *settings)
@@ -48,11 +46,8 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct discord *d = settings;
-    d->webhook_url = str_c(row->url);
-    d->webhook_url_file = str_c(row->secret_file);
+    kind_hook(row, &d->webhook_url, &d->webhook_url_file, &d->message);
     d->username = str_c(row->from);
-    if (row->template_text[0])
-        d->message = str_c(row->template_text);
     return 0;
 }
 

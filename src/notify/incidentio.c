@@ -28,11 +28,8 @@ static void start(struct notify_send *s)
     if (!post_secret(s, i->url, i->url_file, &r.url) ||
         !post_secret(s, i->alert_source_token, i->alert_source_token_file, &token))
         return;
-    if (token.n > 0) {
-        struct str bearer = arena_printf(s->arena, "Bearer " STR_FMT, STR_ARG(token));
-        r.secrets[0] = token;
-        r.headers[r.headers_n++] = post_header(s, "Authorization", bearer);
-    }
+    if (token.n > 0)
+        post_bearer(s, &r, token);
     r.body = body_of(s, i->max_alerts);
     for (uint64_t n = s->message->n; r.body.n > BODY_MAX && n > 1;)
         r.body = body_of(s, n /= 2); /* fewer alerts until it fits */

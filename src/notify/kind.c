@@ -45,6 +45,23 @@ void kind_plain(struct kind_body *b, const char *key, struct str template)
     kind_some(b, key, wording_plain(b->s->words, template));
 }
 
+struct str kind_runes(struct notify_send *s, struct str template, size_t max)
+{
+    return wording_cut(wording_text(s->words, template), max, s->arena);
+}
+
+struct str kind_bytes(struct notify_send *s, struct str template, size_t max)
+{
+    return wording_cut_bytes(wording_text(s->words, template), max, s->arena);
+}
+
+void kind_pairs(struct kind_body *b, const struct yaml_struct_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->n; i++)
+        kind_text(b, arena_str(b->s->arena, pairs->v[i].name).p,
+                  wording_text(b->s->words, pairs->v[i].value));
+}
+
 void kind_open(struct kind_body *b, const char *key, char bracket)
 {
     json_key(&b->w, str_c(key));
@@ -61,6 +78,21 @@ struct str kind_end(struct kind_body *b)
     struct str ret = arena_str(b->s->arena, buf_str(&b->buf));
     buf_done(&b->buf);
     return ret;
+}
+
+void kind_send(struct notify_send *s, struct str url, struct str url_file,
+               bool (*judge)(struct notify_send *s, const struct fetch_answer *a,
+                             struct notify_outcome *o),
+               void (*put)(struct kind_body *b, const void *settings))
+{
+    struct post_request r = {.judge = judge};
+    struct kind_body b;
+    if (!post_secret(s, url, url_file, &r.url))
+        return;
+    kind_begin(&b, s);
+    put(&b, s->integration->settings);
+    r.body = kind_end(&b);
+    post_start(s, &r);
 }
 
 struct str kind_group(const struct notify_send *s)
@@ -82,6 +114,34 @@ int kind_either(struct str text, struct str file, const char *name, bool or_none
     if (text.n == 0 && file.n == 0 && !or_none)
         return why_set(why, ERR_FORMAT, "one of %s or %s_file must be configured", name, name);
     return 0;
+}
+
+bool kind_inherit(struct str *text, struct str *file, struct str global, struct str global_file)
+{
+    if (text->n + file->n == 0) {
+        *text = global;
+        *file = global_file;
+    }
+    return text->n + file->n > 0;
+}
+
+void kind_row(const struct notify_row *row, struct str *url, struct str *secret,
+              struct str *secret_file, struct str *template)
+{
+    *url = str_c(row->url);
+    *secret = str_c(row->secret);
+    *secret_file = str_c(row->secret_file);
+    if (row->template_text[0])
+        *template = str_c(row->template_text);
+}
+
+void kind_hook(const struct notify_row *row, struct str *url, struct str *url_file,
+               struct str *template)
+{
+    *url = str_c(row->url);
+    *url_file = str_c(row->secret_file);
+    if (row->template_text[0])
+        *template = str_c(row->template_text);
 }
 
 int kind_one(const struct notify_row *row, const char *what, struct str *ret, struct why *why)

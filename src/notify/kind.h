@@ -42,11 +42,24 @@ void kind_whole(struct kind_body *b, const char *key, int64_t v);
 void kind_words(struct kind_body *b, const char *key, struct str template, size_t max);
 void kind_plain(struct kind_body *b, const char *key, struct str template);
 
+/* The expansion of a template, cut to max runes, or bytes; may be "". */
+struct str kind_runes(struct notify_send *s, struct str template, size_t max);
+struct str kind_bytes(struct notify_send *s, struct str template, size_t max);
+
+/* Members whose values are templates. */
+void kind_pairs(struct kind_body *b, const struct yaml_struct_pairs *pairs);
+
 /* Begins an object or array below a key. */
 void kind_open(struct kind_body *b, const char *key, char bracket);
 
 /* The body, from the arena of the sending. */
 struct str kind_end(struct kind_body *b);
+
+/* Sends the body that put() makes of the settings to a URL that is a secret. */
+void kind_send(struct notify_send *s, struct str url, struct str url_file,
+               bool (*judge)(struct notify_send *s, const struct fetch_answer *a,
+                             struct notify_outcome *o),
+               void (*put)(struct kind_body *b, const void *settings));
 
 /* The group of a message in a few letters: SHA-256 of its key, in hexadecimal, as Alertmanager
  * has it; for receivers that join what belongs together. */
@@ -56,6 +69,17 @@ struct str kind_group(const struct notify_send *s);
  * neither is fine. */
 MUST_USE int kind_either(struct str text, struct str file, const char *name, bool or_none,
                          struct why *why);
+
+/* Takes a secret and its file from the globals where the item has neither. False: there is none. */
+bool kind_inherit(struct str *text, struct str *file, struct str global, struct str global_file);
+
+/* What most rows say: the address, the secret or its file, and the template where there is one. */
+void kind_row(const struct notify_row *row, struct str *url, struct str *secret,
+              struct str *secret_file, struct str *template);
+
+/* The same where the address is the secret. */
+void kind_hook(const struct notify_row *row, struct str *url, struct str *url_file,
+               struct str *template);
 
 /* The only one of row->to, or a fault. */
 MUST_USE int kind_one(const struct notify_row *row, const char *what, struct str *ret,

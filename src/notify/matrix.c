@@ -46,12 +46,10 @@ static void start(struct notify_send *s)
     struct str token;
     if (!post_secret(s, m->token, m->token_file, &token))
         return;
-    struct str bearer = arena_printf(s->arena, "Bearer " STR_FMT, STR_ARG(token));
-    r.headers[r.headers_n++] = post_header(s, "Authorization", bearer);
-    r.secrets[0] = token;
+    post_bearer(s, &r, token);
     kind_begin(&b, s);
     kind_text(&b, "msgtype", STR("m.text"));
-    kind_text(&b, "body", wording_cut_bytes(wording_text(s->words, m->text), TEXT, s->arena));
+    kind_text(&b, "body", kind_bytes(s, m->text, TEXT));
     r.body = kind_end(&b);
     post_start(s, &r);
 }
@@ -66,11 +64,8 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct matrix *m = settings;
-    m->url = kind_base(kind_or(str_c(row->url), "https://matrix.org/"), r->arena);
-    m->token = str_c(row->secret);
-    m->token_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        m->text = str_c(row->template_text);
+    kind_row(row, &m->url, &m->token, &m->token_file, &m->text);
+    m->url = kind_base(kind_or(m->url, "https://matrix.org/"), r->arena);
     if (m->token.n + m->token_file.n == 0)
         return why_set(why, ERR_FORMAT, "secret or secret_file must hold an access token");
     return kind_one(row, "room", &m->room, why);

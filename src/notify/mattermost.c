@@ -7,21 +7,20 @@ struct mattermost {
     struct str webhook_url, webhook_url_file, channel, username, text, icon_url, icon_emoji;
 };
 
+static void put(struct kind_body *b, const void *settings)
+{
+    const struct mattermost *m = settings;
+    kind_plain(b, "channel", m->channel);
+    kind_words(b, "username", m->username, 0);
+    kind_plain(b, "icon_url", m->icon_url);
+    kind_plain(b, "icon_emoji", m->icon_emoji);
+    kind_text(b, "text", kind_runes(b->s, m->text, TEXT));
+}
+
 static void start(struct notify_send *s)
 {
     const struct mattermost *m = s->integration->settings;
-    struct post_request r = {0};
-    struct kind_body b;
-    if (!post_secret(s, m->webhook_url, m->webhook_url_file, &r.url))
-        return;
-    kind_begin(&b, s);
-    kind_plain(&b, "channel", m->channel);
-    kind_words(&b, "username", m->username, 0);
-    kind_plain(&b, "icon_url", m->icon_url);
-    kind_plain(&b, "icon_emoji", m->icon_emoji);
-    kind_text(&b, "text", wording_cut(wording_text(s->words, m->text), TEXT, s->arena));
-    r.body = kind_end(&b);
-    post_start(s, &r);
+    kind_send(s, m->webhook_url, m->webhook_url_file, NULL, put);
 }
 
 static void preset(const struct notify_reading *r, void *settings)
@@ -34,10 +33,9 @@ static void preset(const struct notify_reading *r, void *settings)
 static int check(const struct notify_reading *r, void *settings, struct why *why)
 {
     struct mattermost *m = settings;
-    if (m->webhook_url.n + m->webhook_url_file.n == 0) {
-        m->webhook_url = r->globals->mattermost_webhook_url;
-        m->webhook_url_file = r->globals->mattermost_webhook_url_file;
-    }
+    /* That there is one is told below. */
+    (void)kind_inherit(&m->webhook_url, &m->webhook_url_file, r->globals->mattermost_webhook_url,
+                       r->globals->mattermost_webhook_url_file);
     return kind_either(m->webhook_url, m->webhook_url_file, "webhook_url", false, why);
 }
 
@@ -45,12 +43,9 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct mattermost *m = settings;
-    m->webhook_url = str_c(row->url);
-    m->webhook_url_file = str_c(row->secret_file);
+    kind_hook(row, &m->webhook_url, &m->webhook_url_file, &m->text);
     if (row->from[0])
         m->username = str_c(row->from);
-    if (row->template_text[0])
-        m->text = str_c(row->template_text);
     return row->to.n == 0 ? 0 : kind_one(row, "channel", &m->channel, why);
 }
 

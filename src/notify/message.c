@@ -92,7 +92,7 @@ struct str message_common_annotations(const struct message *m, struct arena *a)
 
 /* ---- writing */
 
-static void put_key(struct json_writer *w, const char *name, struct str key)
+void message_put_key(struct json_writer *w, const char *name, struct str key)
 {
     const char *at = key.p;
     struct label label;
@@ -105,7 +105,7 @@ static void put_key(struct json_writer *w, const char *name, struct str key)
     json_end_object(w);
 }
 
-static void put_text(struct json_writer *w, const char *name, struct str text)
+void message_put_text(struct json_writer *w, const char *name, struct str text)
 {
     json_key(w, str_c(name));
     json_text(w, text);
@@ -120,13 +120,13 @@ static void put_whole(struct json_writer *w, const char *name, int64_t v)
 static void put_alert(struct json_writer *w, const struct message_alert *a)
 {
     json_begin_object(w);
-    put_key(w, "labels", a->labels);
-    put_key(w, "annotations", a->annotations);
+    message_put_key(w, "labels", a->labels);
+    message_put_key(w, "annotations", a->annotations);
     put_whole(w, "starts_ms", a->starts_ms);
     put_whole(w, "ends_ms", a->ends_ms);
     json_key(w, STR("resolved"));
     json_bool(w, a->resolved);
-    put_text(w, "generator_url", a->generator_url);
+    message_put_text(w, "generator_url", a->generator_url);
     json_end_object(w);
 }
 
@@ -135,18 +135,18 @@ void message_encode(const struct message *m, struct buf *out)
     struct json_writer w;
     json_writer_init(&w, out);
     json_begin_object(&w);
-    put_text(&w, "id", m->id);
-    put_text(&w, "receiver", m->receiver);
-    put_text(&w, "kind", m->kind);
+    message_put_text(&w, "id", m->id);
+    message_put_text(&w, "receiver", m->receiver);
+    message_put_text(&w, "kind", m->kind);
     put_whole(&w, "index", m->index);
-    put_text(&w, "group_key", m->group_key);
-    put_key(&w, "group_labels", m->group_labels);
-    put_key(&w, "route_labels", m->route_labels);
-    put_text(&w, "reason", str_c(REASONS[m->reason]));
+    message_put_text(&w, "group_key", m->group_key);
+    message_put_key(&w, "group_labels", m->group_labels);
+    message_put_key(&w, "route_labels", m->route_labels);
+    message_put_text(&w, "reason", str_c(REASONS[m->reason]));
     put_whole(&w, "truncated", (int64_t)m->truncated);
     put_whole(&w, "time_ms", m->time_ms);
-    put_text(&w, "external_url", m->external_url);
-    put_text(&w, "context", m->context);
+    message_put_text(&w, "external_url", m->external_url);
+    message_put_text(&w, "context", m->context);
     json_key(&w, STR("alerts"));
     json_begin_array(&w);
     for (size_t i = 0; i < m->n; i++)

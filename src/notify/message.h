@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "text/json.h"
 
 enum message_reason {
     MESSAGE_FIRST,        /* the group is told for the first time */
@@ -71,6 +72,10 @@ struct str message_common_annotations(const struct message *m, struct arena *a);
 /* Alertmanager's fingerprint of a label set: 64-bit FNV-1a over name, 0xff, value, 0xff, sorted by
  * name. */
 uint64_t message_fingerprint(struct str labels);
+
+/* "name": text; and "name": {..} of a key. */
+void message_put_text(struct json_writer *w, const char *name, struct str text);
+void message_put_key(struct json_writer *w, const char *name, struct str key);
 
 void message_encode(const struct message *m, struct buf *out);
 

@@ -1,15 +1,15 @@
 #include "notify/msteams.h"
 
 /* Cards of the connectors of Office 365. */
-static void put_card(struct kind_body *b, const struct msteams *t)
+static void put_card(struct kind_body *b, const void *settings)
 {
+    const struct msteams *t = settings;
     struct notify_send *s = b->s;
     kind_text(b, "@context", STR("http://schema.org/extensions"));
     kind_text(b, "@type", STR("MessageCard"));
     kind_words(b, "title", t->title, MSTEAMS_TITLE_RUNES);
     kind_words(b, "summary", t->summary, MSTEAMS_TITLE_RUNES);
-    kind_text(b, "text",
-              wording_cut_bytes(wording_text(s->words, t->text), MSTEAMS_TEXT_BYTES, s->arena));
+    kind_text(b, "text", kind_bytes(s, t->text, MSTEAMS_TEXT_BYTES));
     kind_text(b, "themeColor", message_firing(s->message) ? STR("8C1A1A") : STR("2DC72D"));
 }
 
@@ -23,17 +23,10 @@ static bool judge(struct notify_send *s, const struct fetch_answer *a, struct no
     return true;
 }
 
-void msteams_send(struct notify_send *s, void (*put)(struct kind_body *b, const struct msteams *t))
+void msteams_send(struct notify_send *s, void (*put)(struct kind_body *b, const void *settings))
 {
     const struct msteams *t = s->integration->settings;
-    struct post_request r = {.judge = judge};
-    struct kind_body b;
-    if (!post_secret(s, t->webhook_url, t->webhook_url_file, &r.url))
-        return;
-    kind_begin(&b, s);
-    put(&b, t);
-    r.body = kind_end(&b);
-    post_start(s, &r);
+    kind_send(s, t->webhook_url, t->webhook_url_file, judge, put);
 }
 
 static void start(struct notify_send *s)
@@ -59,10 +52,7 @@ int msteams_row(const struct notify_reading *r, const struct notify_row *row, vo
                 struct why *why)
 {
     struct msteams *t = settings;
-    t->webhook_url = str_c(row->url);
-    t->webhook_url_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        t->text = str_c(row->template_text);
+    kind_hook(row, &t->webhook_url, &t->webhook_url_file, &t->text);
     return 0;
 }
 

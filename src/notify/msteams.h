@@ -20,8 +20,8 @@ struct msteams {
     KIND_TEXT(msteams, webhook_url), KIND_TEXT(msteams, webhook_url_file),                         \
         KIND_TEXT(msteams, title), KIND_TEXT(msteams, text)
 
-/* Sends the body that put() makes. */
-void msteams_send(struct notify_send *s, void (*put)(struct kind_body *b, const struct msteams *t));
+/* Sends the body that put() makes of the settings. */
+void msteams_send(struct notify_send *s, void (*put)(struct kind_body *b, const void *settings));
 
 int msteams_check(const struct notify_reading *r, void *settings, struct why *why);
 int msteams_row(const struct notify_reading *r, const struct notify_row *row, void *settings,

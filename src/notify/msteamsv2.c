@@ -18,8 +18,9 @@ static void put_block(struct kind_body *b, struct str text, bool title)
 }
 
 /* Adaptive cards, as workflows take them. */
-static void put_adaptive(struct kind_body *b, const struct msteams *t)
+static void put_adaptive(struct kind_body *b, const void *settings)
 {
+    const struct msteams *t = settings;
     struct notify_send *s = b->s;
     kind_text(b, "type", STR("message"));
     kind_open(b, "attachments", '[');
@@ -32,10 +33,8 @@ static void put_adaptive(struct kind_body *b, const struct msteams *t)
     kind_text(b, "type", STR("AdaptiveCard"));
     kind_text(b, "version", STR("1.2"));
     kind_open(b, "body", '[');
-    put_block(b, wording_cut(wording_text(s->words, t->title), MSTEAMS_TITLE_RUNES, s->arena),
-              true);
-    put_block(b, wording_cut_bytes(wording_text(s->words, t->text), MSTEAMS_TEXT_BYTES, s->arena),
-              false);
+    put_block(b, kind_runes(s, t->title, MSTEAMS_TITLE_RUNES), true);
+    put_block(b, kind_bytes(s, t->text, MSTEAMS_TEXT_BYTES), false);
     json_end_array(&b->w);
     kind_open(b, "msteams", '{');
     kind_text(b, "width", STR("full"));

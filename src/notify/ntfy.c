@@ -28,8 +28,7 @@ static void start(struct notify_send *s)
         return;
     kind_begin(&b, s);
     kind_text(&b, "topic", t->topic);
-    kind_text(&b, "message",
-              wording_cut_bytes(wording_text(s->words, t->message), MESSAGE, s->arena));
+    kind_text(&b, "message", kind_bytes(s, t->message, MESSAGE));
     kind_words(&b, "title", t->title, TITLE);
     kind_open(&b, "tags", '[');
     json_text(&b.w, firing ? STR("rotating_light") : STR("white_check_mark"));
@@ -38,11 +37,8 @@ static void start(struct notify_send *s)
     kind_plain(&b, "click", STR("{{ template \"__alertmanagerURL\" . }}"));
     r.body = kind_end(&b);
     r.secrets[0] = t->topic; /* who knows it can read */
-    if (token.n > 0) {
-        struct str bearer = arena_printf(s->arena, "Bearer " STR_FMT, STR_ARG(token));
-        r.secrets[1] = token;
-        r.headers[r.headers_n++] = post_header(s, "Authorization", bearer);
-    }
+    if (token.n > 0)
+        post_bearer(s, &r, token);
     post_start(s, &r);
 }
 

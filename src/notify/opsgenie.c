@@ -36,9 +36,7 @@ static void put_details(struct kind_body *b, const struct opsgenie *o)
         if (!own)
             kind_text(b, arena_str(b->s->arena, l.name).p, l.value);
     }
-    for (size_t i = 0; i < o->details.n; i++)
-        kind_text(b, arena_str(b->s->arena, o->details.v[i].name).p,
-                  wording_text(b->s->words, o->details.v[i].value));
+    kind_pairs(b, &o->details);
     json_end_object(&b->w);
 }
 
@@ -89,7 +87,7 @@ static struct str make_body(struct notify_send *s, const struct opsgenie *o)
     struct kind_body b;
     kind_begin(&b, s);
     kind_text(&b, "alias", kind_group(s));
-    kind_text(&b, "message", wording_cut(wording_text(s->words, o->message), MESSAGE, s->arena));
+    kind_text(&b, "message", kind_runes(s, o->message, MESSAGE));
     kind_words(&b, "description", o->description, DESCRIPTION);
     put_details(&b, o);
     kind_plain(&b, "source", o->source);
@@ -126,8 +124,7 @@ static bool judge(struct notify_send *s, const struct fetch_answer *a, struct no
         return false;
     bool first = x->step++ == 0;
     struct str text =
-        first ? wording_cut(wording_text(s->words, o->message), MESSAGE, s->arena)
-              : wording_cut(wording_text(s->words, o->description), DESCRIPTION, s->arena);
+        first ? kind_runes(s, o->message, MESSAGE) : kind_runes(s, o->description, DESCRIPTION);
     x->request.method = "PUT";
     x->request.url = alert_url(s, first ? "message" : "description");
     x->request.body = one_body(s, first ? "message" : "description", text);
@@ -224,11 +221,7 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
     int err = kind_either(o->api_key, o->api_key_file, "api_key", true, why);
     if (err)
         return err;
-    if (o->api_key.n + o->api_key_file.n == 0) {
-        o->api_key = g->opsgenie_api_key;
-        o->api_key_file = g->opsgenie_api_key_file;
-    }
-    if (o->api_key.n + o->api_key_file.n == 0)
+    if (!kind_inherit(&o->api_key, &o->api_key_file, g->opsgenie_api_key, g->opsgenie_api_key_file))
         return why_set(why, ERR_FORMAT,
                        "no global OpsGenie API Key set either inline or in a file");
     if (o->api_url.n == 0)
@@ -241,11 +234,7 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct opsgenie *o = settings;
-    o->api_url = str_c(row->url);
-    o->api_key = str_c(row->secret);
-    o->api_key_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        o->description = str_c(row->template_text);
+    kind_row(row, &o->api_url, &o->api_key, &o->api_key_file, &o->description);
     return 0;
 }
 

@@ -26,9 +26,7 @@ static void put_details(struct kind_body *b, const struct pagerduty *p, bool sho
         kind_text(b, "error", STR("The details were left out: the event was larger than 512 KB."));
         return;
     }
-    for (size_t i = 0; i < p->details.n; i++)
-        kind_text(b, arena_str(b->s->arena, p->details.v[i].name).p,
-                  wording_text(b->s->words, p->details.v[i].value));
+    kind_pairs(b, &p->details);
 }
 
 static void put_attachments(struct kind_body *b, const char *key, const struct attachment *v,
@@ -57,8 +55,7 @@ static struct str event_v2(struct notify_send *s, const struct pagerduty *p, str
     kind_text(&b, "dedup_key", kind_group(s));
     kind_text(&b, "event_action", message_firing(s->message) ? STR("trigger") : STR("resolve"));
     kind_open(&b, "payload", '{');
-    kind_text(&b, "summary",
-              wording_cut(wording_text(s->words, p->description), SUMMARY, s->arena));
+    kind_text(&b, "summary", kind_runes(s, p->description, SUMMARY));
     kind_text(&b, "source", wording_plain(s->words, p->source));
     struct str severity = wording_plain(s->words, p->severity);
     kind_text(&b, "severity", kind_or(severity, "error"));
@@ -84,8 +81,7 @@ static struct str event_v1(struct notify_send *s, const struct pagerduty *p, str
     kind_text(&b, "service_key", key);
     kind_text(&b, "incident_key", kind_group(s));
     kind_text(&b, "event_type", message_firing(s->message) ? STR("trigger") : STR("resolve"));
-    kind_text(&b, "description",
-              wording_cut(wording_text(s->words, p->description), DESCRIPTION, s->arena));
+    kind_text(&b, "description", kind_runes(s, p->description, DESCRIPTION));
     kind_plain(&b, "client", p->client);
     kind_plain(&b, "client_url", p->client_url);
     kind_open(&b, "details", '{');

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "os/file.h"
 
 enum {
@@ -20,6 +21,17 @@ struct post {
 const char *post_header(struct notify_send *s, const char *name, struct str value)
 {
     return arena_printf(s->arena, "%s: " STR_FMT, name, STR_ARG(value)).p;
+}
+
+void post_bearer(struct notify_send *s, struct post_request *r, struct str token)
+{
+    size_t free_at = 0;
+    while (free_at < POST_SECRETS_MAX && r->secrets[free_at].n > 0)
+        free_at++;
+    must(free_at < POST_SECRETS_MAX && r->headers_n < POST_HEADERS_MAX);
+    r->secrets[free_at] = token;
+    r->headers[r->headers_n++] =
+        post_header(s, "Authorization", arena_printf(s->arena, "Bearer " STR_FMT, STR_ARG(token)));
 }
 
 bool post_secret(struct notify_send *s, struct str text, struct str file, struct str *ret)

@@ -41,6 +41,9 @@ MUST_USE bool post_secret(struct notify_send *s, struct str text, struct str fil
 /* s, without any of the secrets [n] in it. */
 struct str post_scrub(struct str s, const struct str *secrets, size_t n, struct arena *a);
 
+/* Adds "Authorization: Bearer TOKEN", and the token to the secrets. */
+void post_bearer(struct notify_send *s, struct post_request *r, struct str token);
+
 /* A header's line from s->arena: "Name: value". */
 const char *post_header(struct notify_send *s, const char *name, struct str value);
 

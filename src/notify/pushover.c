@@ -40,11 +40,11 @@ static void start(struct notify_send *s)
     buf_init(&form, FORM_MAX);
     put(&form, "token", wording_plain(w, token));
     put(&form, "user", wording_plain(w, user));
-    put(&form, "title", wording_cut(wording_text(w, p->title), TITLE, s->arena));
+    put(&form, "title", kind_runes(s, p->title, TITLE));
     put(&form, "message",
         kind_or(wording_cut(str_trim(message), MESSAGE, s->arena), "(no details)"));
     put(&form, "url", wording_cut(wording_plain(w, p->url), URL, s->arena));
-    put(&form, "url_title", wording_cut(wording_text(w, p->url_title), URL_TITLE, s->arena));
+    put(&form, "url_title", kind_runes(s, p->url_title, URL_TITLE));
     struct str priority = wording_plain(w, p->priority);
     put(&form, "priority", priority);
     if (str_eq(priority, STR("2"))) {
@@ -90,11 +90,8 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct pushover *p = settings;
-    p->api_url = kind_or(str_c(row->url), "https://api.pushover.net/1/messages.json");
-    p->token = str_c(row->secret);
-    p->token_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        p->message = str_c(row->template_text);
+    kind_row(row, &p->api_url, &p->token, &p->token_file, &p->message);
+    p->api_url = kind_or(p->api_url, "https://api.pushover.net/1/messages.json");
     return kind_one(row, "user or group key", &p->user_key, why);
 }
 

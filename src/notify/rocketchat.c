@@ -162,18 +162,12 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
         err = kind_either(c->token_id, c->token_id_file, "token_id", true, why);
     if (err)
         return err;
-    if (c->token.n + c->token_file.n == 0) {
-        c->token = r->globals->rocketchat_token;
-        c->token_file = r->globals->rocketchat_token_file;
-    }
-    if (c->token_id.n + c->token_id_file.n == 0) {
-        c->token_id = r->globals->rocketchat_token_id;
-        c->token_id_file = r->globals->rocketchat_token_id_file;
-    }
-    if (c->token.n + c->token_file.n == 0)
+    if (!kind_inherit(&c->token, &c->token_file, r->globals->rocketchat_token,
+                      r->globals->rocketchat_token_file))
         return why_set(why, ERR_FORMAT,
                        "no global Rocketchat Token set either inline or in a file");
-    if (c->token_id.n + c->token_id_file.n == 0)
+    if (!kind_inherit(&c->token_id, &c->token_id_file, r->globals->rocketchat_token_id,
+                      r->globals->rocketchat_token_id_file))
         return why_set(why, ERR_FORMAT,
                        "no global Rocketchat TokenID set either inline or in a file");
     if (c->api_url.n == 0)
@@ -186,12 +180,8 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct rocketchat *c = settings;
-    c->api_url = str_c(row->url);
+    kind_row(row, &c->api_url, &c->token, &c->token_file, &c->text);
     c->token_id = str_c(row->user);
-    c->token = str_c(row->secret);
-    c->token_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        c->text = str_c(row->template_text);
     return kind_one(row, "channel", &c->channel, why);
 }
 

@@ -81,9 +81,8 @@ static void put_attachment(struct kind_body *b, const struct slack *k)
     kind_words(b, "title", k->title, TITLE);
     kind_plain(b, "title_link", k->title_link);
     kind_words(b, "pretext", k->pretext, TEXT);
-    kind_text(b, "text", wording_cut(wording_text(b->s->words, k->text), TEXT, b->s->arena));
-    kind_text(b, "fallback",
-              wording_cut(wording_text(b->s->words, k->fallback), TITLE, b->s->arena));
+    kind_text(b, "text", kind_runes(b->s, k->text, TEXT));
+    kind_text(b, "fallback", kind_runes(b->s, k->fallback, TITLE));
     kind_plain(b, "callback_id", k->callback_id);
     if (k->fields_n > 0)
         put_fields(b, k);
@@ -151,9 +150,7 @@ static void start(struct notify_send *s)
         return;
     r.body = body_of(s, k);
     if (token.n > 0) {
-        struct str bearer = arena_printf(s->arena, "Bearer " STR_FMT, STR_ARG(token));
-        r.secrets[0] = token;
-        r.headers[r.headers_n++] = post_header(s, "Authorization", bearer);
+        post_bearer(s, &r, token);
         if (r.url.n == 0)
             r.url = k->app_url;
     }

@@ -125,11 +125,8 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
 {
     struct telegram *t = settings;
     const struct notify_globals *g = r->globals;
-    if (t->bot_token.n == 0 && t->bot_token_file.n == 0) {
-        t->bot_token = g->telegram_bot_token;
-        t->bot_token_file = g->telegram_bot_token_file;
-    }
-    if (t->bot_token.n == 0 && t->bot_token_file.n == 0)
+    if (!kind_inherit(&t->bot_token, &t->bot_token_file, g->telegram_bot_token,
+                      g->telegram_bot_token_file))
         return why_set(why, ERR_FORMAT, "missing bot_token or bot_token_file on telegram_config");
     int err = kind_either(t->bot_token, t->bot_token_file, "bot_token", false, why);
     if (err)
@@ -158,11 +155,7 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct telegram *t = settings;
-    t->api_url = str_c(row->url);
-    t->bot_token = str_c(row->secret);
-    t->bot_token_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        t->message = str_c(row->template_text);
+    kind_row(row, &t->api_url, &t->bot_token, &t->bot_token_file, &t->message);
     return kind_one(row, "chat", &t->chat_id, why);
 }
 

@@ -24,9 +24,7 @@ static void start(struct notify_send *s)
     kind_words(&b, "entity_display_name", v->entity_display_name, 0);
     kind_words(&b, "state_message", v->state_message, MESSAGE);
     kind_words(&b, "monitoring_tool", v->monitoring_tool, 0);
-    for (size_t i = 0; i < v->custom_fields.n; i++)
-        kind_text(&b, arena_str(s->arena, v->custom_fields.v[i].name).p,
-                  wording_text(s->words, v->custom_fields.v[i].value));
+    kind_pairs(&b, &v->custom_fields);
     r.body = kind_end(&b);
     r.secrets[0] = key;
     r.url = arena_printf(s->arena, STR_FMT STR_FMT "/" STR_FMT, STR_ARG(v->api_url), STR_ARG(key),
@@ -62,11 +60,8 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
                                "victorOps config contains custom field %s which cannot be used as "
                                "it conflicts with the fixed/static fields",
                                OWN[k]);
-    if (v->api_key.n + v->api_key_file.n == 0) {
-        v->api_key = g->victorops_api_key;
-        v->api_key_file = g->victorops_api_key_file;
-    }
-    if (v->api_key.n + v->api_key_file.n == 0)
+    if (!kind_inherit(&v->api_key, &v->api_key_file, g->victorops_api_key,
+                      g->victorops_api_key_file))
         return why_set(why, ERR_FORMAT, "no global VictorOps API Key set");
     if (v->api_url.n == 0)
         v->api_url = g->victorops_api_url;
@@ -80,11 +75,7 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct victorops *v = settings;
-    v->api_url = str_c(row->url);
-    v->api_key = str_c(row->secret);
-    v->api_key_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        v->state_message = str_c(row->template_text);
+    kind_row(row, &v->api_url, &v->api_key, &v->api_key_file, &v->state_message);
     return kind_one(row, "routing key", &v->routing_key, why);
 }
 

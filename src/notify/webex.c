@@ -13,8 +13,7 @@ static void start(struct notify_send *s)
     struct post_request r = {.url = x->api_url};
     struct kind_body b;
     kind_begin(&b, s);
-    kind_text(&b, "markdown",
-              wording_cut_bytes(wording_text(s->words, x->message), MESSAGE, s->arena));
+    kind_text(&b, "markdown", kind_bytes(s, x->message, MESSAGE));
     kind_text(&b, "roomId", wording_plain(s->words, x->room_id));
     r.body = kind_end(&b);
     post_start(s, &r);
@@ -42,12 +41,8 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct webex *x = settings;
-    x->api_url = str_c(row->url);
+    kind_row(row, &x->api_url, &x->http.credentials, &x->http.credentials_file, &x->message);
     x->http.authorization_type = STR("Bearer");
-    x->http.credentials = str_c(row->secret);
-    x->http.credentials_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        x->message = str_c(row->template_text);
     return kind_one(row, "room", &x->room_id, why);
 }
 

@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "model/labels.h"
 #include "notify/post.h"
-#include "text/json.h"
 
 enum { BODY_MAX = 64 << 20 /* bytes */ };
 
@@ -20,25 +18,6 @@ struct webhook {
 };
 
 /* ---- the JSON */
-
-static void put_text(struct json_writer *w, const char *name, struct str text)
-{
-    json_key(w, str_c(name));
-    json_text(w, text);
-}
-
-static void put_key(struct json_writer *w, const char *name, struct str key)
-{
-    const char *at = key.p;
-    struct label label;
-    json_key(w, str_c(name));
-    json_begin_object(w);
-    while (labels_next(key, &at, &label, NULL)) {
-        json_key(w, label.name);
-        json_text(w, label.value);
-    }
-    json_end_object(w);
-}
 
 /* RFC 3339 as Go writes it: no zeros at the end of the fraction. */
 static void put_time(struct json_writer *w, const char *name, int64_t ms)
@@ -55,7 +34,7 @@ static void put_time(struct json_writer *w, const char *name, int64_t ms)
             n--;
     }
     text[n++] = 'Z';
-    put_text(w, name, ms == 0 ? STR("0001-01-01T00:00:00Z") : str_of(text, n));
+    message_put_text(w, name, ms == 0 ? STR("0001-01-01T00:00:00Z") : str_of(text, n));
 }
 
 static void put_alert(struct json_writer *w, const struct message_alert *a)
@@ -63,13 +42,13 @@ static void put_alert(struct json_writer *w, const struct message_alert *a)
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, a->fingerprint);
     json_begin_object(w);
-    put_text(w, "status", a->resolved ? STR("resolved") : STR("firing"));
-    put_key(w, "labels", a->labels);
-    put_key(w, "annotations", a->annotations);
+    message_put_text(w, "status", a->resolved ? STR("resolved") : STR("firing"));
+    message_put_key(w, "labels", a->labels);
+    message_put_key(w, "annotations", a->annotations);
     put_time(w, "startsAt", a->starts_ms);
     put_time(w, "endsAt", a->ends_ms);
-    put_text(w, "generatorURL", a->generator_url);
-    put_text(w, "fingerprint", str_c(fingerprint));
+    message_put_text(w, "generatorURL", a->generator_url);
+    message_put_text(w, "fingerprint", str_c(fingerprint));
     json_end_object(w);
 }
 
@@ -83,21 +62,21 @@ void webhook_put(const struct message *m, uint64_t alerts_max, struct arena *a, 
     }
     json_writer_init(&w, out);
     json_begin_object(&w);
-    put_text(&w, "receiver", m->receiver);
-    put_text(&w, "status", message_firing(&cut) ? STR("firing") : STR("resolved"));
-    put_text(&w, "notification_reason", str_c(message_reason_text(m->reason)));
+    message_put_text(&w, "receiver", m->receiver);
+    message_put_text(&w, "status", message_firing(&cut) ? STR("firing") : STR("resolved"));
+    message_put_text(&w, "notification_reason", str_c(message_reason_text(m->reason)));
     json_key(&w, STR("alerts"));
     json_begin_array(&w);
     for (size_t i = 0; i < cut.n; i++)
         put_alert(&w, &cut.alerts[i]);
     json_end_array(&w);
-    put_key(&w, "groupLabels", m->group_labels);
-    put_key(&w, "commonLabels", message_common_labels(&cut, a));
-    put_key(&w, "commonAnnotations", message_common_annotations(&cut, a));
-    put_key(&w, "routeLabels", m->route_labels);
-    put_text(&w, "externalURL", m->external_url);
-    put_text(&w, "version", STR("4"));
-    put_text(&w, "groupKey", m->group_key);
+    message_put_key(&w, "groupLabels", m->group_labels);
+    message_put_key(&w, "commonLabels", message_common_labels(&cut, a));
+    message_put_key(&w, "commonAnnotations", message_common_annotations(&cut, a));
+    message_put_key(&w, "routeLabels", m->route_labels);
+    message_put_text(&w, "externalURL", m->external_url);
+    message_put_text(&w, "version", STR("4"));
+    message_put_text(&w, "groupKey", m->group_key);
     json_key(&w, STR("truncatedAlerts"));
     json_u64(&w, cut.truncated);
     json_end_object(&w);

@@ -20,7 +20,7 @@ static struct str body_of(struct notify_send *s, const struct wechat *c)
 {
     struct kind_body b;
     bool markdown = str_eq(c->message_type, STR("markdown"));
-    struct str text = wording_cut_bytes(wording_text(s->words, c->message), MESSAGE, s->arena);
+    struct str text = kind_bytes(s, c->message, MESSAGE);
     kind_begin(&b, s);
     kind_open(&b, markdown ? "markdown" : "text", '{');
     kind_text(&b, "content", text);
@@ -109,13 +109,11 @@ static int check(const struct notify_reading *r, void *settings, struct why *why
                        "\" does not match valid options ^(text|markdown)$",
                        STR_ARG(c->message_type));
     int err = kind_either(c->api_secret, c->api_secret_file, "api_secret", true, why);
-    if (c->api_secret.n + c->api_secret_file.n == 0) {
-        c->api_secret = r->globals->wechat_api_secret;
-        c->api_secret_file = r->globals->wechat_api_secret_file;
-    }
+    bool secret = kind_inherit(&c->api_secret, &c->api_secret_file, r->globals->wechat_api_secret,
+                               r->globals->wechat_api_secret_file);
     if (c->corp_id.n == 0)
         c->corp_id = r->globals->wechat_api_corp_id;
-    if (!err && c->api_secret.n + c->api_secret_file.n == 0)
+    if (!err && !secret)
         err =
             why_set(why, ERR_FORMAT, "no global Wechat Api Secret set either inline or in a file");
     if (!err && c->corp_id.n == 0)
@@ -130,13 +128,9 @@ static int row(const struct notify_reading *r, const struct notify_row *row, voi
                struct why *why)
 {
     struct wechat *c = settings;
-    c->api_url = str_c(row->url);
+    kind_row(row, &c->api_url, &c->api_secret, &c->api_secret_file, &c->message);
     c->corp_id = str_c(row->user);
     c->agent_id = str_c(row->from);
-    c->api_secret = str_c(row->secret);
-    c->api_secret_file = str_c(row->secret_file);
-    if (row->template_text[0])
-        c->message = str_c(row->template_text);
     return kind_one(row, "user", &c->to_user, why);
 }
 
