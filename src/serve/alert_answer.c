@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "model/labels.h"
 #include "serve/answer.h"
+#include "serve/member.h"
 #include "serve/param.h"
 
 enum { TEXT_MAX = 4096, LABEL_BYTES_MAX = 1 << 20, FILTERS_MAX = 1000 };
@@ -78,40 +79,17 @@ void alert_answer_date(struct json_writer *w, const char *key, int64_t ts_ms)
     struct str head = str_sub(text, 0, MIN(dot, end)), digits = str_sub(text, dot + 1, end);
     int n = snprintf(full, sizeof full, STR_FMT "." STR_FMT "%.*sZ", STR_ARG(head), STR_ARG(digits),
                      (int)(digits.n < 3 ? 3 - digits.n : 0), "000");
-    json_key(w, str_c(key));
-    json_text(w, str_of(full, (size_t)n));
-}
-
-void alert_answer_labels(struct json_writer *w, const char *key, struct str labels)
-{
-    struct label one;
-    json_key(w, str_c(key));
-    json_begin_object(w);
-    for (const char *at = labels.p; labels.n > 0 && labels_next(labels, &at, &one, NULL);) {
-        json_key(w, one.name);
-        json_text(w, one.value);
-    }
-    json_end_object(w);
-}
-
-static void put_texts(struct json_writer *w, const char *key, const struct str *v, size_t n)
-{
-    json_key(w, str_c(key));
-    json_begin_array(w);
-    for (size_t i = 0; i < n; i++)
-        json_text(w, v[i]);
-    json_end_array(w);
+    member_text(w, key, str_of(full, (size_t)n));
 }
 
 static void put_state(struct json_writer *w, const struct alert_row *r)
 {
     json_key(w, STR("status"));
     json_begin_object(w);
-    put_texts(w, "inhibitedBy", r->inhibited_by, r->inhibited_n);
-    put_texts(w, "mutedBy", r->muted_by, r->muted_n);
-    put_texts(w, "silencedBy", r->silenced_by, r->silenced_n);
-    json_key(w, STR("state"));
-    json_text(w, str_c(r->state));
+    member_texts(w, "inhibitedBy", r->inhibited_by, r->inhibited_n);
+    member_texts(w, "mutedBy", r->muted_by, r->muted_n);
+    member_texts(w, "silencedBy", r->silenced_by, r->silenced_n);
+    member_text(w, "state", str_c(r->state));
     json_end_object(w);
 }
 
@@ -119,16 +97,14 @@ void alert_answer_row(struct json_writer *w, const struct alert_row *r)
 {
     char fingerprint[24];
     snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, r->fingerprint);
-    alert_answer_labels(w, "annotations", r->annotations);
+    member_labels(w, "annotations", r->annotations);
     alert_answer_date(w, "endsAt", r->ends_ms);
-    json_key(w, STR("fingerprint"));
-    json_text(w, str_c(fingerprint));
+    member_text(w, "fingerprint", str_c(fingerprint));
     json_key(w, STR("receivers"));
     json_begin_array(w);
     for (size_t i = 0; i < r->receivers_n; i++) {
         json_begin_object(w);
-        json_key(w, STR("name"));
-        json_text(w, r->receivers[i]);
+        member_text(w, "name", r->receivers[i]);
         json_end_object(w);
     }
     json_end_array(w);
@@ -136,10 +112,9 @@ void alert_answer_row(struct json_writer *w, const struct alert_row *r)
     put_state(w, r);
     alert_answer_date(w, "updatedAt", r->updated_ms);
     if (r->generator_url.n > 0) {
-        json_key(w, STR("generatorURL"));
-        json_text(w, r->generator_url);
+        member_text(w, "generatorURL", r->generator_url);
     }
-    alert_answer_labels(w, "labels", r->labels);
+    member_labels(w, "labels", r->labels);
 }
 
 static void put_matcher(struct json_writer *w, const struct matcher_item *m)
@@ -149,35 +124,28 @@ static void put_matcher(struct json_writer *w, const struct matcher_item *m)
     json_bool(w, m->op == MATCHER_EQUAL || m->op == MATCHER_REGEX);
     json_key(w, STR("isRegex"));
     json_bool(w, m->op == MATCHER_REGEX || m->op == MATCHER_NOT_REGEX);
-    json_key(w, STR("name"));
-    json_text(w, m->name);
-    json_key(w, STR("value"));
-    json_text(w, m->value);
+    member_text(w, "name", m->name);
+    member_text(w, "value", m->value);
     json_end_object(w);
 }
 
 void alert_answer_silence(struct json_writer *w, const struct alert_silence *s)
 {
     json_begin_object(w);
-    json_key(w, STR("id"));
-    json_text(w, s->id);
+    member_text(w, "id", s->id);
     json_key(w, STR("status"));
     json_begin_object(w);
-    json_key(w, STR("state"));
-    json_text(w, str_c(s->state));
+    member_text(w, "state", str_c(s->state));
     json_end_object(w);
     alert_answer_date(w, "updatedAt", s->updated_ms);
     json_key(w, STR("annotations"));
     json_begin_object(w);
     if (s->until_resolved) {
-        json_key(w, STR("until_resolved"));
-        json_text(w, STR("true"));
+        member_text(w, "until_resolved", STR("true"));
     }
     json_end_object(w);
-    json_key(w, STR("comment"));
-    json_text(w, s->comment);
-    json_key(w, STR("createdBy"));
-    json_text(w, s->created_by);
+    member_text(w, "comment", s->comment);
+    member_text(w, "createdBy", s->created_by);
     alert_answer_date(w, "endsAt", s->ends_ms);
     json_key(w, STR("matchers"));
     json_begin_array(w);

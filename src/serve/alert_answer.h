@@ -26,9 +26,6 @@ void alert_answer_empty(struct job *j, int status);
 /* "2026-01-02T13:36:40.200Z" */
 void alert_answer_date(struct json_writer *w, const char *key, int64_t ts_ms);
 
-/* {"name":"value"} of a key that may have empty values. */
-void alert_answer_labels(struct json_writer *w, const char *key, struct str labels);
-
 /* The members of one alert without its braces. */
 void alert_answer_row(struct json_writer *w, const struct alert_row *r);
 

@@ -10,6 +10,7 @@
 #include "notify/outbox.h"
 #include "serve/alert_answer.h"
 #include "serve/answer.h"
+#include "serve/member.h"
 #include "serve/param.h"
 
 enum {
@@ -41,32 +42,11 @@ static void begin(struct job *j, struct json_writer *w)
     json_writer_init(w, &j->body);
 }
 
-static void put_time(struct json_writer *w, const char *key, int64_t ms)
-{
-    json_key(w, str_c(key));
-    json_i64(w, ms);
-}
-
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_c(key));
-    json_text(w, text);
-}
-
-static void put_texts(struct json_writer *w, const char *key, const struct str *v, size_t n)
-{
-    json_key(w, str_c(key));
-    json_begin_array(w);
-    for (size_t i = 0; i < n; i++)
-        json_text(w, v[i]);
-    json_end_array(w);
-}
-
 static void put_fingerprint(struct json_writer *w, uint64_t fingerprint)
 {
     char text[24];
     snprintf(text, sizeof text, "%016" PRIx64, fingerprint);
-    put_text(w, "fingerprint", str_c(text));
+    member_text(w, "fingerprint", str_c(text));
 }
 
 /* ---- alerts */
@@ -84,19 +64,19 @@ static void put_people(struct json_writer *w, const struct alert_row *r)
 {
     json_key(w, STR("acknowledged"));
     json_bool(w, r->acknowledged);
-    put_text(w, "acknowledged_by", r->acknowledged_by);
-    put_time(w, "acknowledged_time_ms", r->acknowledged_ms);
-    put_text(w, "assigned_to", r->assigned_to);
+    member_text(w, "acknowledged_by", r->acknowledged_by);
+    member_whole(w, "acknowledged_time_ms", r->acknowledged_ms);
+    member_text(w, "assigned_to", r->assigned_to);
     json_key(w, STR("escalation"));
     if (r->escalation.n == 0) {
         json_null(w);
         return;
     }
     json_begin_object(w);
-    put_text(w, "name", r->escalation);
+    member_text(w, "name", r->escalation);
     json_key(w, STR("step"));
     json_i64(w, r->escalation_step);
-    put_time(w, "next_time_ms", r->escalation_next_ms);
+    member_whole(w, "next_time_ms", r->escalation_next_ms);
     json_end_object(w);
 }
 
@@ -104,19 +84,19 @@ static void put_row(struct json_writer *w, const struct alert_row *r)
 {
     json_begin_object(w);
     put_fingerprint(w, r->fingerprint);
-    put_text(w, "state", str_c(state_of(r)));
-    alert_answer_labels(w, "labels", r->labels);
-    alert_answer_labels(w, "annotations", r->annotations);
-    put_time(w, "starts_time_ms", r->starts_ms);
-    put_time(w, "ends_time_ms", r->ends_ms);
-    put_time(w, "updated_time_ms", r->updated_ms);
-    put_text(w, "generator_url", r->generator_url);
+    member_text(w, "state", str_c(state_of(r)));
+    member_labels(w, "labels", r->labels);
+    member_labels(w, "annotations", r->annotations);
+    member_whole(w, "starts_time_ms", r->starts_ms);
+    member_whole(w, "ends_time_ms", r->ends_ms);
+    member_whole(w, "updated_time_ms", r->updated_ms);
+    member_text(w, "generator_url", r->generator_url);
     json_key(w, STR("value"));
     json_number(w, r->value);
-    put_texts(w, "receivers", r->receivers, r->receivers_n);
-    put_texts(w, "silenced_by", r->silenced_by, r->silenced_n);
-    put_texts(w, "inhibited_by", r->inhibited_by, r->inhibited_n);
-    put_texts(w, "muted_by", r->muted_by, r->muted_n);
+    member_texts(w, "receivers", r->receivers, r->receivers_n);
+    member_texts(w, "silenced_by", r->silenced_by, r->silenced_n);
+    member_texts(w, "inhibited_by", r->inhibited_by, r->inhibited_n);
+    member_texts(w, "muted_by", r->muted_by, r->muted_n);
     put_people(w, r);
     json_end_object(w);
 }
@@ -173,12 +153,12 @@ void alert_api_list(struct http_request *r, void *serve)
 static void put_event(struct json_writer *w, const struct alert_history_row *r)
 {
     json_begin_object(w);
-    put_time(w, "time_ms", r->time_ms);
-    put_text(w, "what", r->what);
+    member_whole(w, "time_ms", r->time_ms);
+    member_text(w, "what", r->what);
     put_fingerprint(w, r->fingerprint);
-    alert_answer_labels(w, "labels", r->labels);
-    put_text(w, "who", r->who);
-    put_text(w, "text", r->text);
+    member_labels(w, "labels", r->labels);
+    member_text(w, "who", r->who);
+    member_text(w, "text", r->text);
     json_end_object(w);
 }
 
@@ -292,8 +272,8 @@ static void act_work(struct job *j)
     begin(j, &w);
     json_begin_object(&w);
     put_fingerprint(&w, fingerprint);
-    put_text(&w, "what", str_c(action->past));
-    put_text(&w, "who", who);
+    member_text(&w, "what", str_c(action->past));
+    member_text(&w, "who", who);
     json_end_object(&w);
     answer_end(j, NULL, STR(""));
 }
@@ -392,8 +372,8 @@ void alert_api_preview(struct http_request *r, void *serve)
 static void put_integration(struct json_writer *w, const struct outbox_row *r)
 {
     json_begin_object(w);
-    put_text(w, "receiver", r->receiver);
-    put_text(w, "kind", r->kind);
+    member_text(w, "receiver", r->receiver);
+    member_text(w, "kind", r->kind);
     json_key(w, STR("index"));
     json_u64(w, r->index);
     json_key(w, STR("waiting"));
@@ -404,12 +384,12 @@ static void put_integration(struct json_writer *w, const struct outbox_row *r)
     json_u64(w, r->failed);
     json_key(w, STR("dropped"));
     json_u64(w, r->dropped);
-    put_time(w, "last_attempt_time_ms", r->last_attempt_ms);
-    put_time(w, "last_sent_time_ms", r->last_sent_ms);
-    put_time(w, "next_attempt_time_ms", r->next_attempt_ms);
+    member_whole(w, "last_attempt_time_ms", r->last_attempt_ms);
+    member_whole(w, "last_sent_time_ms", r->last_sent_ms);
+    member_whole(w, "next_attempt_time_ms", r->next_attempt_ms);
     json_key(w, STR("last_duration_seconds"));
     json_number(w, (double)r->last_duration_ns / 1e9);
-    put_text(w, "last_error", r->last_error);
+    member_text(w, "last_error", r->last_error);
     json_end_object(w);
 }
 
@@ -542,13 +522,13 @@ static void put_test(struct job *j, struct json_writer *w, struct message *m)
     m->time_ms = j->now_ms;
     int err = outbox_test(j->serve->config.alerts.outbox, m, TEST_TIMEOUT_MS, &why);
     json_begin_object(w);
-    put_text(w, "receiver", m->receiver);
-    put_text(w, "kind", m->kind);
+    member_text(w, "receiver", m->receiver);
+    member_text(w, "kind", m->kind);
     json_key(w, STR("index"));
     json_u64(w, m->index);
     json_key(w, STR("sent"));
     json_bool(w, err == 0);
-    put_text(w, "error", str_c(err == 0 ? "" : why.text[0] ? why.text : err_text(err)));
+    member_text(w, "error", str_c(err == 0 ? "" : why.text[0] ? why.text : err_text(err)));
     json_end_object(w);
 }
 

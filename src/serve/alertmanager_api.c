@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "model/labels.h"
 #include "serve/alert_answer.h"
+#include "serve/member.h"
 #include "text/regex.h"
 
 /* What a list is asked for; in the request's arena. */
@@ -150,13 +151,13 @@ static void put_group(struct json_writer *w, const struct alert_group_row *g)
     json_begin_object(w);
     json_key(w, STR("alerts"));
     put_rows(w, g->alerts, g->n);
-    alert_answer_labels(w, "labels", g->labels);
+    member_labels(w, "labels", g->labels);
     json_key(w, STR("receiver"));
     json_begin_object(w);
     json_key(w, STR("name"));
     json_text(w, g->receiver);
     json_end_object(w);
-    alert_answer_labels(w, "routeLabels", STR(""));
+    member_labels(w, "routeLabels", STR(""));
     json_end_object(w);
 }
 

@@ -3,6 +3,7 @@
 #include "checkin/checkin.h"
 #include "serve/answer.h"
 #include "serve/job.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "serve/serve_state.h"
 #include "text/json.h"
@@ -112,24 +113,13 @@ void checkin_api_ping(struct http_request *r, void *serve)
 
 /* ---- looking */
 
-static void put_number(struct json_writer *w, const char *key, int64_t v, bool known)
-{
-    json_key(w, str_c(key));
-    if (known)
-        json_i64(w, v);
-    else
-        json_null(w);
-}
-
 static void put_schedule(struct json_writer *w, const struct checkin_schedule *s)
 {
-    put_number(w, "every_ms", s->every_ms, s->every_ms != 0);
-    json_key(w, STR("cron"));
-    json_text(w, s->cron);
-    json_key(w, STR("zone"));
-    json_text(w, s->zone);
-    put_number(w, "grace_ms", s->grace_ms, true);
-    put_number(w, "max_runtime_ms", s->max_runtime_ms, s->max_runtime_ms != 0);
+    member_time(w, "every_ms", s->every_ms);
+    member_text(w, "cron", s->cron);
+    member_text(w, "zone", s->zone);
+    member_whole(w, "grace_ms", s->grace_ms);
+    member_time(w, "max_runtime_ms", s->max_runtime_ms);
 }
 
 /* The members of an object that is begun. */
@@ -143,26 +133,19 @@ static void put_view(struct json_writer *w, const struct checkin_view *v)
                  {"severity", v->severity},
                  {"state", str_c(checkin_state_text(v->state))},
                  {"made_by", v->configured ? STR("configuration") : STR("ping")}};
-    for (size_t i = 0; i < COUNTOF(texts); i++) {
-        json_key(w, str_c(texts[i].key));
-        json_text(w, texts[i].text);
-    }
+    for (size_t i = 0; i < COUNTOF(texts); i++)
+        member_text(w, texts[i].key, texts[i].text);
     put_schedule(w, &v->schedule);
-    put_number(w, "since_ms", v->since_ms, v->since_ms != 0);
-    put_number(w, "created_ms", v->created_ms, v->created_ms != 0);
-    put_number(w, "start_ms", v->start_ms, v->start_ms != 0);
-    put_number(w, "end_ms", v->end_ms, v->end_ms != 0);
-    put_number(w, "success_ms", v->success_ms, v->success_ms != 0);
-    put_number(w, "due_ms", v->due_ms, v->due_ms != 0);
-    put_number(w, "duration_ms", v->duration_ms, v->duration_ms >= 0);
-    put_number(w, "exit_code", v->exit, v->exit >= 0);
-    put_number(w, "pings", v->pings, true);
-    json_key(w, STR("labels"));
-    struct buf labels;
-    buf_init(&labels, 1 << 20);
-    answer_labels(&labels, v->labels);
-    json_raw(w, buf_str(&labels));
-    buf_done(&labels);
+    member_time(w, "since_ms", v->since_ms);
+    member_time(w, "created_ms", v->created_ms);
+    member_time(w, "start_ms", v->start_ms);
+    member_time(w, "end_ms", v->end_ms);
+    member_time(w, "success_ms", v->success_ms);
+    member_time(w, "due_ms", v->due_ms);
+    member_known(w, "duration_ms", v->duration_ms, v->duration_ms >= 0);
+    member_known(w, "exit_code", v->exit, v->exit >= 0);
+    member_whole(w, "pings", v->pings);
+    member_labels(w, "labels", v->labels);
 }
 
 static void list_work(struct job *j)
@@ -189,13 +172,11 @@ static void put_pings(struct json_writer *w, const struct checkin_ping *v, size_
     json_begin_array(w);
     for (size_t i = 0; i < n; i++) {
         json_begin_object(w);
-        put_number(w, "time_ms", v[i].time_ms, true);
-        json_key(w, STR("kind"));
-        json_text(w, str_c(checkin_kind_text(v[i].kind)));
-        put_number(w, "exit_code", v[i].exit, v[i].exit >= 0);
-        put_number(w, "duration_ms", v[i].duration_ms, v[i].duration_ms >= 0);
-        json_key(w, STR("output"));
-        json_text(w, v[i].output);
+        member_whole(w, "time_ms", v[i].time_ms);
+        member_text(w, "kind", str_c(checkin_kind_text(v[i].kind)));
+        member_known(w, "exit_code", v[i].exit, v[i].exit >= 0);
+        member_known(w, "duration_ms", v[i].duration_ms, v[i].duration_ms >= 0);
+        member_text(w, "output", v[i].output);
         json_end_object(w);
     }
     json_end_array(w);

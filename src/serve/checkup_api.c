@@ -8,6 +8,7 @@
 #include "serve/checkup_json.h"
 #include "serve/health_api.h"
 #include "serve/job.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "serve/serve_state.h"
 #include "text/json_tree.h"
@@ -108,21 +109,13 @@ struct window {
 static void put_change(struct json_writer *w, const struct checkup_change *c)
 {
     json_begin_object(w);
-    json_key(w, STR("time_ms"));
-    json_i64(w, c->from_ms);
-    json_key(w, STR("end_ms"));
-    if (c->to_ms != 0)
-        json_i64(w, c->to_ms);
-    else
-        json_null(w);
-    json_key(w, STR("status"));
-    json_text(w, str_c(checkup_word(c->state)));
+    member_whole(w, "time_ms", c->from_ms);
+    member_time(w, "end_ms", c->to_ms);
+    member_text(w, "status", str_c(checkup_word(c->state)));
     json_key(w, STR("maintenance"));
     json_bool(w, c->maintenance);
-    json_key(w, STR("message"));
-    json_text(w, c->message);
-    json_key(w, STR("duration_seconds"));
-    json_number(w, c->duration_s);
+    member_text(w, "message", c->message);
+    member_number(w, "duration_seconds", c->duration_s);
     json_end_object(w);
 }
 

@@ -1,21 +1,7 @@
 #include "serve/checkup_json.h"
+#include "serve/member.h"
 
 #include <math.h>
-
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_c(key));
-    json_text(w, text);
-}
-
-static void put_time(struct json_writer *w, const char *key, int64_t ms)
-{
-    json_key(w, str_c(key));
-    if (ms != 0)
-        json_i64(w, ms);
-    else
-        json_null(w);
-}
 
 static void put_uptime(struct json_writer *w, const struct checkup_view *v)
 {
@@ -35,9 +21,9 @@ static void put_figures(struct json_writer *w, const struct checkup_view *v)
     json_begin_array(w);
     for (size_t i = 0; i < v->figures_n; i++) {
         json_begin_object(w);
-        put_text(w, "label", str_c(v->figures[i].label));
+        member_text(w, "label", str_c(v->figures[i].label));
         if (v->figures[i].unit[0] != '\0')
-            put_text(w, "unit", str_c(v->figures[i].unit));
+            member_text(w, "unit", str_c(v->figures[i].unit));
         json_key(w, STR("value"));
         json_number(w, v->figures[i].value);
         json_end_object(w);
@@ -50,18 +36,18 @@ void checkup_json_put(struct json_writer *w, const struct checkup_view *v, bool 
     static const char *const ORIGINS[] = {"configuration", "api", "registered"};
     const struct checkup_settings *s = &v->settings;
     json_begin_object(w);
-    put_text(w, "name", str_c(s->name));
-    put_text(w, "kind", str_c(s->kind));
-    put_text(w, "group", str_c(s->group));
+    member_text(w, "name", str_c(s->name));
+    member_text(w, "kind", str_c(s->kind));
+    member_text(w, "group", str_c(s->group));
     if (s->description[0] != '\0')
-        put_text(w, "description", str_c(s->description));
-    put_text(w, "status", str_c(checkup_word(v->state)));
-    put_text(w, "message", v->message);
+        member_text(w, "description", str_c(s->description));
+    member_text(w, "status", str_c(checkup_word(v->state)));
+    member_text(w, "message", v->message);
     if (v->because.n > 0)
-        put_text(w, "because", v->because);
-    put_text(w, "last", str_c(checkup_word(v->last)));
-    put_time(w, "since_ms", v->since_ms);
-    put_time(w, "time_ms", v->last_ms);
+        member_text(w, "because", v->because);
+    member_text(w, "last", str_c(checkup_word(v->last)));
+    member_time(w, "since_ms", v->since_ms);
+    member_time(w, "time_ms", v->last_ms);
     json_key(w, STR("duration_seconds"));
     json_number(w, v->ever ? v->duration_s : (double)NAN);
     json_key(w, STR("required"));
@@ -75,10 +61,10 @@ void checkup_json_put(struct json_writer *w, const struct checkup_view *v, bool 
     json_key(w, STR("failures"));
     json_u64(w, v->failures);
     if (v->expires_ms != 0)
-        put_time(w, "expires_ms", v->expires_ms);
+        member_time(w, "expires_ms", v->expires_ms);
     put_uptime(w, v);
     put_figures(w, v);
-    put_text(w, "origin", str_c(ORIGINS[v->origin]));
+    member_text(w, "origin", str_c(ORIGINS[v->origin]));
     if (whole) {
         json_key(w, STR("settings"));
         json_begin_object(w);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "health/checkup.h"
 #include "serve/health_api_inside.h"
+#include "serve/member.h"
 #include "serve/probe.h"
 #include "serve/serve_state.h"
 #include "text/json.h"
@@ -68,12 +69,6 @@ void health_api_ready_text(struct http_request *r, void *serve)
 
 /* ---- /health */
 
-static void put_pair(struct json_writer *w, const char *key, const char *value)
-{
-    json_key(w, str_c(key));
-    json_text(w, str_c(value));
-}
-
 static void put_time(struct json_writer *w, int64_t ms)
 {
     char text[64];
@@ -81,22 +76,22 @@ static void put_time(struct json_writer *w, int64_t ms)
     time_t seconds = (time_t)(ms / 1000);
     gmtime_r(&seconds, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    put_pair(w, "time", text);
+    member_text(w, "time", str_c(text));
 }
 
 static void put_row(struct json_writer *w, const struct health_row *row)
 {
     json_begin_object(w);
-    put_pair(w, "componentType", row->check->type);
-    put_pair(w, "status", health_word(row->reading.state));
+    member_text(w, "componentType", str_c(row->check->type));
+    member_text(w, "status", str_c(health_word(row->reading.state)));
     if (row->time_ms) {
         json_key(w, STR("observedValue"));
         json_number(w, row->reading.value);
-        put_pair(w, "observedUnit", row->check->unit);
+        member_text(w, "observedUnit", str_c(row->check->unit));
         put_time(w, row->time_ms);
     }
     if (row->reading.output[0])
-        put_pair(w, "output", row->reading.output);
+        member_text(w, "output", str_c(row->reading.output));
     json_end_object(w);
 }
 
@@ -111,13 +106,13 @@ static void put_components(struct json_writer *w, struct checkup *checkup, struc
         json_key(w, arena_printf(a, "check:%s", v[i].settings.name));
         json_begin_array(w);
         json_begin_object(w);
-        put_pair(w, "componentType", "component");
-        put_pair(w, "componentId", v[i].settings.name);
-        put_pair(w, "status", WORDS[v[i].state]);
+        member_text(w, "componentType", str_c("component"));
+        member_text(w, "componentId", str_c(v[i].settings.name));
+        member_text(w, "status", str_c(WORDS[v[i].state]));
         if (v[i].ever) {
             json_key(w, STR("observedValue"));
             json_number(w, v[i].duration_s);
-            put_pair(w, "observedUnit", "s");
+            member_text(w, "observedUnit", str_c("s"));
             put_time(w, v[i].last_ms);
         }
         if (v[i].state != HEALTH_OK && v[i].message.n > 0) {
@@ -178,13 +173,13 @@ void health_api_health(struct http_request *r, void *serve)
     buf_init(&b, ANSWER_MAX);
     json_writer_init(&w, &b);
     json_begin_object(&w);
-    put_pair(&w, "status", health_word(worst));
+    member_text(&w, "status", str_c(health_word(worst)));
     if (health_api_is_local(r)) {
         struct health_row *rows = arena_array(http_arena(r), HEALTH_CHECKS_MAX, sizeof *rows);
         size_t n = health_list(s->config.health, rows, HEALTH_CHECKS_MAX);
-        put_pair(&w, "version", SONDE_VERSION);
-        put_pair(&w, "serviceId", "sonde");
-        put_pair(&w, "description", "health of the Sonde daemon");
+        member_text(&w, "version", str_c(SONDE_VERSION));
+        member_text(&w, "serviceId", str_c("sonde"));
+        member_text(&w, "description", str_c("health of the Sonde daemon"));
         put_checks(&w, rows, n, s->config.checkup, http_arena(r));
     }
     json_end_object(&w);

@@ -9,16 +9,11 @@
 #include "serve/checkup_json.h"
 #include "serve/health_api.h"
 #include "serve/health_api_inside.h"
+#include "serve/member.h"
 #include "serve/serve_state.h"
 #include "text/json.h"
 
 enum { ANSWER_MAX = 32 << 20, SLOW_S = 1 };
-
-static void put_text(struct json_writer *w, const char *key, const char *text)
-{
-    json_key(w, str_c(key));
-    json_text(w, str_c(text));
-}
 
 enum health_state health_api_worst(const struct serve *s)
 {
@@ -33,13 +28,13 @@ static void put_daemon(struct json_writer *w, const struct health_row *rows, siz
     json_begin_array(w);
     for (size_t i = 0; i < n; i++) {
         json_begin_object(w);
-        put_text(w, "component", rows[i].check->component);
-        put_text(w, "measurement", rows[i].check->measurement);
-        put_text(w, "status", checkup_word(rows[i].reading.state));
-        put_text(w, "message", rows[i].reading.output);
+        member_text(w, "component", str_c(rows[i].check->component));
+        member_text(w, "measurement", str_c(rows[i].check->measurement));
+        member_text(w, "status", str_c(checkup_word(rows[i].reading.state)));
+        member_text(w, "message", str_c(rows[i].reading.output));
         json_key(w, STR("value"));
         json_number(w, rows[i].reading.value);
-        put_text(w, "unit", rows[i].check->unit);
+        member_text(w, "unit", str_c(rows[i].check->unit));
         json_key(w, STR("time_ms"));
         json_i64(w, rows[i].time_ms);
         json_end_object(w);
@@ -58,11 +53,11 @@ void health_api_own(struct http_request *r, struct serve *s)
     buf_init(&b, ANSWER_MAX);
     json_writer_init(&w, &b);
     json_begin_object(&w);
-    put_text(&w, "status", checkup_word(worst));
+    member_text(&w, "status", str_c(checkup_word(worst)));
     if (health_api_is_local(r)) {
         json_key(&w, STR("time_ms"));
         json_i64(&w, clock_wall_ms(s->config.clock));
-        put_text(&w, "version", SONDE_VERSION);
+        member_text(&w, "version", str_c(SONDE_VERSION));
         put_daemon(&w, rows, health_list(s->config.health, rows, HEALTH_CHECKS_MAX));
         checkup_list(s->config.checkup, http_arena(r), &v, &n);
         json_key(&w, STR("checks"));
@@ -89,11 +84,11 @@ static void put_part(struct json_writer *w, const char *name, const struct part 
 {
     json_key(w, str_c(name));
     json_begin_object(w);
-    put_text(w, "status", checkup_word(p->state));
-    put_text(w, "message", p->message[0] != '\0' ? p->message : "all is well");
+    member_text(w, "status", str_c(checkup_word(p->state)));
+    member_text(w, "message", str_c(p->message[0] != '\0' ? p->message : "all is well"));
     json_key(w, STR("checks"));
     json_begin_object(w);
-    put_text(w, "connectivity", p->state == HEALTH_UNHEALTHY ? "failed" : "ok");
+    member_text(w, "connectivity", str_c(p->state == HEALTH_UNHEALTHY ? "failed" : "ok"));
     json_key(w, STR("response_time"));
     json_number(w, p->response_s);
     json_end_object(w);
@@ -156,7 +151,7 @@ void health_api_monitoring(struct http_request *r, void *serve)
     buf_init(&b, ANSWER_MAX);
     json_writer_init(&w, &b);
     json_begin_object(&w);
-    put_text(&w, "status", checkup_word(worst));
+    member_text(&w, "status", str_c(checkup_word(worst)));
     if (health_api_is_local(r)) {
         json_key(&w, STR("checks"));
         json_begin_object(&w);

@@ -4,12 +4,13 @@
 #include "incident/incident_moved.h"
 #include "serve/answer.h"
 #include "serve/job.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "serve/serve_state.h"
 #include "text/json.h"
 #include "text/json_tree.h"
 
-enum { LABELS_MAX_BYTES = 1 << 20, SENTENCE_MAX = 8192 };
+enum { SENTENCE_MAX = 8192 };
 
 static struct incidents *incidents_of(struct http_request *r, const struct serve *s)
 {
@@ -30,48 +31,23 @@ static void fail(struct job *j, int err, const struct why *why)
 
 /* ---- looking */
 
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_c(key));
-    json_text(w, text);
-}
-
-static void put_time(struct json_writer *w, const char *key, int64_t ms)
-{
-    json_key(w, str_c(key));
-    if (ms)
-        json_i64(w, ms);
-    else
-        json_null(w);
-}
-
-static void put_labels(struct json_writer *w, const char *key, struct str labels)
-{
-    struct buf b;
-    buf_init(&b, LABELS_MAX_BYTES);
-    answer_labels(&b, labels);
-    json_key(w, str_c(key));
-    json_raw(w, buf_str(&b));
-    buf_done(&b);
-}
-
 /* The members of an object that is begun. */
 static void put_incident(struct json_writer *w, const struct incident *v)
 {
     json_key(w, STR("id"));
     json_i64(w, v->id);
-    put_text(w, "state", v->open ? STR("open") : STR("closed"));
-    put_time(w, "opened_ms", v->opened_ms);
-    put_time(w, "closed_ms", v->closed_ms);
-    put_text(w, "title", v->title);
-    put_text(w, "summary", v->summary);
-    put_text(w, "severity", v->severity);
+    member_text(w, "state", v->open ? STR("open") : STR("closed"));
+    member_time(w, "opened_ms", v->opened_ms);
+    member_time(w, "closed_ms", v->closed_ms);
+    member_text(w, "title", v->title);
+    member_text(w, "summary", v->summary);
+    member_text(w, "severity", v->severity);
     json_key(w, STR("alerts_n"));
     json_u64(w, v->problems);
     json_key(w, STR("firing_n"));
     json_u64(w, v->firing);
-    put_time(w, "merged_into", v->merged_into);
-    put_labels(w, "labels", v->labels);
+    member_time(w, "merged_into", v->merged_into);
+    member_labels(w, "labels", v->labels);
 }
 
 static void list_work(struct job *j)
@@ -117,11 +93,11 @@ static void put_problems(struct json_writer *w, const struct incident_full *f)
     for (size_t i = 0; i < f->problems_n; i++) {
         const struct incident_problem *p = &f->problems[i];
         json_begin_object(w);
-        put_text(w, "title", p->title);
-        put_text(w, "severity", p->severity);
-        put_time(w, "starts_ms", p->starts_ms);
-        put_time(w, "ends_ms", p->ends_ms);
-        put_labels(w, "labels", p->labels);
+        member_text(w, "title", p->title);
+        member_text(w, "severity", p->severity);
+        member_time(w, "starts_ms", p->starts_ms);
+        member_time(w, "ends_ms", p->ends_ms);
+        member_labels(w, "labels", p->labels);
         json_end_object(w);
     }
     json_end_array(w);
@@ -136,7 +112,7 @@ static void put_moved(struct json_writer *w, const struct incident_full *f)
     for (size_t i = 0; i < f->moved_n; i++) {
         const struct incident_moved *m = &f->moved[i];
         json_begin_object(w);
-        put_labels(w, "metric", m->key);
+        member_labels(w, "metric", m->key);
         json_key(w, STR("before"));
         json_number(w, m->before);
         json_key(w, STR("after"));
@@ -147,7 +123,7 @@ static void put_moved(struct json_writer *w, const struct incident_full *f)
         json_bool(w, m->rate);
         buf_clear(&say);
         incident_moved_say(m, &say);
-        put_text(w, "text", buf_str(&say));
+        member_text(w, "text", buf_str(&say));
         json_end_object(w);
     }
     json_end_array(w);
@@ -161,13 +137,13 @@ static void put_timeline(struct json_writer *w, const struct incident_full *f)
     for (size_t i = 0; i < f->timeline_n; i++) {
         const struct incident_entry *e = &f->timeline[i];
         json_begin_object(w);
-        put_time(w, "time_ms", e->time_ms);
-        put_time(w, "end_ms", e->end_ms);
-        put_text(w, "kind", e->kind);
-        put_text(w, "title", e->title);
-        put_text(w, "text", e->text);
-        put_text(w, "source", e->source);
-        put_labels(w, "labels", e->labels);
+        member_time(w, "time_ms", e->time_ms);
+        member_time(w, "end_ms", e->end_ms);
+        member_text(w, "kind", e->kind);
+        member_text(w, "title", e->title);
+        member_text(w, "text", e->text);
+        member_text(w, "source", e->source);
+        member_labels(w, "labels", e->labels);
         json_end_object(w);
     }
     json_end_array(w);
@@ -190,7 +166,7 @@ static void one_work(struct job *j)
     json_writer_init(&w, &j->body);
     json_begin_object(&w);
     put_incident(&w, &full.incident);
-    put_time(&w, "before_ms", full.before_ms);
+    member_time(&w, "before_ms", full.before_ms);
     put_problems(&w, &full);
     put_moved(&w, &full);
     put_timeline(&w, &full);

@@ -3,29 +3,16 @@
 #include "remedy/remedy.h"
 #include "serve/answer.h"
 #include "serve/job.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "serve/serve_state.h"
 #include "text/json.h"
-
-enum { LABELS_MAX_BYTES = 1 << 20 };
 
 static struct remedies *remedies_of(struct http_request *r, const struct serve *s)
 {
     if (!s->config.remedies)
         answer_refuse(r, 404, "not_found", "this server has no runbook");
     return s->config.remedies;
-}
-
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_c(key));
-    json_text(w, text);
-}
-
-static void put_i64(struct json_writer *w, const char *key, int64_t v)
-{
-    json_key(w, str_c(key));
-    json_i64(w, v);
 }
 
 static void put_list(struct json_writer *w, const char *key, const struct option_list *list)
@@ -41,27 +28,23 @@ static void put_view(struct json_writer *w, const struct remedy_view *v)
 {
     const struct remedy_row *row = v->row;
     json_begin_object(w);
-    put_text(w, "name", str_c(row->name));
+    member_text(w, "name", str_c(row->name));
     put_list(w, "match", &row->match);
-    put_text(w, "action", str_c(row->action));
-    put_text(w, "program", str_c(row->program));
+    member_text(w, "action", str_c(row->action));
+    member_text(w, "program", str_c(row->program));
     put_list(w, "command", &row->command);
-    put_i64(w, "for_seconds", row->for_seconds);
-    put_i64(w, "runs_max", row->runs_max);
-    put_i64(w, "window_seconds", row->window_seconds);
-    put_i64(w, "cooldown_seconds", row->cooldown_seconds);
-    put_i64(w, "runs_in_window", (int64_t)v->runs_in_window);
-    put_i64(w, "firing_n", (int64_t)v->firing);
+    member_whole(w, "for_seconds", row->for_seconds);
+    member_whole(w, "runs_max", row->runs_max);
+    member_whole(w, "window_seconds", row->window_seconds);
+    member_whole(w, "cooldown_seconds", row->cooldown_seconds);
+    member_whole(w, "runs_in_window", (int64_t)v->runs_in_window);
+    member_whole(w, "firing_n", (int64_t)v->firing);
     json_key(w, STR("dry_run"));
     json_bool(w, v->dry_run);
     json_key(w, STR("busy"));
     json_bool(w, v->busy);
-    json_key(w, STR("last_ms"));
-    if (v->last_ms)
-        json_i64(w, v->last_ms);
-    else
-        json_null(w);
-    put_text(w, "last_outcome", v->last_outcome);
+    member_time(w, "last_ms", v->last_ms);
+    member_text(w, "last_outcome", v->last_outcome);
     json_end_object(w);
 }
 
@@ -99,22 +82,17 @@ struct history {
 
 static void put_record(struct json_writer *w, const struct remedy_record *v)
 {
-    struct buf labels;
-    buf_init(&labels, LABELS_MAX_BYTES);
-    answer_labels(&labels, v->labels);
     json_begin_object(w);
-    put_i64(w, "id", v->id);
-    put_i64(w, "time_ms", v->time_ms);
-    put_i64(w, "duration_ms", v->duration_ms);
-    put_text(w, "name", v->name);
-    put_text(w, "who", v->who);
-    put_text(w, "action", v->action);
-    put_text(w, "outcome", v->outcome);
-    put_text(w, "text", v->text);
-    json_key(w, STR("labels"));
-    json_raw(w, buf_str(&labels));
+    member_whole(w, "id", v->id);
+    member_whole(w, "time_ms", v->time_ms);
+    member_whole(w, "duration_ms", v->duration_ms);
+    member_text(w, "name", v->name);
+    member_text(w, "who", v->who);
+    member_text(w, "action", v->action);
+    member_text(w, "outcome", v->outcome);
+    member_text(w, "text", v->text);
+    member_labels(w, "labels", v->labels);
     json_end_object(w);
-    buf_done(&labels);
 }
 
 static void history_work(struct job *j)
@@ -177,8 +155,11 @@ static void run_work(struct job *j)
     answer_begin(j);
     json_writer_init(&w, &j->body);
     json_begin_object(&w);
-    put_text(&w, "outcome", !ok ? STR("failed") : h->dry_run ? STR("dry run") : STR("succeeded"));
-    put_text(&w, "text", text);
+    member_text(&w, "outcome",
+                !ok          ? STR("failed")
+                : h->dry_run ? STR("dry run")
+                             : STR("succeeded"));
+    member_text(&w, "text", text);
     json_end_object(&w);
     answer_end(j, NULL, STR(""));
 }

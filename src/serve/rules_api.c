@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "serve/answer.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "text/json.h"
 #include "text/number.h"
@@ -186,26 +187,10 @@ static void token_of(const struct group_view *g, char ret[TOKEN_SIZE + 1])
 
 /* ---- writing */
 
-static void put_pair(struct json_writer *w, struct str key, struct str value)
-{
-    json_key(w, key);
-    json_text(w, value);
-}
-
-static void put_labels(struct json_writer *w, struct str key, struct str labels)
-{
-    struct label l;
-    json_key(w, key);
-    json_begin_object(w);
-    for (const char *at = labels.p; labels_next(labels, &at, &l, NULL);)
-        put_pair(w, l.name, l.value);
-    json_end_object(w);
-}
-
-static void put_date(struct json_writer *w, struct str key, int64_t ts_ms)
+static void put_date(struct json_writer *w, const char *key, int64_t ts_ms)
 {
     char date[ANSWER_DATE_MAX];
-    put_pair(w, key, answer_date(ts_ms ? ts_ms : ANSWER_NEVER, date));
+    member_text(w, key, answer_date(ts_ms ? ts_ms : ANSWER_NEVER, date));
 }
 
 static void put_seconds(struct json_writer *w, struct str key, double seconds)
@@ -218,13 +203,13 @@ static void put_alert(struct json_writer *w, const struct alert_view *alert)
 {
     char value[NUMBER_MAX];
     json_begin_object(w);
-    put_labels(w, STR("labels"), alert->labels);
-    put_labels(w, STR("annotations"), alert->annotations);
-    put_pair(w, STR("state"), str_c(alert_state_text(alert->state)));
-    put_date(w, STR("activeAt"), alert->active_ms);
+    member_labels(w, "labels", alert->labels);
+    member_labels(w, "annotations", alert->annotations);
+    member_text(w, "state", str_c(alert_state_text(alert->state)));
+    put_date(w, "activeAt", alert->active_ms);
     if (alert->keep_firing_since_ms)
-        put_date(w, STR("keepFiringSince"), alert->keep_firing_since_ms);
-    put_pair(w, STR("value"), str_of(value, number_format_e(alert->value, value)));
+        put_date(w, "keepFiringSince", alert->keep_firing_since_ms);
+    member_text(w, "value", str_of(value, number_format_e(alert->value, value)));
     json_end_object(w);
 }
 
@@ -244,29 +229,29 @@ static void put_rule(struct json_writer *w, const struct rule_view *rule, bool w
 {
     json_begin_object(w);
     if (rule->alerting)
-        put_pair(w, STR("state"), state_of(rule));
-    put_pair(w, STR("name"), rule->name);
-    put_pair(w, STR("query"), rule->query);
+        member_text(w, "state", state_of(rule));
+    member_text(w, "name", rule->name);
+    member_text(w, "query", rule->query);
     if (rule->alerting) {
         put_seconds(w, STR("duration"), (double)rule->for_ms / 1000);
         put_seconds(w, STR("keepFiringFor"), (double)rule->keep_firing_for_ms / 1000);
     }
     if (rule->alerting || rule->labels.n)
-        put_labels(w, STR("labels"), rule->labels);
+        member_labels(w, "labels", rule->labels);
     if (rule->alerting) {
-        put_labels(w, STR("annotations"), rule->annotations);
+        member_labels(w, "annotations", rule->annotations);
         json_key(w, STR("alerts"));
         json_begin_array(w);
         if (!without_alerts)
             put_alerts(w, rule);
         json_end_array(w);
     }
-    put_pair(w, STR("health"), str_c(rule_health_text(rule->health)));
+    member_text(w, "health", str_c(rule_health_text(rule->health)));
     if (rule->last_error.n)
-        put_pair(w, STR("lastError"), rule->last_error);
+        member_text(w, "lastError", rule->last_error);
     put_seconds(w, STR("evaluationTime"), (double)rule->evaluation_ns / 1e9);
-    put_date(w, STR("lastEvaluation"), rule->last_evaluation_ms);
-    put_pair(w, STR("type"), rule->alerting ? STR("alerting") : STR("recording"));
+    put_date(w, "lastEvaluation", rule->last_evaluation_ms);
+    member_text(w, "type", rule->alerting ? STR("alerting") : STR("recording"));
     json_end_object(w);
 }
 
@@ -274,8 +259,8 @@ static void put_group(struct json_writer *w, const struct group_view *g,
                       const struct rules_input *in)
 {
     json_begin_object(w);
-    put_pair(w, STR("name"), g->name);
-    put_pair(w, STR("file"), g->file);
+    member_text(w, "name", g->name);
+    member_text(w, "file", g->file);
     json_key(w, STR("rules"));
     json_begin_array(w);
     for (size_t i = 0; i < g->rules_n; i++)
@@ -286,7 +271,7 @@ static void put_group(struct json_writer *w, const struct group_view *g,
     json_key(w, STR("limit"));
     json_u64(w, g->limit);
     put_seconds(w, STR("evaluationTime"), (double)g->evaluation_ns / 1e9);
-    put_date(w, STR("lastEvaluation"), g->last_evaluation_ms);
+    put_date(w, "lastEvaluation", g->last_evaluation_ms);
     json_end_object(w);
 }
 
@@ -351,7 +336,7 @@ static void rules_work(struct job *j)
     free_compiled(in->compiled, compiled_n);
     json_end_array(&w);
     if (next[0])
-        put_pair(&w, STR("groupNextToken"), str_c(next));
+        member_text(&w, "groupNextToken", str_c(next));
     json_end_object(&w);
     if (begun) {
         answer_end(j, NULL, STR(""));

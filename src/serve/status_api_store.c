@@ -1,26 +1,15 @@
 #include "serve/answer.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "serve/status_api.h"
 #include "text/json.h"
 
 enum { TOP_DEFAULT = 10, TOP_MAX = 10000 };
 
-static void put_text(struct json_writer *w, struct str key, struct str value)
-{
-    json_key(w, key);
-    json_text(w, value);
-}
-
 static void put_count(struct json_writer *w, struct str key, uint64_t n)
 {
     json_key(w, key);
     json_u64(w, n);
-}
-
-static void put_time(struct json_writer *w, struct str key, int64_t ts_ms)
-{
-    json_key(w, key);
-    json_i64(w, ts_ms);
 }
 
 static void put_rows(struct json_writer *w, struct str key, const struct cardinality_row *v,
@@ -30,7 +19,7 @@ static void put_rows(struct json_writer *w, struct str key, const struct cardina
     json_begin_array(w);
     for (size_t i = 0; i < n; i++) {
         json_begin_object(w);
-        put_text(w, STR("name"), v[i].name);
+        member_text(w, "name", v[i].name);
         put_count(w, STR("value"), v[i].n);
         json_end_object(w);
     }
@@ -59,8 +48,8 @@ static void tsdb_work(struct job *j)
     put_count(&w, STR("numSeries"), c.series);
     put_count(&w, STR("numLabelPairs"), c.label_pairs);
     put_count(&w, STR("chunkCount"), c.chunks);
-    put_time(&w, STR("minTime"), c.first_ms);
-    put_time(&w, STR("maxTime"), c.last_ms);
+    member_whole(&w, "minTime", c.first_ms);
+    member_whole(&w, "maxTime", c.last_ms);
     json_end_object(&w);
     put_rows(&w, STR("seriesCountByMetricName"), c.by_metric, c.by_metric_n);
     put_rows(&w, STR("labelValueCountByLabelName"), c.by_label, c.by_label_n);
@@ -87,9 +76,9 @@ void status_api_tsdb(struct http_request *r, void *serve)
 static void put_block(struct json_writer *w, const struct serve_block *b)
 {
     json_begin_object(w);
-    put_text(w, STR("ulid"), b->name);
-    put_time(w, STR("minTime"), b->first_ms);
-    put_time(w, STR("maxTime"), b->last_ms + 1); /* there it is the first one behind */
+    member_text(w, "ulid", b->name);
+    member_whole(w, "minTime", b->first_ms);
+    member_whole(w, "maxTime", b->last_ms + 1); /* there it is the first one behind */
     json_key(w, STR("stats"));
     json_begin_object(w);
     put_count(w, STR("numSamples"), b->samples);

@@ -9,28 +9,11 @@
 #include "base/map.h"
 #include "base/stat.h"
 #include "health/checkup.h"
+#include "serve/member.h"
 #include "serve/system_row.h"
 #include "watch/feed/watch_view.h"
 
 enum { ASK_MS = 1000, CHECKS_MAX = HEALTH_CHECKS_MAX };
-
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_c(key));
-    json_text(w, text);
-}
-
-static void put_number(struct json_writer *w, const char *key, double v)
-{
-    json_key(w, str_c(key));
-    json_number(w, v);
-}
-
-static void put_whole(struct json_writer *w, const char *key, int64_t v)
-{
-    json_key(w, str_c(key));
-    json_i64(w, v);
-}
 
 /* ---- the host */
 
@@ -46,15 +29,15 @@ static void put_cpu(const struct system_rows *r, struct json_writer *w)
     double idle = system_row_value(r, "sonde_host_cpu_ratio", "mode=\"idle\"");
     json_key(w, STR("cpu"));
     json_begin_object(w);
-    put_number(w, "used_ratio", 1 - idle);
-    put_number(w, "idle_ratio", idle);
+    member_number(w, "used_ratio", 1 - idle);
+    member_number(w, "idle_ratio", idle);
     for (size_t i = 0; i < COUNTOF(MODES); i++) {
         char label[40], key[40];
         snprintf(label, sizeof label, "mode=\"%s\"", MODES[i]);
         snprintf(key, sizeof key, "%s_ratio", MODES[i]);
-        put_number(w, key, system_row_value(r, "sonde_host_cpu_ratio", label));
+        member_number(w, key, system_row_value(r, "sonde_host_cpu_ratio", label));
     }
-    put_whole(w, "cores", (int64_t)sysconf(_SC_NPROCESSORS_ONLN));
+    member_whole(w, "cores", (int64_t)sysconf(_SC_NPROCESSORS_ONLN));
     json_end_object(w);
 }
 
@@ -66,11 +49,11 @@ static void put_memory(const struct system_rows *r, struct json_writer *w)
     double swap_free = system_row_value(r, "node_memory_SwapFree_bytes", "");
     json_key(w, STR("memory"));
     json_begin_object(w);
-    put_number(w, "total_bytes", total);
-    put_number(w, "available_bytes", available);
-    put_number(w, "used_ratio", share(total - available, total));
-    put_number(w, "swap_total_bytes", swap);
-    put_number(w, "swap_used_bytes", swap - swap_free);
+    member_number(w, "total_bytes", total);
+    member_number(w, "available_bytes", available);
+    member_number(w, "used_ratio", share(total - available, total));
+    member_number(w, "swap_total_bytes", swap);
+    member_number(w, "swap_used_bytes", swap - swap_free);
     json_end_object(w);
 }
 
@@ -87,11 +70,11 @@ static void put_disks(const struct system_rows *r, struct json_writer *w)
         double available = system_row_value(r, "node_filesystem_avail_bytes", match);
         device = system_row_label(r, at - 1, "device");
         json_begin_object(w);
-        put_text(w, "mountpoint", label);
-        put_text(w, "device", device);
-        put_number(w, "size_bytes", size);
-        put_number(w, "available_bytes", available);
-        put_number(w, "used_ratio", share(size - available, size));
+        member_text(w, "mountpoint", label);
+        member_text(w, "device", device);
+        member_number(w, "size_bytes", size);
+        member_number(w, "available_bytes", available);
+        member_number(w, "used_ratio", share(size - available, size));
         json_end_object(w);
     }
     json_end_array(w);
@@ -108,10 +91,10 @@ static void put_network(const struct system_rows *r, struct json_writer *w)
         char match[512];
         snprintf(match, sizeof match, "device=\"" STR_FMT "\"", STR_ARG(label));
         json_begin_object(w);
-        put_text(w, "device", label);
-        put_number(w, "received_bytes_total", received);
-        put_number(w, "sent_bytes_total",
-                   system_row_value(r, "node_network_transmit_bytes_total", match));
+        member_text(w, "device", label);
+        member_number(w, "received_bytes_total", received);
+        member_number(w, "sent_bytes_total",
+                      system_row_value(r, "node_network_transmit_bytes_total", match));
         json_end_object(w);
     }
     json_end_array(w);
@@ -123,13 +106,13 @@ static void put_rest(struct serve *s, const struct system_rows *r, struct json_w
     int64_t now_ms = clock_wall_ms(s->config.clock);
     json_key(w, STR("load"));
     json_begin_object(w);
-    put_number(w, "1m", system_row_value(r, "node_load1", ""));
-    put_number(w, "5m", system_row_value(r, "node_load5", ""));
-    put_number(w, "15m", system_row_value(r, "node_load15", ""));
+    member_number(w, "1m", system_row_value(r, "node_load1", ""));
+    member_number(w, "5m", system_row_value(r, "node_load5", ""));
+    member_number(w, "15m", system_row_value(r, "node_load15", ""));
     json_end_object(w);
-    put_number(w, "uptime_seconds", (double)now_ms / 1000 - boot);
-    put_number(w, "processes_running", system_row_value(r, "node_procs_running", ""));
-    put_number(w, "processes_blocked", system_row_value(r, "node_procs_blocked", ""));
+    member_number(w, "uptime_seconds", (double)now_ms / 1000 - boot);
+    member_number(w, "processes_running", system_row_value(r, "node_procs_running", ""));
+    member_number(w, "processes_blocked", system_row_value(r, "node_procs_blocked", ""));
 }
 
 void system_report_host(struct serve *s, struct json_writer *w)
@@ -137,8 +120,8 @@ void system_report_host(struct serve *s, struct json_writer *w)
     struct system_rows rows;
     system_row_read(&s->config.source, &rows);
     json_begin_object(w);
-    put_text(w, "instance", str_c(s->config.instance ? s->config.instance : ""));
-    put_whole(w, "time_ms", clock_wall_ms(s->config.clock));
+    member_text(w, "instance", str_c(s->config.instance ? s->config.instance : ""));
+    member_whole(w, "time_ms", clock_wall_ms(s->config.clock));
     put_cpu(&rows, w);
     put_memory(&rows, w);
     put_disks(&rows, w);
@@ -159,10 +142,10 @@ static bool is_database(const char *kind)
 static void put_check(struct json_writer *w, const struct checkup_view *v)
 {
     json_begin_object(w);
-    put_text(w, "name", str_c(v->settings.name));
-    put_text(w, "kind", str_c(v->settings.kind));
-    put_text(w, "state", str_c(checkup_word(v->state)));
-    put_text(w, "message", v->message);
+    member_text(w, "name", str_c(v->settings.name));
+    member_text(w, "kind", str_c(v->settings.kind));
+    member_text(w, "state", str_c(checkup_word(v->state)));
+    member_text(w, "message", v->message);
     json_key(w, STR("response_time_seconds"));
     if (v->ever)
         json_number(w, v->duration_s);
@@ -197,11 +180,11 @@ static void put_store(struct serve *s, struct json_writer *w)
             latency = rows[i].reading.value;
     }
     json_begin_object(w);
-    put_text(w, "name", STR("store"));
-    put_text(w, "kind", STR("store"));
-    put_text(w, "state", str_c(checkup_word(worst)));
-    put_text(w, "message", STR(""));
-    put_number(w, "response_time_seconds", latency);
+    member_text(w, "name", STR("store"));
+    member_text(w, "kind", STR("store"));
+    member_text(w, "state", str_c(checkup_word(worst)));
+    member_text(w, "message", STR(""));
+    member_number(w, "response_time_seconds", latency);
     json_end_object(w);
 }
 
@@ -210,19 +193,19 @@ static void put_store(struct serve *s, struct json_writer *w)
 static void put_unit(struct json_writer *w, const struct watch_view_unit *u)
 {
     json_begin_object(w);
-    put_text(w, "name", u->name);
-    put_text(w, "group", u->group);
-    put_text(w, "state", u->state);
-    put_text(w, "reason", u->reason);
-    put_whole(w, "pid", u->pid);
-    put_number(w, "uptime_seconds", (double)u->uptime_ms / 1000);
-    put_whole(w, "starts", u->starts);
-    put_whole(w, "restarts", u->restarts);
-    put_whole(w, "deaths", u->deaths);
-    put_whole(w, "memory_bytes", u->memory_bytes);
-    put_number(w, "cpu_percent", u->cpu_percent);
-    put_whole(w, "processes", u->processes);
-    put_text(w, "last_death", u->last_death.any ? u->last_death.sentence : STR(""));
+    member_text(w, "name", u->name);
+    member_text(w, "group", u->group);
+    member_text(w, "state", u->state);
+    member_text(w, "reason", u->reason);
+    member_whole(w, "pid", u->pid);
+    member_number(w, "uptime_seconds", (double)u->uptime_ms / 1000);
+    member_whole(w, "starts", u->starts);
+    member_whole(w, "restarts", u->restarts);
+    member_whole(w, "deaths", u->deaths);
+    member_whole(w, "memory_bytes", u->memory_bytes);
+    member_number(w, "cpu_percent", u->cpu_percent);
+    member_whole(w, "processes", u->processes);
+    member_text(w, "last_death", u->last_death.any ? u->last_death.sentence : STR(""));
     json_end_object(w);
 }
 
@@ -235,10 +218,10 @@ static void put_programs(struct serve *s, struct arena *a, struct json_writer *w
     json_begin_object(w);
     json_key(w, STR("running"));
     json_bool(w, there);
-    put_whole(w, "starts", view.starts);
-    put_whole(w, "restarts", view.restarts);
-    put_whole(w, "deaths", view.deaths);
-    put_whole(w, "critical", view.units_critical);
+    member_whole(w, "starts", view.starts);
+    member_whole(w, "restarts", view.restarts);
+    member_whole(w, "deaths", view.deaths);
+    member_whole(w, "critical", view.units_critical);
     json_end_object(w);
     json_key(w, STR("programs"));
     json_begin_array(w);
@@ -253,10 +236,10 @@ void system_report_status(struct serve *s, struct json_writer *w)
     int64_t now_ms = clock_wall_ms(s->config.clock);
     enum health_state worst = MAX(health_worst(s->config.health), checkup_worst(s->config.checkup));
     arena_init(&a);
-    put_text(w, "status", str_c(checkup_word(worst)));
-    put_whole(w, "time_ms", now_ms);
-    put_text(w, "version", STR(SONDE_VERSION));
-    put_number(w, "uptime_seconds", (double)(now_ms - s->config.start_ms) / 1000);
+    member_text(w, "status", str_c(checkup_word(worst)));
+    member_whole(w, "time_ms", now_ms);
+    member_text(w, "version", STR(SONDE_VERSION));
+    member_number(w, "uptime_seconds", (double)(now_ms - s->config.start_ms) / 1000);
     json_key(w, STR("system"));
     system_report_host(s, w);
     json_key(w, STR("database"));
@@ -286,8 +269,8 @@ static void begin_family(struct json_writer *w, const struct stat_sample *v, con
     *family = v->family;
     json_key(w, str_c(v->family));
     json_begin_object(w);
-    put_text(w, "type", str_c(TYPES[v->type]));
-    put_text(w, "help", str_c(v->help));
+    member_text(w, "type", str_c(TYPES[v->type]));
+    member_text(w, "help", str_c(v->help));
     json_key(w, STR("values"));
     json_begin_array(w);
 }
@@ -305,10 +288,10 @@ static void put_own(void *context, const struct stat_sample *v)
         return;
     begin_family(o->w, v, &o->family);
     json_begin_object(o->w);
-    put_text(o->w, "labels", str_c(v->labels));
+    member_text(o->w, "labels", str_c(v->labels));
     if (v->suffix[0])
-        put_text(o->w, "part", str_c(v->suffix + 1));
-    put_number(o->w, "value", v->value);
+        member_text(o->w, "part", str_c(v->suffix + 1));
+    member_number(o->w, "value", v->value);
     json_end_object(o->w);
 }
 
@@ -319,12 +302,12 @@ void system_report_own(struct serve *s, struct json_writer *w)
     int64_t now_ms = clock_wall_ms(s->config.clock);
     system_row_read(&s->config.source, &rows);
     json_begin_object(w);
-    put_whole(w, "time_ms", now_ms);
-    put_text(w, "version", STR(SONDE_VERSION));
-    put_number(w, "uptime_seconds", (double)(now_ms - s->config.start_ms) / 1000);
-    put_number(w, "memory_bytes", system_row_value(&rows, "process_resident_memory_bytes", ""));
-    put_number(w, "cpu_seconds_total", system_row_value(&rows, "process_cpu_seconds_total", ""));
-    put_number(w, "open_files", system_row_value(&rows, "process_open_fds", ""));
+    member_whole(w, "time_ms", now_ms);
+    member_text(w, "version", STR(SONDE_VERSION));
+    member_number(w, "uptime_seconds", (double)(now_ms - s->config.start_ms) / 1000);
+    member_number(w, "memory_bytes", system_row_value(&rows, "process_resident_memory_bytes", ""));
+    member_number(w, "cpu_seconds_total", system_row_value(&rows, "process_cpu_seconds_total", ""));
+    member_number(w, "open_files", system_row_value(&rows, "process_open_fds", ""));
     json_key(w, STR("metrics"));
     json_begin_object(w);
     stat_each(put_own, &o);

@@ -5,6 +5,7 @@
 #include "relabel/relabel.h"
 #include "scrape/scrape.h"
 #include "serve/answer.h"
+#include "serve/member.h"
 #include "serve/param.h"
 #include "text/duration.h"
 #include "text/json.h"
@@ -44,28 +45,12 @@ static struct json_writer begin(struct job *j)
 
 /* ---- /api/v1/targets */
 
-static void put_member(struct json_writer *w, const char *name, struct str value)
-{
-    json_key(w, str_c(name));
-    json_text(w, value);
-}
-
-static void put_labels(struct json_writer *w, const char *name, struct str key)
-{
-    struct buf text;
-    buf_init(&text, SERVE_ANSWER_MAX);
-    answer_labels(&text, key);
-    json_key(w, str_c(name));
-    json_raw(w, buf_str(&text));
-    buf_done(&text);
-}
-
 static void put_duration(struct json_writer *w, const char *name, int64_t ms)
 {
     struct buf text;
     buf_init(&text, 64);
     duration_put(&text, ms);
-    put_member(w, name, buf_str(&text));
+    member_text(w, name, buf_str(&text));
     buf_done(&text);
 }
 
@@ -75,17 +60,17 @@ static void put_target(struct json_writer *w, struct str pool, const struct scra
         [SCRAPE_UNKNOWN] = "unknown", [SCRAPE_UP] = "up", [SCRAPE_DOWN] = "down"};
     char date[ANSWER_DATE_MAX];
     json_begin_object(w);
-    put_labels(w, "discoveredLabels", t->discovered);
-    put_labels(w, "labels", t->labels);
-    put_member(w, "scrapePool", pool);
-    put_member(w, "scrapeUrl", t->url);
-    put_member(w, "globalUrl", t->global_url);
-    put_member(w, "lastError", t->last_error);
-    put_member(w, "lastScrape",
-               answer_date(t->last_scrape_ms ? t->last_scrape_ms : ANSWER_NEVER, date));
+    member_labels(w, "discoveredLabels", t->discovered);
+    member_labels(w, "labels", t->labels);
+    member_text(w, "scrapePool", pool);
+    member_text(w, "scrapeUrl", t->url);
+    member_text(w, "globalUrl", t->global_url);
+    member_text(w, "lastError", t->last_error);
+    member_text(w, "lastScrape",
+                answer_date(t->last_scrape_ms ? t->last_scrape_ms : ANSWER_NEVER, date));
     json_key(w, STR("lastScrapeDuration"));
     json_number(w, (double)t->last_duration_ns / 1e9);
-    put_member(w, "health", str_c(HEALTH[t->health]));
+    member_text(w, "health", str_c(HEALTH[t->health]));
     put_duration(w, "scrapeInterval", t->interval_ms);
     put_duration(w, "scrapeTimeout", t->timeout_ms);
     json_end_object(w);
@@ -98,8 +83,8 @@ static void put_dropped(struct json_writer *w, const struct scrape_view *v, bool
     for (size_t i = 0; shown && i < v->n; i++)
         for (size_t k = 0; k < v->pools[i].dropped_n; k++) {
             json_begin_object(w);
-            put_labels(w, "discoveredLabels", v->pools[i].dropped[k]);
-            put_member(w, "scrapePool", v->pools[i].job);
+            member_labels(w, "discoveredLabels", v->pools[i].dropped[k]);
+            member_text(w, "scrapePool", v->pools[i].job);
             json_end_object(w);
         }
     json_end_array(w);
@@ -185,12 +170,12 @@ static void put_row(void *context, const struct scrape_metadata_view *row)
         return;
     rows->n++;
     json_begin_object(&rows->w);
-    put_labels(&rows->w, "target", row->target);
+    member_labels(&rows->w, "target", row->target);
     if (!in->metric.n)
-        put_member(&rows->w, "metric", m->metric);
-    put_member(&rows->w, "type", str_c(metric_type_text(m->type)));
-    put_member(&rows->w, "help", m->help);
-    put_member(&rows->w, "unit", m->unit);
+        member_text(&rows->w, "metric", m->metric);
+    member_text(&rows->w, "type", str_c(metric_type_text(m->type)));
+    member_text(&rows->w, "help", m->help);
+    member_text(&rows->w, "unit", m->unit);
     json_end_object(&rows->w);
 }
 
@@ -308,16 +293,16 @@ static void put_rule(struct json_writer *w, const struct relabel_rule *rule)
             json_text(w, rule->source_labels[i]);
         json_end_array(w);
     }
-    put_member(w, "separator", rule->separator);
-    put_member(w, "regex", rule->regex);
+    member_text(w, "separator", rule->separator);
+    member_text(w, "regex", rule->regex);
     if (rule->modulus) {
         json_key(w, STR("modulus"));
         json_u64(w, rule->modulus);
     }
     if (rule->target_label.n)
-        put_member(w, "target_label", rule->target_label);
-    put_member(w, "replacement", rule->replacement);
-    put_member(w, "action", rule->action);
+        member_text(w, "target_label", rule->target_label);
+    member_text(w, "replacement", rule->replacement);
+    member_text(w, "action", rule->action);
     json_end_object(w);
 }
 
@@ -335,7 +320,7 @@ static void put_steps(struct job *j, const struct relabel *relabel, struct str l
         json_begin_object(&w);
         json_key(&w, STR("rule"));
         put_rule(&w, relabel_at(relabel, i));
-        put_labels(&w, "output", keep ? out : STR(""));
+        member_labels(&w, "output", keep ? out : STR(""));
         json_key(&w, STR("keep"));
         json_bool(&w, keep);
         json_end_object(&w);
@@ -399,7 +384,7 @@ static void pool_config_work(struct job *j)
     if (v.n) {
         struct json_writer w = begin(j);
         json_begin_object(&w);
-        put_member(&w, "yaml", v.pools[0].yaml);
+        member_text(&w, "yaml", v.pools[0].yaml);
         json_end_object(&w);
         answer_end(j, NULL, STR(""));
     } else {
@@ -422,7 +407,7 @@ static void put_managers(struct json_writer *w, const struct send_view *v, size_
         if (v[i].dropped != dropped)
             continue;
         json_begin_object(w);
-        put_member(w, "url", v[i].url);
+        member_text(w, "url", v[i].url);
         json_end_object(w);
     }
     json_end_array(w);
