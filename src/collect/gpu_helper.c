@@ -112,7 +112,7 @@ static void start(struct gpu_helper *h)
     struct why why = {0};
     int err = launch_start(h->launcher, GPU_HELPER_PROGRAM, 0, &h->process, &why);
     h->running = err == 0;
-    h->nothing = false;
+    h->nothing = err == -ERR_UNSUPPORTED; /* no sign of a card when the table was drawn */
     h->retry_ms = now_ms(h) + RETRY_MS;
     snprintf(h->why, sizeof h->why, "%s", err == 0 ? "" : why.text);
     buf_clear(&h->coming);

@@ -64,7 +64,7 @@ struct launch_process {
     int input;  /* writable end, or -1; the caller's */
 };
 
-/* Starts the program with that name. -ERR_NOENT: no such row, or no such program (why tells);
+/* Starts the program with that name. -ERR_UNSUPPORTED: no such row; -ERR_NOENT: no such program;
  * -ERR_CLOSED: the launcher is gone. deadline_ms 0: it may run for ever. Waits for the launcher's
  * answer (milliseconds), not for the program. */
 MUST_USE int launch_start(struct launcher *l, const char *name, int64_t deadline_ms,

@@ -76,7 +76,7 @@ static void start(struct serving *s, uint64_t id, int64_t deadline_ms, const cha
     struct why why = {0};
     char text[32];
     if (row == NULL) {
-        refuse(s, id, -ERR_NOENT, "the configuration names no such program");
+        refuse(s, id, -ERR_UNSUPPORTED, "the configuration names no such program");
         return;
     }
     if (r == NULL) {

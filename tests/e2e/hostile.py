@@ -52,6 +52,15 @@ def children(pid):
         return []
 
 
+def is_worker(pid):
+    """Not the launcher, which is a copy of the parent."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return b"--worker" in f.read().split(b"\0")
+    except OSError:
+        return False
+
+
 def memory_mb(pid):
     """(resident, most ever resident) of a process, or None."""
     try:
@@ -87,8 +96,9 @@ class Client(threading.Thread):
                 if self.asked:
                     self.last_failures.append(str(e))
             for parent in children(self.tool):
-                for worker in children(parent):
-                    self.look(worker)
+                for child in children(parent):
+                    if is_worker(child):
+                        self.look(child)
 
     def look(self, worker):
         mb = memory_mb(worker)

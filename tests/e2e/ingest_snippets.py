@@ -27,6 +27,7 @@ PAGES = [os.path.join(ROOT, "docs", "ingest.md"),
          *sorted(glob.glob(os.path.join(ROOT, "docs", "manual", "*.md")))]
 KINDS = ("sh", "toml", "yaml")
 MINIMAL = "scrape_configs: []\n"
+MINIMAL_ALERTMANAGER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 CURL = """#!{python}
 import json, subprocess, sys, time
 asks = any(path in a for a in sys.argv[1:] for path in
@@ -158,7 +159,9 @@ class Stage:
             if key.endswith("_file") and not os.path.exists(path):
                 beside = os.path.join(self.folder, "prometheus.yml")
                 words = "user: word\n"
-                if key == "config_file":
+                if key == "config_file" and "alertmanager" in path:
+                    words = MINIMAL_ALERTMANAGER
+                elif key == "config_file":
                     words = MINIMAL
                     if os.path.exists(beside):
                         with open(beside, encoding="utf-8") as f:
@@ -186,9 +189,19 @@ class Stage:
 
     def yaml(self, text):
         text = self.here(text)
+        if re.match(r"  \w+_configs:", text):  # a part of a receiver
+            text = "receivers:\n- name: ops\n" + text
         if re.search(r"^groups:", text, re.M):
             self.write("rules.yml", text)
             status, said = self.run("sonde", "check", "rules", "rules.yml")
+        elif re.search(r"^(receivers|route):", text, re.M):
+            first = re.search(r"^- name: (.*)$", text, re.M)
+            route = "" if "route:" in text else f"route: {{receiver: {first[1]}}}\n"
+            self.make_files(text)
+            for name in re.findall(r"^ *-? *\w+_file: ([^/{\s]+)$", text, re.M):
+                self.write(name, "word\n")
+            self.write("alertmanager.yml", route + text)
+            status, said = self.run("sonde", "check", "alertmanager", "alertmanager.yml")
         else:
             self.write("prometheus.yml", text)
             status, said = self.run("sonde", "check", "prometheus.yml")
