@@ -162,8 +162,8 @@ def an_included_file_that_breaks_before_a_crash_is_left_out():
         worker = d.worker()
         os.kill(worker, signal.SIGKILL)
         wait("another worker", lambda: d.worker() not in (0, worker) and d.status("/readyz") == 200)
-        pools = d.json("/api/v1/scrape_pools")["data"]["scrapePools"]
-        assert pools == ["own"], (pools, d.said())
+        wait("the pool that is left",
+             lambda: d.json("/api/v1/scrape_pools")["data"]["scrapePools"] == ["own"])
         assert "more.yml:1:18: job_name is empty" in d.said(), d.said()
 
 
