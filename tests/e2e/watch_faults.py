@@ -388,7 +388,7 @@ def the_control_socket_refuses_and_follows():
             s.sendall(b'{"do":"events","follow":true,"lines":0}\n')
             f = s.makefile()
             assert json.loads(f.readline())["ok"]
-            w.ask("restart", target="a")
+            w.ask("restart", target="a", wait_ms=10000)
             assert json.loads(f.readline())["kind"] == "stop"
         assert w.ask("signal", target="a", signal="USR1")["units"] == ["a"]
         wait("the signal has ended it", lambda:
