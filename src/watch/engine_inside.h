@@ -81,6 +81,7 @@ struct engine_usage {
 
 struct engine_death {
     int64_t wall_ms; /* 0: it has not died yet */
+    bool asked;      /* somebody wanted it down, or to run anew */
     struct program_end end;
     struct arena arena;
     struct watch_diagnosis diagnosis;

@@ -165,12 +165,20 @@ void engine_run_pid(struct engine_unit *u, int pid)
     engine_run_watch(u);
 }
 
+/* Is it on its way down because somebody has asked, or its row has changed? */
+static bool is_asked(const struct keeper *k)
+{
+    return (k->state == KEEPER_STOPPING || k->state == KEEPER_DRAINING) &&
+           (k->cause == KEEPER_ASKED || k->cause == KEEPER_PLAN);
+}
+
 static void diagnose(struct engine_unit *u, const struct program_end *end, int pid)
 {
     struct engine_death *d = &u->death;
     arena_reset(&d->arena);
     d->wall_ms = engine_wall_ms();
     d->end = *end;
+    d->asked = is_asked(&u->keeper);
     const char *name = strrchr(u->row.argv[0], '/');
     struct watch_death death = {
         .end = *end,

@@ -49,6 +49,7 @@ static void put_death(struct buf *out, const struct engine_unit *u)
     json_line_i64(out, "signal", d->end.signaled ? d->end.code : 0);
     json_line_text(out, "cause", str_c(watch_diagnosis_word(d->diagnosis.cause)));
     json_line_text(out, "sentence", d->diagnosis.sentence);
+    json_line_flag(out, "asked", d->asked);
     json_line_open(out, "facts", '[');
     for (size_t i = 0; i < d->diagnosis.n; i++)
         json_line_text(out, NULL, d->diagnosis.facts[i]);

@@ -273,6 +273,27 @@ def a_critical_program_is_an_alert_and_an_event():
         d.stop()
 
 
+def a_restart_is_an_alert_unless_somebody_asked_for_it():
+    w = Watch(row("asked") + row("died", more='pauses = ["0s"]'))
+    w.start()
+    d = beside(w)
+    try:
+        pid = w.running("died")["pid"]
+        w.running("asked")
+        w.ctl("restart", "asked")
+        os.kill(pid, signal.SIGKILL)
+        def told():
+            status, body = d.get("/api/v2/alerts")
+            return [a["labels"]["unit"] for a in json.loads(body)
+                    if a["labels"]["alertname"] == "WatchProgramRestarted"] if status == 200 else []
+        wait("the alert", told)
+        assert w.running("asked")["last_death"]["asked"], w.unit("asked")
+        assert told() == ["died"], told()
+    finally:
+        w.stop()
+        d.stop()
+
+
 def the_programs_outlive_the_daemon_and_it_finds_them_again():
     w = Watch(row("a"))
     w.start()

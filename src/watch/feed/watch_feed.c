@@ -162,7 +162,7 @@ static void raise_unit(struct watch_feed *f, const struct watch_view_unit *u, in
              &(struct raising){"WatchProgramCritical", "critical", u, str_c(summary),
                                d->any ? d->sentence : u->reason},
              d->any ? d->time_ms : now, now);
-    } else if (d->any && u->starts > 1 && now - d->time_ms < WATCH_FEED_RESTARTED_MS) {
+    } else if (d->any && !d->asked && u->starts > 1 && now - d->time_ms < WATCH_FEED_RESTARTED_MS) {
         snprintf(summary, sizeof summary, STR_FMT " was started again: " STR_FMT, STR_ARG(u->name),
                  STR_ARG(d->sentence));
         want(f,

@@ -26,6 +26,7 @@ static struct watch_view_death death_of(const struct json_tree *t)
         return (struct watch_view_death){0};
     return (struct watch_view_death){
         .any = true,
+        .asked = json_tree_true(t, "asked"),
         .time_ms = json_tree_whole(t, "time_ms"),
         .exit_code = json_tree_whole(t, "exit_code"),
         .signal = json_tree_whole(t, "signal"),

@@ -27,6 +27,7 @@ struct watch_view_check {
 
 struct watch_view_death {
     bool any;
+    bool asked; /* somebody wanted it down, or to run anew */
     int64_t time_ms, exit_code, signal;
     struct str cause, sentence;
 };
