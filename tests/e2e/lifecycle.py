@@ -105,6 +105,8 @@ def a_worker_that_hangs_is_ended_and_replaced():
     with Daemon(settings=["server.beat_timeout_ms=2000"]) as d:
         d.start()
         first = d.worker()
+        # It answers a moment before it says so to its parent, who until then waits as for a start.
+        wait("it is ready", lambda: any("worker: ready after" in x for x in d.errors))
         os.kill(first, signal.SIGSTOP)
         wait("a new worker", lambda: d.worker() not in (0, first) and d.status("/readyz") == 200)
         assert any("no heartbeat" in line for line in d.errors), d.said()
