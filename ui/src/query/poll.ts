@@ -7,12 +7,13 @@ export class Poll {
   private opened = false;
   private running = false;
   private asked = false; // again, while one was running
+  private fresh = true; // nothing was read yet: a tab that is opened in the background reads once
 
   constructor(private readonly everyMs: number, private readonly read: (signal: AbortSignal) => Promise<void>) {}
 
   open(): void {
     this.stop = new AbortController();
-    this.opened = true;
+    this.opened = this.fresh = true;
     void this.turn();
   }
 
@@ -33,8 +34,8 @@ export class Poll {
     const { signal } = this.stop;
     const began = performance.now();
     this.running = true;
-    if (document.visibilityState !== "hidden") await this.read(signal).catch(() => undefined);
-    this.running = false;
+    if (this.fresh || document.visibilityState !== "hidden") await this.read(signal).catch(() => undefined);
+    this.running = this.fresh = false;
     if (signal.aborted) return;
     const pause = this.asked ? 0 : Math.max(this.everyMs, 10 * (performance.now() - began));
     this.asked = false;

@@ -2,40 +2,17 @@
 
 import { ask, type Rule, type RuleGroup } from "../api/prometheus";
 import type { RuleState } from "../state/view.svelte";
+import { Watched } from "./watched.svelte";
 
 const EVERY_MS = 5000;
 
-export class Rules {
+export class Rules extends Watched {
   groups = $state.raw<RuleGroup[] | null>(null);
-  error = $state("");
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private stop = new AbortController();
 
-  open(): void {
-    void this.read();
-  }
-
-  close(): void {
-    this.stop.abort();
-    clearTimeout(this.timer);
-  }
-
-  again(): void {
-    clearTimeout(this.timer);
-    void this.read();
-  }
-
-  private async read(): Promise<void> {
-    try {
-      if (document.visibilityState !== "hidden" || !this.groups) {
-        this.groups = (await ask<{ groups: RuleGroup[] }>("rules", {}, this.stop.signal)).data.groups;
-        this.error = "";
-      }
-    } catch (error) {
-      if (this.stop.signal.aborted) return;
-      this.error = error instanceof Error ? error.message : String(error);
-    }
-    if (!this.stop.signal.aborted) this.timer = setTimeout(() => void this.read(), EVERY_MS);
+  constructor() {
+    super([EVERY_MS, async (signal) => {
+      this.groups = (await ask<{ groups: RuleGroup[] }>("rules", {}, signal)).data.groups;
+    }]);
   }
 }
 
