@@ -27,15 +27,6 @@ static struct alerting *engine_of(const struct job *j)
     return j->serve->config.alerts.alerting;
 }
 
-static void fail(struct job *j, int err, const struct why *why)
-{
-    if (err == -ERR_NOENT)
-        answer_fault(j, 404, "not_found", "%s",
-                     why->text[0] ? why->text : "there is no such alert");
-    else
-        answer_failure(j, err, why);
-}
-
 static void begin(struct job *j, struct json_writer *w)
 {
     answer_begin(j);
@@ -117,7 +108,7 @@ static void list_work(struct job *j)
     int err = alert_list(engine_of(j), &in->filter, &j->arena, &v, &n, &why);
     matcher_list_done(&in->match);
     if (err != 0) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     begin(j, &w);
@@ -170,7 +161,7 @@ static void history_work(struct job *j)
     size_t n = 0;
     int err = alert_history(engine_of(j), j->context, &j->arena, &v, &n, &why);
     if (err != 0) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     begin(j, &w);
@@ -265,7 +256,7 @@ static void act_work(struct job *j)
     }
     int err = alert_act(engine_of(j), fingerprint, action->what, who, text, &why);
     if (err != 0) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     struct json_writer w;
@@ -340,7 +331,7 @@ static void preview_work(struct job *j)
         err = alert_list(engine_of(j), &filter, &j->arena, &v, &n, &why);
     matcher_list_done(&match);
     if (err != 0) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     begin(j, &w);

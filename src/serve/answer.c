@@ -113,6 +113,25 @@ void answer_failure(struct job *j, int err, const struct why *why)
         put_error(j, 500, "internal", text);
 }
 
+void answer_refusal(struct job *j, int err, const struct why *why)
+{
+    static const struct {
+        int err, status;
+        const char *type;
+    } OF[] = {
+        {-ERR_NOENT, 404, "not_found"}, {-ERR_EXISTS, 409, "conflict"},
+        {-ERR_STATE, 409, "conflict"},  {-ERR_DENIED, 403, "forbidden"},
+        {-ERR_TIMEOUT, 504, "timeout"}, {-ERR_FULL, 507, "unavailable"},
+    };
+    for (size_t i = 0; i < COUNTOF(OF); i++)
+        if (err == OF[i].err) {
+            answer_fault(j, OF[i].status, OF[i].type, "%s",
+                         why->text[0] ? why->text : err_text(err));
+            return;
+        }
+    answer_failure(j, err, why);
+}
+
 void answer_begin(struct job *j)
 {
     buf_put_str(&j->body, STR("{\"status\":\"success\",\"data\":"));

@@ -27,6 +27,10 @@ void answer_fault(struct job *j, int status, const char *type, const char *forma
 /* As answer_error, for an error of the store. */
 void answer_failure(struct job *j, int err, const struct why *why);
 
+/* As answer_failure, for what people make, change and drop: 404 there is none, 409 it is there
+ * already or not in that state, 403, 504 and 507. */
+void answer_refusal(struct job *j, int err, const struct why *why);
+
 /* {"status":"success","data": */
 void answer_begin(struct job *j);
 /* ,"warnings":[..],"infos":[..]} with at most ten of each and how many more there are; the result

@@ -19,16 +19,10 @@ static struct checkins *checkins_of(struct http_request *r, const struct serve *
 
 static void fail(struct job *j, int err, const struct why *why)
 {
-    if (err == -ERR_NOENT)
-        answer_fault(j, 404, "not_found", "%s", why->text);
-    else if (err == -ERR_LIMIT)
-        answer_fault(j, 429, "too_many_requests", "%s", why->text);
-    else if (err == -ERR_STATE)
-        answer_fault(j, 409, "conflict", "%s", why->text);
-    else if (err == -ERR_FULL)
-        answer_fault(j, 507, "unavailable", "%s", why->text[0] ? why->text : err_text(err));
+    if (err == -ERR_LIMIT)
+        answer_fault(j, 429, "too_many_requests", "%s", why->text[0] ? why->text : err_text(err));
     else
-        answer_failure(j, err, why);
+        answer_refusal(j, err, why);
 }
 
 /* ---- pings */

@@ -44,21 +44,10 @@ static bool may_change(struct http_request *r, const struct serve *s)
 
 static void fail(struct job *j, int err, const struct why *why)
 {
-    const char *text = why->text[0] != '\0' ? why->text : err_text(err);
-    if (err == -ERR_NOENT)
-        answer_fault(j, 404, "not_found", "%s", text);
-    else if (err == -ERR_LIMIT)
-        answer_fault(j, 429, "too_many_requests", "%s", text);
-    else if (err == -ERR_STATE || err == -ERR_EXISTS)
-        answer_fault(j, 409, "conflict", "%s", text);
-    else if (err == -ERR_DENIED)
-        answer_fault(j, 403, "forbidden", "%s", text);
-    else if (err == -ERR_TIMEOUT)
-        answer_fault(j, 504, "timeout", "%s", text);
-    else if (err == -ERR_FULL)
-        answer_fault(j, 507, "unavailable", "%s", text);
+    if (err == -ERR_LIMIT)
+        answer_fault(j, 429, "too_many_requests", "%s", why->text[0] ? why->text : err_text(err));
     else
-        answer_failure(j, err, why);
+        answer_refusal(j, err, why);
 }
 
 /* ---- reading */

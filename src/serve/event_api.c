@@ -21,16 +21,6 @@ static struct events *events_of(struct http_request *r, const struct serve *s)
     return s->config.events;
 }
 
-static void fail(struct job *j, int err, const struct why *why)
-{
-    if (err == -ERR_NOENT)
-        answer_fault(j, 404, "not_found", "%s", why->text);
-    else if (err == -ERR_FULL)
-        answer_fault(j, 507, "unavailable", "%s", why->text[0] ? why->text : err_text(err));
-    else
-        answer_failure(j, err, why);
-}
-
 /* ---- adding */
 
 static void add_work(struct job *j)
@@ -47,7 +37,7 @@ static void add_work(struct job *j)
     if (err == -ERR_FORMAT && ids && n > 1)
         why_prefix(&why, "event %zu", failed);
     if (err) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     answer_begin(j);
@@ -104,7 +94,7 @@ static int put_list(struct job *j, void (*put)(const struct event *v, struct buf
     size_t n;
     int err = event_list(j->serve->config.events, j->context, &j->arena, &v, &n, &why);
     if (err) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return err;
     }
     buf_put_c(&j->body, '[');
@@ -138,7 +128,7 @@ static void delete_work(struct job *j)
                   ? event_delete(j->serve->config.events, id, &why)
                   : why_set(&why, ERR_FORMAT, "an event's id is a number");
     if (err)
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
     else
         answer_nothing(j);
 }
@@ -160,7 +150,7 @@ static void annotate_work(struct job *j)
     if (!err)
         err = event_add_now(j->serve->config.events, &v, &id, &why);
     if (err)
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
     else
         buf_printf(&j->body, "{\"message\":\"Annotation added\",\"id\":%lld}", (long long)id);
 }

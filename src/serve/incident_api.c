@@ -19,16 +19,6 @@ static struct incidents *incidents_of(struct http_request *r, const struct serve
     return s->config.incidents;
 }
 
-static void fail(struct job *j, int err, const struct why *why)
-{
-    if (err == -ERR_NOENT)
-        answer_fault(j, 404, "not_found", "%s", why->text);
-    else if (err == -ERR_STATE)
-        answer_fault(j, 409, "conflict", "%s", why->text);
-    else
-        answer_failure(j, err, why);
-}
-
 /* ---- looking */
 
 /* The members of an object that is begun. */
@@ -58,7 +48,7 @@ static void list_work(struct job *j)
     size_t n;
     int err = incident_list(j->serve->config.incidents, j->context, &j->arena, &v, &n, &why);
     if (err) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     answer_begin(j);
@@ -159,7 +149,7 @@ static void one_work(struct job *j)
                   ? incident_get(j->serve->config.incidents, id, &j->arena, &full, &why)
                   : why_set(&why, ERR_FORMAT, "an incident's id is a number");
     if (err) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     answer_begin(j);
@@ -208,7 +198,7 @@ static void deed_work(struct job *j)
                   ? do_it(j, *(const enum deed *)j->context, id, &why)
                   : why_set(&why, ERR_FORMAT, "an incident's id is a number");
     if (err)
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
     else
         answer_nothing(j);
 }

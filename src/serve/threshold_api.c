@@ -18,18 +18,6 @@ static struct threshold_list *list_of(const struct job *j)
     return j->serve->config.alerts.custom;
 }
 
-static void fail(struct job *j, int err, const struct why *why)
-{
-    if (err == -ERR_NOENT)
-        answer_fault(j, 404, "not_found", "%s", why->text);
-    else if (err == -ERR_EXISTS)
-        answer_fault(j, 409, "conflict", "%s", why->text);
-    else if (err == -ERR_DENIED)
-        answer_fault(j, 403, "forbidden", "%s", why->text);
-    else
-        answer_failure(j, err, why);
-}
-
 static void start(struct http_request *r, void *serve, void (*work)(struct job *j))
 {
     struct serve *s = serve;
@@ -149,7 +137,7 @@ static void add_work(struct job *j)
     if (err == 0)
         err = threshold_list_put(list_of(j), &row, THRESHOLD_LIST_NEW, &why);
     if (err != 0) {
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
         return;
     }
     j->status = 201;
@@ -169,7 +157,7 @@ static void change_work(struct job *j)
     if (err == 0)
         err = threshold_list_put(list_of(j), &row, THRESHOLD_LIST_CHANGE, &why);
     if (err != 0)
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
     else
         answer_one(j, name);
 }
@@ -179,7 +167,7 @@ static void drop_work(struct job *j)
     struct why why = {0};
     int err = threshold_list_drop(list_of(j), http_segment(j->request, 0), &why);
     if (err != 0)
-        fail(j, err, &why);
+        answer_refusal(j, err, &why);
     else
         answer_nothing(j);
 }

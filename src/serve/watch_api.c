@@ -39,14 +39,20 @@ static void refuse(struct job *j, int err, const struct why *why, const char *ta
         answer_fault(j, 502, "unavailable", "%s", why->text);
 }
 
-/* A connection; NULL and an answer where there is none. */
-static struct control_client *open_client(struct job *j)
+/* A connection; NULL and an answer where there is none: null where nobody's absence is a fault. */
+static struct control_client *open_client(struct job *j, bool may_be_absent)
 {
     struct control_client *c;
     struct why why = {0};
     int err = control_client_open(socket_of(j), ASK_MS, &c, &why);
     if (err == 0)
         return c;
+    if (may_be_absent && (err == -ERR_NOENT || err == -ERR_CLOSED)) {
+        answer_begin(j);
+        buf_put_str(&j->body, STR("null"));
+        answer_end(j, NULL, STR(""));
+        return NULL;
+    }
     refuse(j, err, &why, "");
     return NULL;
 }
@@ -67,9 +73,9 @@ static bool ask(struct job *j, struct control_client *c, struct str *ret)
 }
 
 /* The answer of sonde-watch, as it is, is the data. */
-static void work_plain(struct job *j)
+static void pass_on(struct job *j, bool may_be_absent)
 {
-    struct control_client *c = open_client(j);
+    struct control_client *c = open_client(j, may_be_absent);
     struct str answer;
     if (c == NULL)
         return;
@@ -81,26 +87,21 @@ static void work_plain(struct job *j)
     control_client_free(c);
 }
 
-/* The same for all programs; null where no sonde-watch runs, which is no fault. */
+static void work_plain(struct job *j)
+{
+    pass_on(j, false);
+}
+
+/* All programs; null where no sonde-watch runs. */
 static void work_all(struct job *j)
 {
-    struct control_client *c;
-    int err = control_client_open(socket_of(j), ASK_MS, &c, NULL);
-    if (err == -ERR_NOENT || err == -ERR_CLOSED) {
-        answer_begin(j);
-        buf_put_str(&j->body, STR("null"));
-        answer_end(j, NULL, STR(""));
-        return;
-    }
-    if (err == 0)
-        control_client_free(c); /* one is there: it is asked anew */
-    work_plain(j);
+    pass_on(j, true);
 }
 
 /* {"lines":n}, then n lines: an array of them. */
 static void work_lines(struct job *j)
 {
-    struct control_client *c = open_client(j);
+    struct control_client *c = open_client(j, false);
     struct str answer, line;
     const struct json_tree *t;
     struct why why = {0};
