@@ -1,0 +1,18 @@
+/* sonde/sonde.h - all of libsonde.
+ *
+ *     #include <sonde/sonde.h>
+ *     int main(void) {
+ *         sonde_init(NULL);
+ *         sonde_counter *jobs = sonde_counter_get("jobs_total", "Jobs that were done.", NULL);
+ *         sonde_counter_add(jobs, 1);
+ *         return sonde_shutdown(1000);
+ *     }
+ *
+ * cc program.c $(pkg-config --cflags --libs sonde)
+ */
+#ifndef SONDE_SONDE_H
+#define SONDE_SONDE_H
+
+#include <sonde/core.h>
+
+#endif

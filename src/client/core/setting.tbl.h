@@ -1,0 +1,13 @@
+/* client/core/setting.tbl.h - SETTING(type, key, field, default, least, most, help); types: text,
+ * flag, count, number. least and most hold for count and number. A module keeps its rows together. */
+/* about the program */
+SETTING(text, "service", service, "", 0, 0, "name of the program; empty: that of its executable")
+SETTING(text, "release", release, "", 0, 0, "version of the program, for example shop@1.4.2")
+SETTING(text, "environment", environment, "production", 0, 0, "where it runs: production, staging")
+SETTING(text, "instance", instance, "", 0, 0, "which of several; empty: HOST:PID")
+SETTING(flag, "enabled", enabled, true, 0, 0, "false: every call does nothing")
+SETTING(flag, "clock.monotonic", clock_monotonic, false, 0, 0,
+        "read CLOCK_MONOTONIC instead of the time-stamp counter")
+SETTING(count, "shutdown_ms", shutdown_ms, 500, 0, 60000, "how long exit() waits for the last data")
+SETTING(count, "export.interval_ms", export_interval_ms, 1000, 100, 3600000,
+        "how often metrics, spans and logs are sent")
