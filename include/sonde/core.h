@@ -11,8 +11,8 @@
  * Errors:  functions that can fail return 0 or a negative enum sonde_error; nothing is printed.
  * Strings: NUL-terminated UTF-8, copied before the call returns; functions with a suffix _n take a
  *          length instead.
- * ABI:     structs that a caller fills begin with `size_t struct_size`, set by their _INIT macro, so
- *          that they can grow; handles are opaque and live until the process ends.
+ * ABI:     structs that a caller fills begin with `size_t struct_size`, set by their _INIT macro,
+ * so that they can grow; handles are opaque and live until the process ends.
  */
 #ifndef SONDE_CORE_H
 #define SONDE_CORE_H
@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define SONDE_API __attribute__((visibility("default")))
+#define SONDE_API                   __attribute__((visibility("default")))
 #define SONDE_PRINTF(format, first) __attribute__((format(printf, format, first)))
 #else
 #define SONDE_API
@@ -41,7 +41,7 @@ enum sonde_error {
     SONDE_ERROR_STATE = -4,    /* not possible now: not started, already started */
     SONDE_ERROR_EXISTS = -5,   /* there is another one of that name, of another kind */
     SONDE_ERROR_NOT_FOUND = -6,
-    SONDE_ERROR_SYSTEM = -7,   /* the operating system refused; errno says why */
+    SONDE_ERROR_SYSTEM = -7, /* the operating system refused; errno says why */
     SONDE_ERROR_TIMEOUT = -8,
     SONDE_ERROR_DENIED = -9,
     SONDE_ERROR_UNSUPPORTED = -10, /* not in this build, or not on this system */
@@ -54,8 +54,9 @@ SONDE_API const char *sonde_error_text(int code);
 SONDE_API const char *sonde_version(void);
 
 /* A setting of sonde_init(): what most programs say in the fields, all else in `settings` as
- * "key=value" lines of docs/manual/libsonde.md (for example "trace.sample_rate=0.1"). A setting that
- * neither names is taken from the environment (SONDE_TRACE_SAMPLE_RATE), then has its default. */
+ * "key=value" lines of docs/manual/libsonde.md (for example "trace.sample_rate=0.1"). A setting
+ * that neither names is taken from the environment (SONDE_TRACE_SAMPLE_RATE), then has its default.
+ */
 typedef struct sonde_options {
     size_t struct_size;
     const char *service;     /* name of the program in metrics, traces and errors; NULL: that of its
@@ -65,7 +66,10 @@ typedef struct sonde_options {
     const char *instance;    /* which of several; NULL: "HOST:PID" */
     const char *const *settings; /* NULL at the end; NULL: none */
 } sonde_options;
-#define SONDE_OPTIONS_INIT {sizeof(sonde_options), NULL, NULL, NULL, NULL, NULL}
+#define SONDE_OPTIONS_INIT                                                                         \
+    {                                                                                              \
+        sizeof(sonde_options), NULL, NULL, NULL, NULL, NULL                                        \
+    }
 
 /* Starts the library; options may be NULL. Once in the life of a process, or again after
  * sonde_shutdown(): SONDE_ERROR_STATE where it runs already. SONDE_ERROR_ARGUMENT for an unknown
@@ -73,8 +77,8 @@ typedef struct sonde_options {
  * millisecond; does not wait for the daemon. */
 SONDE_API int sonde_init(const sonde_options *options);
 
-/* The reason of this thread's last failure of sonde_init() and of other functions that say so; never
- * NULL. */
+/* The reason of this thread's last failure of sonde_init() and of other functions that say so;
+ * never NULL. */
 SONDE_API const char *sonde_last_problem(void);
 
 /* Sends what there is and stops the thread, within timeout_ms; what could not be delivered of what
@@ -106,7 +110,8 @@ typedef struct sonde_attr {
     } value;
 } sonde_attr;
 
-static inline sonde_attr sonde_attr_string(const char *key, const char *value) {
+static inline sonde_attr sonde_attr_string(const char *key, const char *value)
+{
     sonde_attr a;
     a.key = key;
     a.type = SONDE_ATTR_STRING;
@@ -115,13 +120,15 @@ static inline sonde_attr sonde_attr_string(const char *key, const char *value) {
     return a;
 }
 
-static inline sonde_attr sonde_attr_string_n(const char *key, const char *value, int length) {
+static inline sonde_attr sonde_attr_string_n(const char *key, const char *value, int length)
+{
     sonde_attr a = sonde_attr_string(key, value);
     a.length = length < 0 ? 0 : length;
     return a;
 }
 
-static inline sonde_attr sonde_attr_int(const char *key, int64_t value) {
+static inline sonde_attr sonde_attr_int(const char *key, int64_t value)
+{
     sonde_attr a;
     a.key = key;
     a.type = SONDE_ATTR_INT;
@@ -130,7 +137,8 @@ static inline sonde_attr sonde_attr_int(const char *key, int64_t value) {
     return a;
 }
 
-static inline sonde_attr sonde_attr_double(const char *key, double value) {
+static inline sonde_attr sonde_attr_double(const char *key, double value)
+{
     sonde_attr a;
     a.key = key;
     a.type = SONDE_ATTR_DOUBLE;
@@ -139,7 +147,8 @@ static inline sonde_attr sonde_attr_double(const char *key, double value) {
     return a;
 }
 
-static inline sonde_attr sonde_attr_bool(const char *key, bool value) {
+static inline sonde_attr sonde_attr_bool(const char *key, bool value)
+{
     sonde_attr a;
     a.key = key;
     a.type = SONDE_ATTR_BOOL;
@@ -163,9 +172,9 @@ typedef struct sonde_context {
 } sonde_context;
 enum { SONDE_CONTEXT_SAMPLED = 1, SONDE_CONTEXT_RANDOM = 2 };
 
-/* A command line as the debug socket takes it ("operations slowest 5", "help"), answered as one JSON
- * document. Writes at most size bytes and a NUL; *ret_length is what all of it has (may be NULL).
- * SONDE_ERROR_NOT_FOUND: no such command; the JSON says more. */
+/* A command line as the debug socket takes it ("operations slowest 5", "help"), answered as one
+ * JSON document. Writes at most size bytes and a NUL; *ret_length is what all of it has (may be
+ * NULL). SONDE_ERROR_NOT_FOUND: no such command; the JSON says more. */
 SONDE_API int sonde_query(const char *command, char *ret, size_t size, size_t *ret_length);
 
 #ifdef __cplusplus

@@ -1,9 +1,9 @@
 /* client/core/command.h - questions and orders to the running program: one table for all who ask.
  *
- * A command is a line of words; its answer is one JSON object. The same table answers sonde_query(),
- * the debug socket, requests of the daemon (so its HTTP API, the page and `sonde services`) and
- * D-Bus. A module registers its commands in its start function; the application registers its own
- * by sonde_command_register() (client/debug).
+ * A command is a line of words; its answer is one JSON object. The same table answers
+ * sonde_query(), the debug socket, requests of the daemon (so its HTTP API, the page and `sonde
+ * services`) and D-Bus. A module registers its commands in its start function; the application
+ * registers its own by sonde_command_register() (client/debug).
  *
  * Threads: registered at start or under the table's lock; run on the worker, or by sonde_query() on
  * the caller: a command must be safe on any thread.
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client/core/json_out.h"
+#include "client/core/json.h"
 
 enum { COMMAND_WORDS_MAX = 16, COMMAND_LINE_MAX = 4096, COMMAND_ANSWER_MAX = 4 << 20 };
 
@@ -28,7 +28,7 @@ enum command_level {
 struct command_call {
     const char *words[COMMAND_WORDS_MAX]; /* [n], the first is the command's name */
     size_t n;
-    const char *rest; /* the line behind the first word, as it was */
+    const char *rest;         /* the line behind the first word, as it was */
     enum command_level level; /* of the caller */
 };
 

@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 uint64_t id_u64(void);
-double id_fraction(void);                   /* [0, 1) */
-void id_fill(uint8_t *ret, size_t n);       /* never all zero for n > 0 */
-void id_text(char ret[33], const uint8_t id[16]); /* hex and a NUL */
-void id_fork_child(void);                   /* new seeds */
+double id_fraction(void); /* [0, 1) */
+void id_fill(uint8_t *ret,
+             size_t n); /* its bits are random but one, so that no 8 bytes of it are all zero */
+void id_text(char ret[33], const uint8_t id[16]);             /* hex and a NUL */
+void id_fork_child(void);                                     /* new seeds */
 uint64_t id_hash(const void *bytes, size_t n, uint64_t seed); /* wyhash-like mixing; not keyed */
 
 #endif

@@ -11,18 +11,25 @@
 #include <stdint.h>
 
 enum lost_category {
-    LOST_ERROR, LOST_SPAN, LOST_LOG, LOST_BREADCRUMB, LOST_SESSION, LOST_METRIC, LOST_OPERATION,
-    LOST_FRAME, LOST_CATEGORIES
+    LOST_ERROR,
+    LOST_SPAN,
+    LOST_LOG,
+    LOST_BREADCRUMB,
+    LOST_SESSION,
+    LOST_METRIC,
+    LOST_OPERATION,
+    LOST_FRAME,
+    LOST_CATEGORIES
 };
 enum lost_reason {
-    LOST_RING_FULL,     /* the thread's ring had no room */
-    LOST_QUEUE_FULL,    /* the queue or the spool had no room */
-    LOST_RATE_LIMIT,    /* of the client */
-    LOST_SERVER_LIMIT,  /* 429 or rate limits of a server */
+    LOST_RING_FULL,    /* the thread's ring had no room */
+    LOST_QUEUE_FULL,   /* the queue or the spool had no room */
+    LOST_RATE_LIMIT,   /* of the client */
+    LOST_SERVER_LIMIT, /* 429 or rate limits of a server */
     LOST_DEDUPLICATED,
     LOST_SAMPLED,
-    LOST_BEFORE_SEND,   /* the application's hook said no */
-    LOST_REFUSED,       /* the receiver called it bad */
+    LOST_BEFORE_SEND, /* the application's hook said no */
+    LOST_REFUSED,     /* the receiver called it bad */
     LOST_TOO_BIG,
     LOST_MEMORY,
     LOST_REASONS

@@ -6,6 +6,7 @@
 #ifndef CLIENT_CORE_MODULE_H
 #define CLIENT_CORE_MODULE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct module {
@@ -17,11 +18,27 @@ struct module {
     /* On the worker (or the caller, where it does not run), before `stop` of any: hands what it has
      * to client/core/outgoing.h. Also for sonde_flush(). NULL is fine. */
     void (*flush)(void);
-    void (*stop)(void);       /* after the worker has ended; in reverse order */
-    void (*fork_child)(void); /* in the child: forget what belongs to the parent */
+    void (*stop)(void); /* after the worker has ended; in reverse order */
+    /* In a forked child that uses the library again, before its worker starts: forget what belongs
+     * to the parent (descriptors without a goodbye, queues, sums). NULL is fine. */
+    void (*fork_child)(void);
 };
 
-/* True between sonde_init() and sonde_shutdown(): the first thing that a public function looks at. */
+/* A forked child has no worker, and most children only call exec(): the library sleeps there until
+ * it is used. slot_join() and the functions of client/sonde call this; modules whose public
+ * functions take no slot do so too. Cheap: a relaxed load. */
+extern _Atomic bool module_asleep;
+void module_wake_slowly(void);
+void module_on_wake(void (*wake)(void)); /* by client/sonde */
+static inline void module_wake(void)
+{
+    if (__builtin_expect(atomic_load_explicit(&module_asleep, memory_order_relaxed), 0)) {
+        module_wake_slowly();
+    }
+}
+
+/* True between sonde_init() and sonde_shutdown(): the first thing that a public function looks at.
+ */
 extern _Atomic bool module_on;
 
 #endif

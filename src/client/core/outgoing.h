@@ -12,6 +12,7 @@
 #ifndef CLIENT_CORE_OUTGOING_H
 #define CLIENT_CORE_OUTGOING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client/core/text.h"
@@ -25,8 +26,12 @@ struct outgoing {
 
 struct outgoing_ops {
     void (*put)(const struct outgoing *what, const struct text *payload); /* copies */
+    bool (*idle)(void);      /* any thread: nothing waits that could be delivered now */
+    bool (*connected)(void); /* any thread: to a daemon */
 };
 void outgoing_set(const struct outgoing_ops *ops); /* NULL: none */
 void outgoing_put(const struct outgoing *what, const struct text *payload);
+bool outgoing_idle(void);
+bool outgoing_connected(void);
 
 #endif

@@ -14,12 +14,12 @@
 #include <stdint.h>
 
 struct ring {
-    size_t size;                  /* of bytes; a power of two */
+    size_t size;                        /* of bytes; a power of two */
     _Alignas(64) _Atomic uint64_t head; /* written up to; the writer's */
-    uint64_t tail_seen;           /* the writer's idea of tail */
-    _Atomic uint64_t lost;        /* records that found no room */
+    uint64_t tail_seen;                 /* the writer's idea of tail */
+    _Atomic uint64_t lost;              /* records that found no room */
     _Alignas(64) _Atomic uint64_t tail; /* read up to; the reader's */
-    char *bytes;                  /* touched only where used: mmap */
+    char *bytes;                        /* touched only where used: mmap */
 };
 
 /* size is rounded up to a power of two of at least 4 KiB; NULL where there is no memory. */

@@ -3,7 +3,8 @@
  * A row of setting.tbl.h is a key of sonde_options.settings, a variable of the environment
  * (SONDE_ + the key in capitals, '.' as '_'), a field of struct setting and a line of the manual.
  *
- * Threads: written by sonde_init() before anything runs, then only read.
+ * Threads: written by sonde_init() before anything runs, then read by any thread; numbers and flags
+ * may be changed while running (setting_set).
  */
 #ifndef CLIENT_CORE_SETTING_H
 #define CLIENT_CORE_SETTING_H
@@ -16,10 +17,10 @@
 
 enum { SETTING_PROBLEM_MAX = 300, SETTING_VALUE_MAX = 1024 };
 
-#define SETTING_TYPE_text char *
-#define SETTING_TYPE_flag bool
-#define SETTING_TYPE_count uint64_t
-#define SETTING_TYPE_number double
+#define SETTING_TYPE_text   char *
+#define SETTING_TYPE_flag   _Atomic bool
+#define SETTING_TYPE_count  _Atomic uint64_t
+#define SETTING_TYPE_number _Atomic double
 
 struct setting {
 #define SETTING(type, key, field, value, least, most, help) SETTING_TYPE_##type field;
@@ -34,8 +35,8 @@ extern struct setting setting;
  * leaves it as it was and writes a sentence into problem. */
 int setting_load(const sonde_options *options, char problem[SETTING_PROBLEM_MAX]);
 
-/* One setting while running (the debug interface), by its key: for rows whose module reads it on
- * every use. SONDE_ERROR_NOT_FOUND, SONDE_ERROR_ARGUMENT. */
+/* A number or a flag while running (the debug interface), by its key: has an effect where its
+ * module reads it on every use. SONDE_ERROR_NOT_FOUND, SONDE_ERROR_ARGUMENT. */
 int setting_set(const char *key, const char *value, char problem[SETTING_PROBLEM_MAX]);
 
 /* Each row: for the manual and the debug interface. */

@@ -1,5 +1,6 @@
 /* client/core/setting.tbl.h - SETTING(type, key, field, default, least, most, help); types: text,
- * flag, count, number. least and most hold for count and number. A module keeps its rows together. */
+ * flag, count, number. least and most hold for count and number. A module keeps its rows together.
+ */
 /* about the program */
 SETTING(text, "service", service, "", 0, 0, "name of the program; empty: that of its executable")
 SETTING(text, "release", release, "", 0, 0, "version of the program, for example shop@1.4.2")

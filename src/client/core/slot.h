@@ -1,12 +1,12 @@
 /* client/core/slot.h - what each thread of the host has of its own: the ground of all hot paths.
  *
  * A thread that records for the first time gets a slot: one cache-aligned struct, found by one
- * thread-local pointer (initial-exec, 8 bytes). Modules keep their part of it under an index of enum
- * slot_part: a pointer that the module allocates at the thread's first use. Only the owning thread
- * writes its parts; readers (the one thread, exporters) walk all slots with slot_each() and read
- * with relaxed atomics. When a thread ends, each module's retire function folds the part into the
- * module's own sums and the slot is kept for the next thread: slots and what hangs at them are never
- * freed while the library runs, so that a reader needs no lock against an ending thread.
+ * thread-local pointer (initial-exec, 8 bytes). Modules keep their part of it under an index of
+ * enum slot_part: a pointer that the module allocates at the thread's first use. Only the owning
+ * thread writes its parts; readers (the one thread, exporters) walk all slots with slot_each() and
+ * read with relaxed atomics. When a thread ends, each module's retire function folds the part into
+ * the module's own sums and the slot is kept for the next thread: slots and what hangs at them are
+ * never freed while the library runs, so that a reader needs no lock against an ending thread.
  *
  * Threads: slot_mine(): any; slot_each(): any, under one mutex that hot paths never take.
  */
@@ -29,7 +29,7 @@ enum slot_part {
     SLOT_FRAME,
     SLOT_MEMORY,
     SLOT_ERROR,
-    SLOT_CRASH,     /* the alternative stack */
+    SLOT_CRASH, /* the alternative stack */
     SLOT_BUS,
     SLOT_PARTS
 };
@@ -47,9 +47,10 @@ extern _Thread_local struct slot *slot_pointer __attribute__((tls_model("initial
 
 struct slot *slot_join(void); /* the slow path of slot_mine() */
 
-/* This thread's slot; NULL where the library does not run, there are too many threads, or the thread
- * is ending. */
-static inline struct slot *slot_mine(void) {
+/* This thread's slot; NULL where the library does not run, there are too many threads, or the
+ * thread is ending. */
+static inline struct slot *slot_mine(void)
+{
     struct slot *s = slot_pointer;
     return __builtin_expect(s != NULL, 1) ? s : slot_join();
 }
@@ -72,18 +73,21 @@ void slot_each(enum slot_part part, void (*visit)(void *part, const struct slot 
 void slot_each_raw(enum slot_part part,
                    void (*visit)(void *part, const struct slot *s, void *context), void *context);
 
-size_t slot_count(void);     /* threads that have one now */
+size_t slot_count(void);      /* threads that have one now */
 void slot_fork_prepare(void); /* hold the mutex over a fork */
 void slot_fork_parent(void);
-void slot_fork_child(void);  /* the slots of the other threads are retired */
+/* All slots are retired, the caller's too: its next use takes a new one, and wakes the library. */
+void slot_fork_child(void);
 
 /* Single-writer counters: the owner adds without a locked instruction, others read. */
-static inline void slot_add_u64(_Atomic uint64_t *cell, uint64_t n) {
+static inline void slot_add_u64(_Atomic uint64_t *cell, uint64_t n)
+{
     atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n,
                           memory_order_relaxed);
 }
 
-static inline void slot_add_double(_Atomic double *cell, double n) {
+static inline void slot_add_double(_Atomic double *cell, double n)
+{
     atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n,
                           memory_order_relaxed);
 }

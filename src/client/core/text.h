@@ -1,9 +1,9 @@
 /* client/core/text.h - bytes that grow up to a limit, or live in memory that is given.
  *
- * Nothing here aborts: when memory or the limit ends, `cut` is set, what fits stays, and all further
- * additions are ignored; who sends the text looks at `cut` once at the end. A text over given memory
- * (text_over) never allocates and may be used in signal handlers, but for text_printf() and
- * text_number().
+ * Nothing here aborts: when memory or the limit ends, `cut` is set, what fits stays, and all
+ * further additions are ignored; who sends the text looks at `cut` once at the end. A text over
+ * given memory (text_over) never allocates and may be used in signal handlers, but for
+ * text_printf() and text_number().
  *
  * Threads: one at a time.
  */
@@ -18,8 +18,8 @@
 struct text {
     char *bytes; /* [len], no NUL (text_string() adds one) */
     size_t len, cap;
-    size_t max;  /* cap may grow to this; 0: the memory is given */
-    bool cut;    /* something did not fit */
+    size_t max; /* cap may grow to this; 0: the memory is given */
+    bool cut;   /* something did not fit */
 };
 
 /* Empty; grows by malloc up to max bytes. */
@@ -36,7 +36,7 @@ char *text_room(struct text *t, size_t n);
 void text_add(struct text *t, const void *bytes, size_t n);
 void text_add_string(struct text *t, const char *s);
 void text_add_char(struct text *t, char c);
-void text_add_u64(struct text *t, uint64_t n);     /* decimal */
+void text_add_u64(struct text *t, uint64_t n); /* decimal */
 void text_add_i64(struct text *t, int64_t n);
 void text_add_hex(struct text *t, const uint8_t *bytes, size_t n); /* lower case */
 /* The shortest decimal number that reads back as v, as JSON and Prometheus take it; not finite:

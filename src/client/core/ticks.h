@@ -20,7 +20,8 @@
 
 extern bool ticks_are_cycles; /* read by ticks_now() alone; set by ticks_start() */
 
-static inline uint64_t ticks_now(void) {
+static inline uint64_t ticks_now(void)
+{
 #if defined(__x86_64__)
     if (__builtin_expect(ticks_are_cycles, 1)) {
         return __rdtsc();
@@ -34,10 +35,10 @@ static inline uint64_t ticks_now(void) {
 void ticks_start(bool monotonic); /* once, at the start; monotonic: never cycles */
 void ticks_again(void);           /* by the one thread, each few seconds */
 
-uint64_t ticks_ns(uint64_t ticks);           /* a duration in nanoseconds */
-uint64_t ticks_of_ns(uint64_t ns);           /* and back */
-int64_t ticks_unix_ns(uint64_t ticks);       /* a moment: nanoseconds since 1970 */
-int64_t ticks_unix_now_ns(void);             /* CLOCK_REALTIME; safe in signal handlers */
-uint64_t ticks_monotonic_ns(void);           /* CLOCK_MONOTONIC */
+uint64_t ticks_ns(uint64_t ticks);     /* a duration in nanoseconds */
+uint64_t ticks_of_ns(uint64_t ns);     /* and back */
+int64_t ticks_unix_ns(uint64_t ticks); /* a moment: nanoseconds since 1970 */
+int64_t ticks_unix_now_ns(void);       /* CLOCK_REALTIME; safe in signal handlers */
+uint64_t ticks_monotonic_ns(void);     /* CLOCK_MONOTONIC */
 
 #endif

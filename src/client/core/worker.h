@@ -1,11 +1,11 @@
 /* client/core/worker.h - the library's one thread: its clock, its descriptors, its jobs.
  *
  * Every signal is blocked on it. It sleeps in ppoll() until a descriptor is ready, a task is due or
- * somebody wakes it. Everything that sends, formats, symbolises or runs callbacks of the application
- * runs here, so modules need no locks among themselves for what only tasks touch.
+ * somebody wakes it. Everything that sends, formats, symbolises or runs callbacks of the
+ * application runs here, so modules need no locks among themselves for what only tasks touch.
  *
- * After fork() the child has no such thread: worker_fork_child() starts a new one at the child's
- * first use of the library (setting fork = "restart") or never.
+ * After fork() the child has no such thread; client/sonde starts a new one at the child's first use
+ * of the library (client/core/module.h).
  *
  * Threads: worker_task_*, worker_watch_* at start or on the thread itself; worker_wake(): any, also
  * in signal handlers; worker_call(): any but the thread itself (there it runs at once).
@@ -20,8 +20,8 @@ struct worker_task {
     const char *name;
     void (*run)(void *context); /* on the thread; should take milliseconds at most */
     void *context;
-    uint64_t period_ns; /* 0: only when it is asked for */
-    uint64_t due_ns;    /* CLOCK_MONOTONIC; UINT64_MAX: never */
+    uint64_t period_ns;  /* 0: only when it is asked for */
+    uint64_t due_ns;     /* CLOCK_MONOTONIC; UINT64_MAX: never */
     uint64_t longest_ns; /* of its runs, for the library's own metrics */
     struct worker_task *next;
 };

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/core/json_out.h"
+#include "client/core/json.h"
 
 enum { ENVELOPE_MAX = 1 << 20 };
 
@@ -25,8 +25,8 @@ void envelope_begin(struct text *t, const uint8_t event_id[16]);
 /* An item with its length; type "event", "session", "client_report", "attachment", .. */
 void envelope_item(struct text *t, const char *type, const char *payload, size_t n);
 
-/* The members of an event that all kinds share: event_id, timestamp, platform, release, environment,
- * server_name, sdk, contexts (os, device, runtime), into the open object. */
+/* The members of an event that all kinds share: event_id, timestamp, platform, release,
+ * environment, server_name, sdk, contexts (os, device, runtime), into the open object. */
 void envelope_common(struct json_out *j, const uint8_t event_id[16], int64_t unix_ns);
 /* "stacktrace": frames (the outermost first, as Sentry wants them) with instruction_addr, function,
  * package, image_addr, in_app. */

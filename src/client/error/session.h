@@ -14,8 +14,8 @@ struct session_state {
     int64_t started_unix_ns;
     uint32_t errors; /* that were captured in it */
     uint32_t sequence;
-    char user[64];   /* distinct id; "" for none */
-    uint8_t open;    /* 0: none */
+    char user[64]; /* distinct id; "" for none */
+    uint8_t open;  /* 0: none */
     uint8_t pad[7];
 };
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/core/json_out.h"
+#include "client/core/json.h"
 
 enum {
     BREADCRUMB_CATEGORY_MAX = 32,

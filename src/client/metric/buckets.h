@@ -1,4 +1,5 @@
-/* client/metric/buckets.h - a histogram of one thread: observe in a few nanoseconds, read by others.
+/* client/metric/buckets.h - a histogram of one thread: observe in a few nanoseconds, read by
+ * others.
  *
  * Logarithmic buckets of base 2^(1/8) (schema 3 of Prometheus's native histograms: values are known
  * within 4.5 %) over the range that a struct covers; what lies outside goes into the first or last.

@@ -34,7 +34,8 @@ struct source_writer; /* opaque; client/metric implements it */
 /* Begins a family. name, help, unit (NULL: none) are borrowed until the next one. */
 void source_family(struct source_writer *w, const char *name, enum source_type type,
                    const char *help, const char *unit);
-/* A sample of it: suffix "" or "_total", "_sum", "_count", "_bucket"; labels end with a NULL name. */
+/* A sample of it: suffix "" or "_total", "_sum", "_count", "_bucket"; labels end with a NULL name.
+ */
 void source_sample(struct source_writer *w, const char *suffix, const sonde_label *labels,
                    double value);
 /* A native histogram (as text: classic buckets at each power of two of it). */

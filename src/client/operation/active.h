@@ -1,5 +1,5 @@
-/* client/operation/active.h - operations that have begun and not ended, for frames, crash records and
- * the debug interface.
+/* client/operation/active.h - operations that have begun and not ended, for frames, crash records
+ * and the debug interface.
  *
  * Threads: any reader; active_raw(): signal handlers.
  */

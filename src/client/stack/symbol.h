@@ -2,8 +2,8 @@
  *
  * .symtab where the file has one, otherwise .dynsym; files are mapped when first needed and their
  * symbols sorted once (bounded: SYMBOL_FILES_MAX files are kept). C++ names are demangled where
- * libstdc++ is in the process (__cxa_demangle by dlsym), otherwise left as they are. Files and lines
- * are the daemon's work (helper/symbols).
+ * libstdc++ is in the process (__cxa_demangle by dlsym), otherwise left as they are. Files and
+ * lines are the daemon's work (helper/symbols).
  *
  * Threads: any but signal handlers; one lock.
  */

@@ -1,8 +1,8 @@
 /* client/stack/unwind.h - the addresses of a call stack.
  *
- * Here: by the frame-unwinding tables (libgcc's unwinder, loaded and warmed up at the start, so that
- * nothing is allocated later), for a few hundred nanoseconds a frame at most. From a signal's context:
- * the same, and by frame pointers with checked reads where the tables lead nowhere.
+ * Here: by the frame-unwinding tables (libgcc's unwinder, loaded and warmed up at the start, so
+ * that nothing is allocated later), for a few hundred nanoseconds a frame at most. From a signal's
+ * context: the same, and by frame pointers with checked reads where the tables lead nowhere.
  *
  * Threads: any; both are safe in signal handlers after unwind_start().
  */

@@ -1,11 +1,12 @@
-/* client/wire/frame.h - the bytes between libsonde and the daemon: the header of a frame, its kinds.
+/* client/wire/frame.h - the bytes between libsonde and the daemon: the header of a frame, its
+ * kinds.
  *
  * Over a Unix stream socket. Each side sends frames: a header of 16 bytes, little-endian, then
- * `length` bytes of payload. The first frame of the client is HELLO; until WELCOME has come it sends
- * nothing else. Each frame that asks for it (FRAME_ACK) is answered once, by ACK when its contents
- * are durable or by REFUSED, in any order. What has not been acknowledged when the connection breaks
- * is sent again on the next one; the daemon knows envelopes by their event_id and spans by their
- * ids, and samples by their time stamps, so that nothing counts twice.
+ * `length` bytes of payload. The first frame of the client is HELLO; until WELCOME has come it
+ * sends nothing else. Each frame that asks for it (FRAME_ACK) is answered once, by ACK when its
+ * contents are durable or by REFUSED, in any order. What has not been acknowledged when the
+ * connection breaks is sent again on the next one; the daemon knows envelopes by their event_id and
+ * spans by their ids, and samples by their time stamps, so that nothing counts twice.
  *
  * Included by the library and by the daemon: layout alone, no code.
  * Source:  docs/format/libsonde.md
@@ -32,7 +33,7 @@ enum frame_kind {
     FRAME_LOGS = 4,     /* ExportLogsServiceRequest (OTLP protobuf) */
     FRAME_ENVELOPE = 5, /* a Sentry envelope */
     FRAME_CRASH = 6,    /* struct crash_record (client/wire/crash_record.h), cut at its last used
-                         * byte; sent by the signal handler on a connection of its own, without HELLO */
+                         * byte; sent by the signal handler on its own connection, without HELLO */
     FRAME_ANSWER = 7,   /* JSON; sequence is that of the REQUEST */
     FRAME_BYE = 8,      /* empty: the program ends on purpose */
 
@@ -49,11 +50,11 @@ enum frame_flag {
 };
 
 struct frame_header {
-    uint32_t length; /* of the payload */
-    uint8_t kind;    /* enum frame_kind */
-    uint8_t flags;   /* enum frame_flag */
-    uint8_t detail;  /* REQUEST: enum command_level; otherwise 0 */
-    uint8_t version; /* FRAME_VERSION */
+    uint32_t length;   /* of the payload */
+    uint8_t kind;      /* enum frame_kind */
+    uint8_t flags;     /* enum frame_flag */
+    uint8_t detail;    /* REQUEST: enum command_level; otherwise 0 */
+    uint8_t version;   /* FRAME_VERSION */
     uint64_t sequence; /* counts up, by sender and connection, from 1 */
 };
 

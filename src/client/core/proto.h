@@ -1,4 +1,4 @@
-/* client/core/proto_out.h - protobuf's wire format, written into a text.
+/* client/core/proto.h - protobuf's wire format, written into a text.
  *
  * A nested message is opened and closed; its length takes four bytes of padded varint, which every
  * reader accepts, so that nothing has to be moved.
@@ -6,8 +6,8 @@
  * Source:  protobuf.dev/programming-guides/encoding
  * Threads: one at a time.
  */
-#ifndef CLIENT_CORE_PROTO_OUT_H
-#define CLIENT_CORE_PROTO_OUT_H
+#ifndef CLIENT_CORE_PROTO_H
+#define CLIENT_CORE_PROTO_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* client/core/json_out.h - JSON, written piece by piece; commas and quoting are done here.
+/* client/core/json.h - JSON, written piece by piece; commas and quoting are done here.
  *
  *     json_out_init(&j, &text);
  *     json_object(&j, NULL);            {
@@ -8,14 +8,14 @@
  *     json_end(&j);                       ]
  *     json_end(&j);                     }
  *
- * The key is NULL inside an array and for the outermost value. Bytes that are no UTF-8 become U+FFFD.
- * Numbers that are not finite become null. Safe in signal handlers over a given text, but for
- * json_number() and json_printf().
+ * The key is NULL inside an array and for the outermost value. Bytes that are no UTF-8 become
+ * U+FFFD. Numbers that are not finite become null. Safe in signal handlers over a given text, but
+ * for json_number() and json_printf().
  *
  * Threads: one at a time.
  */
-#ifndef CLIENT_CORE_JSON_OUT_H
-#define CLIENT_CORE_JSON_OUT_H
+#ifndef CLIENT_CORE_JSON_H
+#define CLIENT_CORE_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ enum { JSON_DEPTH_MAX = 32 };
 struct json_out {
     struct text *text;
     unsigned depth;
-    bool comma; /* the next value at this depth needs one before it */
+    bool comma;               /* the next value at this depth needs one before it */
     char end[JSON_DEPTH_MAX]; /* '}' or ']' by depth */
 };
 
