@@ -100,15 +100,15 @@ static const char *code_name(int code)
 
 static int refuse(struct text *ret, int code, const char *message)
 {
-    struct json_out j;
+    struct jot j;
     text_clear(ret);
-    json_out_init(&j, ret);
-    json_object(&j, NULL);
-    json_object(&j, "error");
-    json_string(&j, "code", code_name(code));
-    json_string(&j, "message", *message ? message : sonde_error_text(code));
-    json_end(&j);
-    json_end(&j);
+    jot_init(&j, ret);
+    jot_object(&j, NULL);
+    jot_object(&j, "error");
+    jot_string(&j, "code", code_name(code));
+    jot_string(&j, "message", *message ? message : sonde_error_text(code));
+    jot_end(&j);
+    jot_end(&j);
     return code;
 }
 
@@ -157,13 +157,13 @@ int command_run(const char *line, size_t n, enum command_level level, struct tex
     const char *rest = whole + (call.words[0] - words) + strlen(call.words[0]);
     rest += *rest == '"' || *rest == '\'';
     call.rest = rest + strspn(rest, " \t\r");
-    struct json_out j;
-    json_out_init(&j, ret);
-    json_object(&j, NULL);
+    struct jot j;
+    jot_init(&j, ret);
+    jot_object(&j, NULL);
     int err = c->run(&call, &j, problem);
     if (err) {
         return refuse(ret, err, problem);
     }
-    json_end(&j);
+    jot_end(&j);
     return ret->cut ? refuse(ret, SONDE_ERROR_LIMIT, "the answer is too long; ask for less") : 0;
 }

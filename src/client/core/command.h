@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client/core/json.h"
+#include "client/core/jot.h"
 
 enum { COMMAND_WORDS_MAX = 16, COMMAND_LINE_MAX = 4096, COMMAND_ANSWER_MAX = 4 << 20 };
 
@@ -40,7 +40,7 @@ struct command {
     /* Writes members into the open object of j; on an error writes the sentence into problem
      * [SETTING_PROBLEM_MAX] and gives a negative enum sonde_error: the answer is then
      * {"error":{"code":..,"message":..}}. */
-    int (*run)(const struct command_call *call, struct json_out *j, char *problem);
+    int (*run)(const struct command_call *call, struct jot *j, char *problem);
     struct command *next;
 };
 

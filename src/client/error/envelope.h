@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/core/json.h"
+#include "client/core/jot.h"
 
 enum { ENVELOPE_MAX = 1 << 20 };
 
@@ -27,13 +27,13 @@ void envelope_item(struct text *t, const char *type, const char *payload, size_t
 
 /* The members of an event that all kinds share: event_id, timestamp, platform, release,
  * environment, server_name, sdk, contexts (os, device, runtime), into the open object. */
-void envelope_common(struct json_out *j, const uint8_t event_id[16], int64_t unix_ns);
+void envelope_common(struct jot *j, const uint8_t event_id[16], int64_t unix_ns);
 /* "stacktrace": frames (the outermost first, as Sentry wants them) with instruction_addr, function,
  * package, image_addr, in_app. */
-void envelope_stack(struct json_out *j, const struct envelope_frame *frames, size_t n,
+void envelope_stack(struct jot *j, const struct envelope_frame *frames, size_t n,
                     const struct module_list *modules);
 /* "debug_meta": the images that the frames lie in. */
-void envelope_images(struct json_out *j, const struct envelope_frame *frames, size_t n,
+void envelope_images(struct jot *j, const struct envelope_frame *frames, size_t n,
                      const struct module_list *modules);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/core/json.h"
+#include "client/core/jot.h"
 
 enum {
     BREADCRUMB_CATEGORY_MAX = 32,
@@ -32,6 +32,6 @@ struct breadcrumb_record {
 /* Copies the newest (at most cap), the oldest of them first; returns how many. */
 size_t breadcrumb_raw(struct breadcrumb_record *ret, size_t cap);
 /* One, as Sentry's JSON (an object in an open array). */
-void breadcrumb_json(const struct breadcrumb_record *b, struct json_out *j);
+void breadcrumb_json(const struct breadcrumb_record *b, struct jot *j);
 
 #endif

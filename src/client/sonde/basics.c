@@ -14,45 +14,45 @@
 #include "client/core/ticks.h"
 #include "sonde/core.h"
 
-static void lost(struct json_out *j)
+static void lost(struct jot *j)
 {
-    json_array(j, "lost");
+    jot_array(j, "lost");
     for (unsigned c = 0; c < LOST_CATEGORIES; c++) {
         for (unsigned r = 0; r < LOST_REASONS; r++) {
             uint64_t n = lost_count((enum lost_category)c, (enum lost_reason)r);
             if (n) {
-                json_object(j, NULL);
-                json_string(j, "category", lost_category_name((enum lost_category)c));
-                json_string(j, "reason", lost_reason_name((enum lost_reason)r));
-                json_u64(j, "count", n);
-                json_end(j);
+                jot_object(j, NULL);
+                jot_string(j, "category", lost_category_name((enum lost_category)c));
+                jot_string(j, "reason", lost_reason_name((enum lost_reason)r));
+                jot_u64(j, "count", n);
+                jot_end(j);
             }
         }
     }
-    json_end(j);
+    jot_end(j);
 }
 
-static int info(const struct command_call *call, struct json_out *j, char *problem)
+static int info(const struct command_call *call, struct jot *j, char *problem)
 {
-    json_string(j, "service", identity.service);
-    json_string(j, "instance", identity.instance);
-    json_string(j, "release", setting.release);
-    json_string(j, "environment", setting.environment);
-    json_string(j, "host", identity.host);
-    json_string(j, "executable", identity.executable);
-    json_i64(j, "pid", identity.pid);
-    json_i64(j, "started_ms", identity.started_unix_ns / 1000000);
-    json_number(j, "uptime_s", (double)(ticks_unix_now_ns() - identity.started_unix_ns) / 1e9);
-    json_string(j, "library", "sonde " SONDE_VERSION);
-    json_string(j, "clock", ticks_are_cycles ? "time-stamp counter" : "CLOCK_MONOTONIC");
-    json_bool(j, "connected", outgoing_connected());
-    json_u64(j, "threads", slot_count());
+    jot_string(j, "service", identity.service);
+    jot_string(j, "instance", identity.instance);
+    jot_string(j, "release", setting.release);
+    jot_string(j, "environment", setting.environment);
+    jot_string(j, "host", identity.host);
+    jot_string(j, "executable", identity.executable);
+    jot_i64(j, "pid", identity.pid);
+    jot_i64(j, "started_ms", identity.started_unix_ns / 1000000);
+    jot_number(j, "uptime_s", (double)(ticks_unix_now_ns() - identity.started_unix_ns) / 1e9);
+    jot_string(j, "library", "sonde " SONDE_VERSION);
+    jot_string(j, "clock", ticks_are_cycles ? "time-stamp counter" : "CLOCK_MONOTONIC");
+    jot_bool(j, "connected", outgoing_connected());
+    jot_u64(j, "threads", slot_count());
     lost(j);
     return 0;
 }
 
 struct listing {
-    struct json_out *j;
+    struct jot *j;
     enum command_level level;
     const char *wanted; /* NULL: all */
 };
@@ -64,50 +64,50 @@ static void list_command(const struct command *c, void *context)
     if (l->wanted && strcmp(l->wanted, c->name) != 0) {
         return;
     }
-    json_object(l->j, NULL);
-    json_string(l->j, "name", c->name);
-    json_string(l->j, "usage", c->usage);
-    json_string(l->j, "help", c->help);
-    json_string(l->j, "level", levels[c->level]);
-    json_bool(l->j, "allowed", c->level <= l->level);
-    json_end(l->j);
+    jot_object(l->j, NULL);
+    jot_string(l->j, "name", c->name);
+    jot_string(l->j, "usage", c->usage);
+    jot_string(l->j, "help", c->help);
+    jot_string(l->j, "level", levels[c->level]);
+    jot_bool(l->j, "allowed", c->level <= l->level);
+    jot_end(l->j);
 }
 
-static int help(const struct command_call *call, struct json_out *j, char *problem)
+static int help(const struct command_call *call, struct jot *j, char *problem)
 {
     struct listing l = {j, call->level, call->n > 1 ? call->words[1] : NULL};
-    json_array(j, "commands");
+    jot_array(j, "commands");
     command_each(list_command, &l);
-    json_end(j);
+    jot_end(j);
     return 0;
 }
 
-static int settings(const struct command_call *call, struct json_out *j, char *problem)
+static int settings(const struct command_call *call, struct jot *j, char *problem)
 {
     const struct setting_row *rows;
     size_t n = setting_rows(&rows);
     const char *pattern = call->n > 1 ? call->words[1] : "*";
-    json_array(j, "settings");
+    jot_array(j, "settings");
     for (size_t i = 0; i < n; i++) {
         char value[SETTING_VALUE_MAX + 1];
         if (fnmatch(pattern, rows[i].key, 0) != 0) {
             continue;
         }
         setting_value(i, value, sizeof value);
-        json_object(j, NULL);
-        json_string(j, "key", rows[i].key);
+        jot_object(j, NULL);
+        jot_string(j, "key", rows[i].key);
         bool secret =
             strcmp(rows[i].key, "dsn") == 0 || redact_key(rows[i].key, strlen(rows[i].key));
-        json_string(j, "value", secret && *value ? "[secret]" : value);
-        json_string(j, "default", rows[i].standard);
-        json_string(j, "help", rows[i].help);
-        json_end(j);
+        jot_string(j, "value", secret && *value ? "[secret]" : value);
+        jot_string(j, "default", rows[i].standard);
+        jot_string(j, "help", rows[i].help);
+        jot_end(j);
     }
-    json_end(j);
+    jot_end(j);
     return 0;
 }
 
-static int set(const struct command_call *call, struct json_out *j, char *problem)
+static int set(const struct command_call *call, struct jot *j, char *problem)
 {
     if (call->n != 3) {
         snprintf(problem, SETTING_PROBLEM_MAX, "set KEY VALUE; `settings` lists the keys");
@@ -115,8 +115,8 @@ static int set(const struct command_call *call, struct json_out *j, char *proble
     }
     int err = setting_set(call->words[1], call->words[2], problem);
     if (!err) {
-        json_string(j, "key", call->words[1]);
-        json_string(j, "value", call->words[2]);
+        jot_string(j, "key", call->words[1]);
+        jot_string(j, "value", call->words[2]);
     }
     return err;
 }

@@ -1,4 +1,4 @@
-#include "client/core/json.h"
+#include "client/core/jot.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { JSON_PRINTF_MAX = 1024 };
+enum { JOT_PRINTF_MAX = 1024 };
 
-void json_out_init(struct json_out *j, struct text *text)
+void jot_init(struct jot *j, struct text *text)
 {
-    *j = (struct json_out){.text = text};
+    *j = (struct jot){.text = text};
 }
 
 /* The length of the well-formed UTF-8 sequence at s, or 0. */
@@ -85,7 +85,7 @@ static void quote(struct text *t, const char *value, size_t n)
 }
 
 /* Comma and key before a value. */
-static void before(struct json_out *j, const char *key)
+static void before(struct jot *j, const char *key)
 {
     if (j->comma) {
         text_add_char(j->text, ',');
@@ -97,11 +97,11 @@ static void before(struct json_out *j, const char *key)
     j->comma = true;
 }
 
-static void open(struct json_out *j, const char *key, char begin, char end)
+static void open(struct jot *j, const char *key, char begin, char end)
 {
     before(j, key);
     text_add_char(j->text, begin);
-    if (j->depth < JSON_DEPTH_MAX) {
+    if (j->depth < JOT_DEPTH_MAX) {
         j->end[j->depth] = end;
     } else {
         j->text->cut = true; /* a bug of the caller, which must not become one of the host */
@@ -110,88 +110,88 @@ static void open(struct json_out *j, const char *key, char begin, char end)
     j->comma = false;
 }
 
-void json_object(struct json_out *j, const char *key)
+void jot_object(struct jot *j, const char *key)
 {
     open(j, key, '{', '}');
 }
 
-void json_array(struct json_out *j, const char *key)
+void jot_array(struct jot *j, const char *key)
 {
     open(j, key, '[', ']');
 }
 
-void json_end(struct json_out *j)
+void jot_end(struct jot *j)
 {
     if (j->depth == 0) {
         return;
     }
     j->depth--;
-    if (j->depth < JSON_DEPTH_MAX) {
+    if (j->depth < JOT_DEPTH_MAX) {
         text_add_char(j->text, j->end[j->depth]);
     }
     j->comma = true;
 }
 
-void json_string(struct json_out *j, const char *key, const char *value)
+void jot_string(struct jot *j, const char *key, const char *value)
 {
     if (value) {
-        json_string_n(j, key, value, strlen(value));
+        jot_string_n(j, key, value, strlen(value));
     } else {
-        json_null(j, key);
+        jot_null(j, key);
     }
 }
 
-void json_string_n(struct json_out *j, const char *key, const char *value, size_t n)
+void jot_string_n(struct jot *j, const char *key, const char *value, size_t n)
 {
     before(j, key);
     quote(j->text, value, n);
 }
 
-void json_printf(struct json_out *j, const char *key, const char *format, ...)
+void jot_printf(struct jot *j, const char *key, const char *format, ...)
 {
-    char s[JSON_PRINTF_MAX];
+    char s[JOT_PRINTF_MAX];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(s, sizeof s, format, args);
     va_end(args);
-    json_string_n(j, key, s, n < 0 ? 0 : (size_t)n < sizeof s ? (size_t)n : sizeof s - 1);
+    jot_string_n(j, key, s, n < 0 ? 0 : (size_t)n < sizeof s ? (size_t)n : sizeof s - 1);
 }
 
-void json_i64(struct json_out *j, const char *key, int64_t value)
+void jot_i64(struct jot *j, const char *key, int64_t value)
 {
     before(j, key);
     text_add_i64(j->text, value);
 }
 
-void json_u64(struct json_out *j, const char *key, uint64_t value)
+void jot_u64(struct jot *j, const char *key, uint64_t value)
 {
     before(j, key);
     text_add_u64(j->text, value);
 }
 
-void json_number(struct json_out *j, const char *key, double value)
+void jot_number(struct jot *j, const char *key, double value)
 {
     if (isfinite(value)) {
         before(j, key);
         text_add_number(j->text, value);
     } else {
-        json_null(j, key);
+        jot_null(j, key);
     }
 }
 
-void json_bool(struct json_out *j, const char *key, bool value)
+void jot_bool(struct jot *j, const char *key, bool value)
 {
     before(j, key);
     text_add_string(j->text, value ? "true" : "false");
 }
 
-void json_null(struct json_out *j, const char *key)
+void jot_null(struct jot *j, const char *key)
 {
     before(j, key);
     text_add_string(j->text, "null");
 }
 
-void json_hex(struct json_out *j, const char *key, const uint8_t *bytes, size_t n)
+void jot_hex(struct jot *j, const char *key, const uint8_t *bytes, size_t n)
 {
     before(j, key);
     text_add_char(j->text, '"');
@@ -199,7 +199,7 @@ void json_hex(struct json_out *j, const char *key, const uint8_t *bytes, size_t 
     text_add_char(j->text, '"');
 }
 
-void json_address(struct json_out *j, const char *key, uint64_t address)
+void jot_address(struct jot *j, const char *key, uint64_t address)
 {
     uint8_t bytes[8];
     for (size_t i = 0; i < sizeof bytes; i++) {
@@ -215,7 +215,7 @@ void json_address(struct json_out *j, const char *key, uint64_t address)
     text_add_char(j->text, '"');
 }
 
-void json_raw(struct json_out *j, const char *key, const char *document, size_t n)
+void jot_raw(struct jot *j, const char *key, const char *document, size_t n)
 {
     before(j, key);
     text_add(j->text, document, n);
@@ -227,7 +227,7 @@ static void two(struct text *t, int n, char behind)
     text_add(t, s, sizeof s);
 }
 
-void json_time(struct json_out *j, const char *key, int64_t unix_ns)
+void jot_time(struct jot *j, const char *key, int64_t unix_ns)
 {
     int64_t days = unix_ns / 86400000000000, rest = unix_ns % 86400000000000;
     if (rest < 0) {
