@@ -27,6 +27,7 @@ enum slot_part {
     SLOT_SPANS,     /* ring of spans that ended */
     SLOT_LOG,       /* ring of log records */
     SLOT_FRAME,
+    SLOT_CACHE,
     SLOT_MEMORY,
     SLOT_ERROR,
     SLOT_CRASH, /* the alternative stack */
