@@ -36,10 +36,13 @@ struct buckets_sum {
     uint64_t bucket[BUCKETS_N];
 };
 
+/* A value <= 0 counts as zero; one that is no number, or infinite, is left out. */
 void buckets_observe(struct buckets *b, double value);
 /* The bucket of a value > 0. */
 size_t buckets_index(double value);
 void buckets_fold(const struct buckets *b, struct buckets_sum *into);
+/* Takes away what was there before. */
+void buckets_less(struct buckets_sum *b, const struct buckets_sum *base);
 /* The value below which the share q of the observations lies, by Prometheus's exponential
  * interpolation; NaN where there are none. */
 double buckets_quantile(const struct buckets_sum *b, double q);

@@ -29,13 +29,17 @@ struct source_histogram {
     size_t positive_n, negative_n;
 };
 
+enum { SOURCE_LABELS_MAX = 16 };
+
 struct source_writer; /* opaque; client/metric implements it */
 
-/* Begins a family. name, help, unit (NULL: none) are borrowed until the next one. */
+/* Begins a family. name, help, unit (NULL: none) are borrowed until the next one. A counter's name
+ * may end in "_total" or not: its samples always do. Where the application has a metric of this
+ * name, that one counts and this one is left out. */
 void source_family(struct source_writer *w, const char *name, enum source_type type,
                    const char *help, const char *unit);
-/* A sample of it: suffix "" or "_total", "_sum", "_count", "_bucket"; labels end with a NULL name.
- */
+/* A sample of it: suffix "" or "_total", "_sum", "_count", "_bucket"; labels end with a NULL name
+ * (NULL: none) and are at most SOURCE_LABELS_MAX. */
 void source_sample(struct source_writer *w, const char *suffix, const sonde_label *labels,
                    double value);
 /* A native histogram (as text: classic buckets at each power of two of it). */
@@ -48,7 +52,10 @@ struct source {
     void *context;
     struct source *next;
 };
-void source_add(struct source *s); /* borrowed until source_remove() */
-void source_remove(struct source *s);
+void source_add(struct source *s);    /* borrowed until source_remove() */
+void source_remove(struct source *s); /* it is not running any more when this returns */
+
+/* Calls all of them; under the exporter's lock. */
+void source_write_all(struct source_writer *w);
 
 #endif

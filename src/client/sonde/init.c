@@ -10,6 +10,7 @@
 #include "client/core/id.h"
 #include "client/core/identity.h"
 #include "client/core/outgoing.h"
+#include "client/core/problem.h"
 #include "client/core/setting.h"
 #include "client/core/slot.h"
 #include "client/core/ticks.h"
@@ -33,7 +34,6 @@ static const size_t modules_n = sizeof modules / sizeof *modules - 1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* init, shutdown, fork */
 static bool running, hooked;
-static _Thread_local char last_problem[SETTING_PROBLEM_MAX];
 
 static void read_clock(void *unused)
 {
@@ -51,12 +51,12 @@ size_t init_modules(const struct module *const **ret)
 
 void init_problem(const char *sentence)
 {
-    snprintf(last_problem, sizeof last_problem, "%s", sentence);
+    problem_set("%s", sentence);
 }
 
 const char *sonde_last_problem(void)
 {
-    return last_problem;
+    return problem_get();
 }
 
 const char *sonde_version(void)
