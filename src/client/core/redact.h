@@ -7,6 +7,8 @@
  * Which of them are looked for is the setting redact (names separated by commas, "all", "none");
  * keys are added by the setting redact.keys.
  *
+ * One pass; each rule looks a bounded distance ahead and back, so that the time is linear.
+ *
  * Source:  the rule names are those of Sentry's Relay (@common)
  * Threads: any.
  */
@@ -18,9 +20,31 @@
 
 #include "client/core/text.h"
 
+enum redact_rule {
+    REDACT_EMAIL,      /* "[email]" */
+    REDACT_IP,         /* "[ip]": versions 4 and 6, but for loopback and unspecified addresses */
+    REDACT_MAC,        /* "[mac]" */
+    REDACT_CREDITCARD, /* "[creditcard]" */
+    REDACT_IBAN,       /* "[iban]" */
+    REDACT_USSSN,      /* "[usssn]" */
+    REDACT_PEMKEY,     /* "[pemkey]" */
+    REDACT_URLAUTH,    /* "[auth]": in scheme://NAME:PASSWORD@host */
+    REDACT_TOKEN,      /* "[token]": JWT, Bearer, keys with well-known beginnings */
+    REDACT_USERPATH,   /* "[user]": in /home/NAME, /Users/NAME */
+    REDACT_SECRET,     /* "[filtered]": password=.., "password": .., values of secret keys */
+    REDACT_RULES
+};
+
+enum { REDACT_DEPTH_MAX = 30 }; /* of a JSON document; a deeper one is not valid */
+
+extern const char *const redact_rule_names[REDACT_RULES];
+
+unsigned redact_rules(void); /* those of the setting: 1 << rule */
+
 bool redact_key(const char *key, size_t n); /* does it name a secret? */
 /* Appends [n] bytes of free text, cleaned; true where something was replaced. */
 bool redact_text(struct text *ret, const char *bytes, size_t n);
+bool redact_text_by(unsigned rules, struct text *ret, const char *bytes, size_t n);
 /* Appends a JSON document with the strings in it cleaned and the values of secret keys replaced;
  * false where it is no valid JSON (nothing appended). */
 bool redact_json(struct text *ret, const char *document, size_t n);

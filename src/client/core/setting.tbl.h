@@ -12,3 +12,9 @@ SETTING(flag, "clock.monotonic", clock_monotonic, false, 0, 0,
 SETTING(count, "shutdown_ms", shutdown_ms, 500, 0, 60000, "how long exit() waits for the last data")
 SETTING(count, "export.interval_ms", export_interval_ms, 1000, 100, 3600000,
         "how often metrics, spans and logs are sent")
+/* privacy */
+SETTING(text, "redact", redact, "all", 0, 0,
+        "what is masked in what leaves the process: email, ip, mac, creditcard, iban, usssn, pemkey, "
+        "urlauth, token, userpath, secret, all, none; all,-ip is all but addresses")
+SETTING(text, "redact.keys", redact_keys, "", 0, 0,
+        "more keys whose values are masked, with commas between them")
