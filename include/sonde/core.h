@@ -27,10 +27,10 @@ extern "C" {
 
 #if defined(__GNUC__) || defined(__clang__)
 #define SONDE_API                   __attribute__((visibility("default")))
-#define SONDE_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define SONDE_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))
 #else
 #define SONDE_API
-#define SONDE_PRINTF(format, first)
+#define SONDE_PRINTF(at, first)
 #endif
 
 enum sonde_error {
@@ -95,6 +95,16 @@ SONDE_API bool sonde_running(void);
 
 /* Is there a connection to a daemon? */
 SONDE_API bool sonde_connected(void);
+
+/* How bad it is: of a log record, a breadcrumb, an error. */
+enum sonde_level {
+    SONDE_LEVEL_TRACE,
+    SONDE_LEVEL_DEBUG,
+    SONDE_LEVEL_INFO,
+    SONDE_LEVEL_WARNING,
+    SONDE_LEVEL_ERROR,
+    SONDE_LEVEL_FATAL
+};
 
 /* A key and a value: of a span, a log record, an error, an event. */
 enum sonde_attr_type { SONDE_ATTR_STRING, SONDE_ATTR_INT, SONDE_ATTR_DOUBLE, SONDE_ATTR_BOOL };
