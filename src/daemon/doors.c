@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "apps/apps_settings.h"
 #include "base/stat.h"
 #include "codec/otlp_settings.h"
 #include "receive/graphite.h"
@@ -9,13 +10,14 @@
 #include "receive/statsd_aggregator.h"
 #include "tool/options.h"
 
-enum { DOOR_STREAM, DOOR_DATAGRAM };
+enum { DOOR_STREAM, DOOR_DATAGRAM, DOOR_LOCAL };
 enum { DOOR_ALONE, DOOR_EACH_LOOP };
 enum { DOOR_WANTED, DOOR_NEEDED };
 
 const struct door_kind door_kinds[DOORS_N] = {
 #define DOOR(name, table, type, member, transport, sockets, taken)                                 \
-    {#name, (transport) == DOOR_DATAGRAM, (sockets) == DOOR_EACH_LOOP, (taken) == DOOR_NEEDED},
+    {#name, (transport) == DOOR_DATAGRAM, (transport) == DOOR_LOCAL,                           \
+     (sockets) == DOOR_EACH_LOOP, (taken) == DOOR_NEEDED},
 #include "daemon/doors.tbl.h"
 #undef DOOR
 };
@@ -32,7 +34,11 @@ static const struct {
 
 const struct option_list *door_addresses(const struct conf *c, enum door door)
 {
+    static const struct option_list NONE = {0};
     const char *settings = conf_get(c, LISTS[door].table);
+    const struct apps_settings *apps = conf_get(c, &apps_settings_options);
+    if (door == DOOR_apps && !apps->enabled)
+        return &NONE;
     return (const struct option_list *)(const void *)(settings + LISTS[door].offset);
 }
 

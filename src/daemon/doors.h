@@ -20,6 +20,7 @@ enum door {
 struct door_kind {
     const char *key; /* "server.listen", for messages */
     bool datagram;   /* else a stream of connections */
+    bool local;      /* a Unix socket for applications (daemon/app_door.h) */
     bool each_loop;  /* an address gets a socket for each loop, else one alone */
     bool needed;     /* the daemon does not start without it; else a taken address is a warning */
 };

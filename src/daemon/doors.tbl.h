@@ -14,3 +14,4 @@ DOOR(graphite_udp, graphite_options, struct graphite_settings, listen_udp, DOOR_
      DOOR_ALONE, DOOR_WANTED)
 DOOR(collectd, collectd_options, struct collectd_settings, listen, DOOR_DATAGRAM, DOOR_ALONE,
      DOOR_WANTED)
+DOOR(apps, apps_settings_options, struct apps_settings, listen, DOOR_LOCAL, DOOR_ALONE, DOOR_WANTED)

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/app_door.h"
 #include "net/address.h"
 #include "os/channel.h"
 
@@ -23,18 +24,21 @@ static void close_address(struct sockets_address *a)
     mem_free(a->fds);
 }
 
-static int open_address(enum door door, const char *wanted, size_t loops,
+static int open_address(const struct conf *c, enum door door, const char *wanted, size_t loops,
                         struct sockets_address *ret, struct why *why)
 {
     const struct door_kind *kind = &door_kinds[door];
     struct address a;
-    int err = address_parse(str_c(wanted), &a, why);
+    int err = kind->local ? app_door_address(c, wanted, &a, why)
+                          : address_parse(str_c(wanted), &a, why);
     if (err != 0)
         return err;
     size_t n = kind->each_loop ? loops : 1;
     struct sockets_address made = {.door = door, .fds = mem_array(n, sizeof *made.fds), .fds_n = n};
     err = kind->datagram ? address_receive(&a, n, made.fds, why)
                          : address_listen(&a, n, made.fds, why);
+    if (err == 0 && kind->local)
+        app_door_open(c, &a);
     if (err != 0) {
         mem_free(made.fds);
         return err;
@@ -52,7 +56,8 @@ struct opening {
     size_t loops;
 };
 
-static int add(struct opening *o, enum door door, const char *wanted, struct why *why)
+static int add(struct opening *o, const struct conf *c, enum door door, const char *wanted,
+               struct why *why)
 {
     const struct door_kind *kind = &door_kinds[door];
     struct sockets_address *old = find(o->old, door, wanted);
@@ -68,7 +73,7 @@ static int add(struct opening *o, enum door door, const char *wanted, struct why
         return 0;
     }
     struct why own = {0};
-    int err = open_address(door, wanted, o->loops, &o->next.v[at], &own);
+    int err = open_address(c, door, wanted, o->loops, &o->next.v[at], &own);
     if (err == 0) {
         o->fresh[o->next.n++] = true;
         return 0;
@@ -90,7 +95,7 @@ int sockets_open(struct sockets *s, const struct conf *c, size_t loops, struct w
     for (enum door door = 0; door < DOORS_N; door++) {
         const struct option_list *addresses = door_addresses(c, door);
         for (size_t i = 0; i < addresses->n && err == 0; i++)
-            err = add(o, door, addresses->v[i], why);
+            err = add(o, c, door, addresses->v[i], why);
     }
     for (size_t i = 0; i < o->next.n && err != 0; i++)
         if (o->fresh[i])

@@ -14,6 +14,7 @@
 #include "collect/runner.h"
 #include "custom/custom.h"
 #include "daemon/admin.h"
+#include "daemon/app_service.h"
 #include "daemon/checks.h"
 #include "daemon/config.h"
 #include "daemon/confinement.h"
@@ -27,6 +28,7 @@
 #include "daemon/respond.h"
 #include "daemon/respond_health.h"
 #include "daemon/respond_rules.h"
+#include "daemon/runner_rows.h"
 #include "daemon/sockets.h"
 #include "forward/forward.h"
 #include "health/health.h"
@@ -67,6 +69,7 @@ enum own_lane {
     LANE_AGGREGATE,
     LANE_CUSTOM,
     LANE_HEALTH,
+    LANE_APPS,
     LANE_SCRAPE, /* the first of several */
     LANE_SCRAPE_LAST = LANE_SCRAPE + SCRAPE_THREADS_MAX - 1,
     OWN_LANES_N /* the last */
@@ -117,6 +120,7 @@ struct work {
     struct statsd_receiver *statsd;
     struct collectd_receiver *collectd;
     struct graphite *graphite;
+    struct app_service apps;
     struct http_route *routes; /* owned */
     struct launcher *launcher; /* NULL: the configuration names no programs */
     struct lanes *lanes;
@@ -303,29 +307,6 @@ static int open_scrape(struct work *w, struct why *why)
     return scrape_new(&config, &w->scrape, why);
 }
 
-struct row_relay {
-    void (*f)(void *context, const struct serve_row *row);
-    void *context;
-};
-
-static void relay_row(void *context, const struct runner_row *row)
-{
-    struct row_relay *relay = context;
-    struct serve_row out = {.family = row->family,
-                            .help = row->help,
-                            .type = row->type,
-                            .text = row->text,
-                            .value = row->value};
-    relay->f(relay->context, &out);
-}
-
-static void each_row(void *context, void (*f)(void *f_context, const struct serve_row *row),
-                     void *f_context)
-{
-    struct row_relay relay = {f, f_context};
-    runner_each(context, relay_row, &relay);
-}
-
 static int list_parts(void *context, struct str tenant, struct arena *a, struct serve_block **ret,
                       size_t *ret_n)
 {
@@ -396,7 +377,7 @@ static int open_serve(struct work *w, struct why *why)
                                              .custom = w->respond.custom_alerts},
                                   .daemon = {w, copy_facts, list_parts, ask_reload, ask_quit}};
     if (w->runner != NULL)
-        config.source = (struct serve_source){w->runner, each_row};
+        config.source = (struct serve_source){w->runner, runner_rows_each};
     return serve_new(&config, &w->serve, why);
 }
 
@@ -430,6 +411,17 @@ static int open_graphite(struct work *w, struct why *why)
                                      .loops = w->loops,
                                      .lane = lane(w, LANE_GRAPHITE)};
     return graphite_new(&config, &w->graphite, why);
+}
+
+static int open_apps(struct work *w, struct why *why)
+{
+    const struct app_service_host host = {.conf = conf_of(w),
+                                          .disk = w->disk,
+                                          .sink = ingest_sink(w->ingest),
+                                          .lane = lane(w, LANE_APPS),
+                                          .events = w->respond.events.events,
+                                          .launcher = w->launcher};
+    return app_service_open(&w->apps, &host, why);
 }
 
 static const void *settings_of(void *context, const struct option_table *table)
@@ -537,6 +529,8 @@ static int open_all(struct work *w, struct why *why)
     err = checks_add(&w->checks, w->health);
     if (err == 0)
         err = respond_checks(&w->respond, w->health);
+    if (err == 0)
+        err = open_apps(w, why);
     if (err == 0)
         err = open_serve(w, why);
     respond_health_probe(&w->respond, w->serve);
@@ -652,6 +646,7 @@ static void close_all(struct work *w)
     scrape_free(w->scrape);
     custom_free(w->custom);
     registration_close(&w->registration);
+    app_service_close(&w->apps);
     health_free(w->health);
     ingest_free(w->ingest);
     aggregate_free(w->aggregate);
@@ -714,7 +709,10 @@ static int open_doors(struct work *w, const char *kinds, struct why *why)
     if (err == 0)
         err = statsd_receiver_start(w->statsd, fds, n, why);
     n = sockets_of(kinds, DOOR_collectd, fds);
-    return err != 0 ? err : collectd_receiver_start(w->collectd, fds, n, why);
+    if (err == 0)
+        err = collectd_receiver_start(w->collectd, fds, n, why);
+    n = sockets_of(kinds, DOOR_apps, fds);
+    return err != 0 ? err : app_service_start(&w->apps, fds, n, why);
 }
 
 static int run(struct work *w, const char *kinds)
@@ -744,6 +742,7 @@ static int run(struct work *w, const char *kinds)
     respond_stop(&w->respond);
     serve_drain(w->serve);
     lanes_drain(w->lanes, DRAIN_MS);
+    app_service_stop(&w->apps);
     serve_stop(w->serve);
     pool_free(w->pool);
     w->pool = NULL;

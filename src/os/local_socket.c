@@ -208,3 +208,22 @@ bool local_socket_notice(int fd, char *p, size_t n, size_t *ret_n, int *ret_pid,
     *ret_uid = who.uid;
     return true;
 }
+
+int local_socket_folder(const char *path, bool make, struct why *why)
+{
+    struct stat st;
+    if (make && mkdir(path, 0700) != 0 && errno != EEXIST)
+        return failed(why, "no folder", path, -1);
+    if (lstat(path, &st) != 0)
+        return failed(why, "no folder", path, -1);
+    if (!S_ISDIR(st.st_mode) || (make && (st.st_uid != geteuid() || (st.st_mode & 022) != 0)))
+        return why_set(why, ERR_DENIED, "%s is no folder of this user alone", path);
+    if (access(path, W_OK | X_OK) != 0)
+        return failed(why, "no socket in", path, -1);
+    return 0;
+}
+
+int local_socket_mode(const char *path, unsigned mode, struct why *why)
+{
+    return chmod(path, mode) == 0 ? 0 : failed(why, "cannot open to others", path, -1);
+}

@@ -31,6 +31,13 @@ MUST_USE int local_socket_receive(int fd, char *p, size_t n, int64_t timeout_ms,
 
 void local_socket_close(int fd); /* negative is fine */
 
+/* Can a socket be made in this folder? Where make is set the folder is made if it is missing, for
+ * the caller alone (0700), and must be the caller's own and no link. -ERR_DENIED, -ERR_NOENT. */
+MUST_USE int local_socket_folder(const char *path, bool make, struct why *why);
+
+/* Who may connect to the socket at path: permissions as of chmod(). */
+MUST_USE int local_socket_mode(const char *path, unsigned mode, struct why *why);
+
 /* A socket for datagrams at an abstract name ("@..." as in NOTIFY_SOCKET), each of which says who
  * sent it. Closed on exec, does not block. */
 MUST_USE int local_socket_notified(const char *name, int *ret_fd, struct why *why);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "base/mem.h"
@@ -253,6 +254,17 @@ size_t stream_queued(const struct stream *s)
 const char *stream_peer(const struct stream *s)
 {
     return s->peer;
+}
+
+void stream_credentials(const struct stream *s, int64_t *ret_pid, int64_t *ret_uid)
+{
+    struct ucred peer = {0};
+    socklen_t n = sizeof peer;
+    int fd;
+    bool known = uv_fileno(&s->uv.handle, &fd) == 0 &&
+                 getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && peer.pid > 0;
+    *ret_pid = known ? peer.pid : 0;
+    *ret_uid = known ? (int64_t)peer.uid : -1;
 }
 
 static void on_handle_closed(uv_handle_t *handle)

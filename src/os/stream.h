@@ -8,6 +8,7 @@
 #define OS_STREAM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -46,6 +47,10 @@ size_t stream_queued(const struct stream *s);
 
 /* "127.0.0.1:52100", "[::1]:52100" or "unix". Valid as long as s. */
 const char *stream_peer(const struct stream *s);
+
+/* Who is at the other end of a Unix socket, by the kernel, when it connected; where that is not
+ * known 0 and -1. */
+void stream_credentials(const struct stream *s, int64_t *ret_pid, int64_t *ret_uid);
 
 /* Sends what is queued and closes when the other end has closed too, at most 1 s later. No event
  * follows. */

@@ -4,6 +4,7 @@
 
 #include "aggregate/aggregate.h"
 #include "alert/config/plan.h"
+#include "apps/apps_settings.h"
 #include "checkin/checkin_settings.h"
 #include "codec/otlp_settings.h"
 #include "custom/custom_settings.h"
@@ -114,6 +115,8 @@ static const struct option_table *const TABLES[] = {
     &graphite_options,
     &collectd_options,
     &pushgateway_options,
+    &apps_settings_options,
+    &apps_settings_sentry_options,
     &promfile_options,
     &scrape_options,
     &registry_options,
@@ -277,6 +280,9 @@ static int check_whole(const struct conf *c, struct why *why)
         err = check_otlp(c, why);
     if (err == 0)
         err = check_graphite(c, why);
+    if (err == 0)
+        err = apps_settings_check(conf_get(c, &apps_settings_options),
+                                  conf_get(c, &apps_settings_sentry_options), why);
     if (err != 0)
         return err;
     struct settings collect;

@@ -57,7 +57,7 @@ class Daemon:
         # adds another --set behind these is heard too. A sanitizer's own calls are none that a
         # confined process may make.
         said = (config or "") + " ".join(settings)
-        quiet = [f"{way}.listen=" for way in ("otlp", "statsd") if f"[{way}]" not in said
+        quiet = [f"{way}.listen=" for way in ("otlp", "statsd", "apps") if f"[{way}]" not in said
                  and f"{way}.listen" not in said]
         for setting in [*quiet, *settings, *(["server.confine=off"] if SANITIZED else [])]:
             self.argv += ["--set", setting]

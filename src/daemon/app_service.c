@@ -1,0 +1,88 @@
+#include "daemon/app_service.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "model/labels.h"
+#include "tool/options.h"
+
+/* ---- what is told of errors */
+
+static void tell_crash(struct app_service *s, const struct signal *signal, const struct envelope *e)
+{
+    char title[EVENT_TITLE_MAX], pid[32];
+    struct str service = signal->service.n > 0 ? signal->service : e->service;
+    struct buf labels;
+    snprintf(pid, sizeof pid, "%lld", (long long)signal->pid);
+    snprintf(title, sizeof title, STR_FMT " crashed: " STR_FMT,
+             STR_ARG(service.n > 0 ? service : STR("an application")),
+             STR_ARG(e->signal.n > 0 ? e->signal : STR("signal not known")));
+    struct label all[] = {{STR("event_id"), e->event_id},
+                          {STR("instance"), signal->instance},
+                          {STR("pid"), signal->pid > 0 ? str_c(pid) : STR("")},
+                          {STR("release"), e->release},
+                          {STR("service"), service},
+                          {STR("signal"), e->signal}};
+    buf_init(&labels, EVENT_LABELS_MAX);
+    if (labels_encode_bare(all, COUNTOF(all), &labels, NULL) != 0)
+        buf_clear(&labels); /* the title says the most of it */
+    const struct event v = {.time_ms = e->time_ms ? e->time_ms : signal->time_ms,
+                            .kind = STR("crash"),
+                            .title = str_c(title),
+                            .text = e->title,
+                            .source = STR("apps"),
+                            .labels = buf_str(&labels),
+                            .id_key = e->event_id};
+    event_add(s->events, &v);
+    buf_done(&labels);
+}
+
+/* A process that ended by a signal is an event as well, for charts and incidents. */
+static void on_event(void *context, const struct signal *s, const struct envelope *e)
+{
+    struct app_service *service = context;
+    if (e->signal.n > 0)
+        tell_crash(service, s, e);
+}
+
+int app_service_open(struct app_service *s, const struct app_service_host *host, struct why *why)
+{
+    const struct apps_settings *settings = conf_get(host->conf, &apps_settings_options);
+    struct store_settings store;
+    options_store(host->conf, &store);
+    *s = (struct app_service){.events = host->events};
+    const struct signal_spool_config spool = {.settings = settings,
+                                              .disk = host->disk,
+                                              .key_file = store.key_file,
+                                              .clock = &clock_real,
+                                              .event = on_event,
+                                              .context = s};
+    int err = signal_spool_new(&spool, &s->spool, why);
+    if (err)
+        return err;
+    const struct apps_config apps = {.settings = settings,
+                                     .sink = host->sink,
+                                     .lane = host->lane,
+                                     .signals = signal_spool_sink(s->spool),
+                                     .clock = &clock_real};
+    return apps_new(&apps, &s->apps, why);
+}
+
+int app_service_start(struct app_service *s, const int *fds, size_t n, struct why *why)
+{
+    signal_spool_start(s->spool);
+    return apps_start(s->apps, fds, n, why);
+}
+
+void app_service_stop(struct app_service *s)
+{
+    apps_stop(s->apps);
+    signal_spool_stop(s->spool);
+}
+
+void app_service_close(struct app_service *s)
+{
+    apps_free(s->apps);
+    signal_spool_free(s->spool);
+    *s = (struct app_service){0};
+}
