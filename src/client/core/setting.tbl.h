@@ -18,3 +18,6 @@ SETTING(text, "redact", redact, "all", 0, 0,
         "urlauth, token, userpath, secret, all, none; all,-ip is all but addresses")
 SETTING(text, "redact.keys", redact_keys, "", 0, 0,
         "more keys whose values are masked, with commas between them")
+/* caches */
+SETTING(number, "cache.slow_ms", cache_slow_ms, 10, 0, 3600000,
+        "from how many milliseconds on a lookup in a cache is slow; sonde_cache_slow_after() for one")
