@@ -21,3 +21,6 @@ SETTING(text, "redact.keys", redact_keys, "", 0, 0,
 /* caches */
 SETTING(number, "cache.slow_ms", cache_slow_ms, 10, 0, 3600000,
         "from how many milliseconds on a lookup in a cache is slow; sonde_cache_slow_after() for one")
+/* stacks and crashes */
+SETTING(count, "stack.signal", stack_signal, 61, 0, 64,
+        "real-time signal that asks each thread for its stack; 0: thread stacks cannot be asked for")

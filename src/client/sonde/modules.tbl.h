@@ -4,3 +4,4 @@
  * takes what the others flush, and stops last. */
 MODULE(alarm)
 MODULE(cache)
+MODULE(stack)
