@@ -45,6 +45,40 @@ static void on_event(void *context, const struct signal *s, const struct envelop
         tell_crash(service, s, e);
 }
 
+/* A crash of which nothing but its record is known. */
+static void on_failed(void *context, const struct signal *s, uint64_t row, const char *why)
+{
+    struct app_service *service = context;
+    char key[64], text[WHY_MAX + 100];
+    snprintf(key, sizeof key, "crash-record-%llu", (unsigned long long)row);
+    snprintf(text, sizeof text, "Its stack could not be read: %s", why);
+    const struct envelope e = {.title = str_c(text), .event_id = str_c(key)};
+    tell_crash(service, s, &e);
+}
+
+static void on_crash(void *context, const struct signal *s, uint64_t row)
+{
+    struct app_service *service = context;
+    symbols_crash(service->symbols, s, row);
+}
+
+static void on_filled(void *context, enum signal_spool_queue which)
+{
+    struct app_service *service = context;
+    signal_relay_wake(service->relay);
+}
+
+static int open_relay(struct app_service *s, const struct app_service_host *host, struct why *why)
+{
+    const struct signal_relay_config relay = {
+        .settings = conf_get(host->conf, &apps_settings_options),
+        .sentry = conf_get(host->conf, &apps_settings_sentry_options),
+        .spool = s->spool,
+        .disk = host->disk,
+        .clock = &clock_real};
+    return signal_relay_new(&relay, &s->relay, why);
+}
+
 int app_service_open(struct app_service *s, const struct app_service_host *host, struct why *why)
 {
     const struct apps_settings *settings = conf_get(host->conf, &apps_settings_options);
@@ -55,34 +89,50 @@ int app_service_open(struct app_service *s, const struct app_service_host *host,
                                               .disk = host->disk,
                                               .key_file = store.key_file,
                                               .clock = &clock_real,
+                                              .crash = on_crash,
                                               .event = on_event,
+                                              .filled = on_filled,
                                               .context = s};
     int err = signal_spool_new(&spool, &s->spool, why);
     if (err)
         return err;
+    const struct symbols_config symbols = {.launcher = host->launcher,
+                                           .enabled = settings->symbols,
+                                           .next = signal_spool_sink(s->spool),
+                                           .failed = on_failed,
+                                           .context = s};
+    s->symbols = symbols_new(&symbols);
     const struct apps_config apps = {.settings = settings,
                                      .sink = host->sink,
                                      .lane = host->lane,
-                                     .signals = signal_spool_sink(s->spool),
+                                     .signals = symbols_sink(s->symbols),
                                      .clock = &clock_real};
-    return apps_new(&apps, &s->apps, why);
+    err = apps_new(&apps, &s->apps, why);
+    return err ? err : open_relay(s, host, why);
 }
 
 int app_service_start(struct app_service *s, const int *fds, size_t n, struct why *why)
 {
+    signal_relay_start(s->relay);
+    symbols_start(s->symbols);
     signal_spool_start(s->spool);
     return apps_start(s->apps, fds, n, why);
 }
 
 void app_service_stop(struct app_service *s)
 {
+    symbols_stop(s->symbols); /* what it has goes on as it came, and is acknowledged yet */
     apps_stop(s->apps);
     signal_spool_stop(s->spool);
+    signal_relay_stop(s->relay);
 }
 
 void app_service_close(struct app_service *s)
 {
+    app_service_stop(s); /* where it was never served */
     apps_free(s->apps);
+    symbols_free(s->symbols);
     signal_spool_free(s->spool);
+    signal_relay_free(s->relay);
     *s = (struct app_service){0};
 }

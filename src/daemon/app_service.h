@@ -8,7 +8,9 @@
 #define DAEMON_APP_SERVICE_H
 
 #include "apps/apps.h"
+#include "apps/signal_relay.h"
 #include "apps/signal_spool.h"
+#include "apps/symbols.h"
 #include "base/attr.h"
 #include "base/err.h"
 #include "conf/conf.h"
@@ -18,6 +20,8 @@
 struct app_service {
     struct apps *apps;
     struct signal_spool *spool;
+    struct symbols *symbols;
+    struct signal_relay *relay; /* NULL: nothing is sent on */
     struct events *events;
 };
 

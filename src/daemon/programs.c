@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/apps_settings.h"
+#include "apps/symbols.h"
 #include "base/vec.h"
 #include "collect/gpu_helper.h"
 #include "custom/custom_settings.h"
@@ -136,6 +138,17 @@ static void add_chart(struct programs *p)
                      (struct launch_program){.name = "helper:chart", .argv = argv, .input = true});
 }
 
+/* sonde-helper-symbols, where it was built: stacks of crashed applications. */
+static void add_symbols(struct programs *p, const struct conf *c)
+{
+    const struct apps_settings *apps = conf_get(c, &apps_settings_options);
+    const char **argv = arena_array(&p->arena, 2, sizeof *argv);
+    argv[0] = programs_helper(p, "symbols");
+    if (apps->enabled && apps->symbols && access(argv[0], X_OK) == 0)
+        programs_add(p,
+                     (struct launch_program){.name = SYMBOLS_PROGRAM, .argv = argv, .input = true});
+}
+
 /* A command that is told of alerts; its alerts come on its standard input. */
 static void add_receiver(void *context, struct str name, const char *const *argv)
 {
@@ -154,6 +167,7 @@ void programs_draw(struct programs *p, const struct config *c)
     add_checks(p, c->conf);
     plan_programs(c->plan, add_receiver, p);
     add_chart(p);
+    add_symbols(p, c->conf);
 }
 
 static void note_program(void *context, struct str name, const char *const *argv)

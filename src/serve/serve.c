@@ -5,6 +5,7 @@
 #include "serve/admin_api.h"
 #include "serve/alert_api.h"
 #include "serve/alertmanager_api.h"
+#include "serve/app_api.h"
 #include "serve/checkin_api.h"
 #include "serve/event_api.h"
 #include "serve/incident_api.h"
@@ -33,6 +34,7 @@
 #include "serve/scrape_page.h"
 #include "serve/search_api.h"
 #include "serve/series_api.h"
+#include "serve/spool_api.h"
 #include "serve/serve_state.h"
 #include "serve/status_api.h"
 #include "serve/status_page.h"
@@ -112,6 +114,15 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/status", 0, status_page_html, NULL},
     {HTTP_GET, "/status.json", 0, status_page_json, NULL},
     {HTTP_GET, "/api/metrics/gpu", 0, gpu_api_state, NULL},
+    {HTTP_GET, "/api/apps", 0, app_api_list, NULL},
+    {HTTP_GET, "/api/apps/(*)", 0, app_api_one, NULL},
+    {FORM, "/api/apps/(*)/ask", SERVE_BODY_MAX, app_api_ask, NULL},
+    {HTTP_GET, "/api/services", 0, app_api_services, NULL},
+    {HTTP_GET, "/api/services/(*)", 0, app_api_service, NULL},
+    {HTTP_GET, "/api/services/(*)/(*)", 0, app_api_service_part, NULL},
+    {HTTP_POST, "/api/services/(*)/reset", SERVE_BODY_MAX, app_api_service_reset, NULL},
+    {HTTP_GET, "/api/spool", 0, spool_api_facts, NULL},
+    {HTTP_GET, "/api/errors/recent", 0, spool_api_errors, NULL},
     {HTTP_GET, "/api/watch", 0, watch_api_list, NULL},
     {HTTP_GET, "/api/watch/(*)", 0, watch_api_one, NULL},
     {HTTP_GET, "/api/watch/(*)/history", 0, watch_api_history, NULL},

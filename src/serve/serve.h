@@ -31,6 +31,7 @@
 #include "serve/query_settings.h"
 #include "store/face/series.h"
 
+struct apps;
 struct checkins;
 struct checkup;
 struct custom;
@@ -44,6 +45,9 @@ struct plan;
 struct registry;
 struct send;
 struct serve;
+struct signal_relay;
+struct signal_spool;
+struct symbols;
 struct threshold_list;
 
 /* One series of /metrics. */
@@ -166,6 +170,10 @@ struct serve_config {
     struct incidents *incidents; /* NULL: none are kept */
     struct remedies *remedies; /* the runbook; NULL: there is none */
     const char *watch_socket; /* of sonde-watch; NULL: none */
+    struct apps *apps;          /* that are connected; NULL: there are none */
+    struct signal_spool *spool; /* of what they send; NULL: there is none */
+    struct symbols *symbols;    /* likewise */
+    struct signal_relay *relay; /* NULL: nothing is sent on */
     struct serve_alerts alerts;
     struct serve_daemon daemon;
 };

@@ -191,3 +191,29 @@ size_t json_tree_n(const struct json_tree *node)
 {
     return node ? node->n : 0;
 }
+
+/* As deep as the reader lets a text be: JSON_DEPTH_MAX. */
+void json_tree_put(const struct json_tree *node, struct buf *out)
+{
+    bool object = node->type == JSON_OBJECT;
+    if (object || node->type == JSON_ARRAY) {
+        buf_put_c(out, object ? '{' : '[');
+        for (size_t i = 0; i < node->n; i++) {
+            buf_put_str(out, i > 0 ? STR(",") : STR(""));
+            if (object) {
+                json_put_text(out, node->children[i].key);
+                buf_put_c(out, ':');
+            }
+            json_tree_put(&node->children[i], out);
+        }
+        buf_put_c(out, object ? '}' : ']');
+    } else if (node->type == JSON_TEXT) {
+        json_put_text(out, node->text);
+    } else if (node->type == JSON_NUMBER) {
+        buf_put_str(out, node->text);
+    } else {
+        buf_put_str(out, node->type == JSON_TRUE    ? STR("true")
+                         : node->type == JSON_FALSE ? STR("false")
+                                                    : STR("null"));
+    }
+}

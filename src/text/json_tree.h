@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "text/json.h"
@@ -38,6 +39,9 @@ MUST_USE int json_tree_parse(struct str text, struct arena *a, const struct json
  * block that mem_free() frees; *ret_bytes (may be NULL) is its size. */
 MUST_USE struct json_tree *json_tree_copy(const struct json_tree *node,
                                           bool (*keep)(struct str key), size_t *ret_bytes);
+
+/* Appends node as JSON: numbers as they were written. */
+void json_tree_put(const struct json_tree *node, struct buf *out);
 
 /* ---- all of them take NULL for a node that is not there */
 

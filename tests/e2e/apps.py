@@ -4,12 +4,23 @@ what is refused, and what survives a daemon that is killed.
 """
 # timeout: 240
 # suites: plain asan
+import http.server
+import json
 import os
+import shutil
+import signal
+import socket
 import stat
+import struct
+import subprocess
+import threading
 import time
+import urllib.parse
+import uuid
 
-from _apps import ACK_WANTED, METRICS, App, write_request
-from _daemon import Daemon, run, wait
+from _apps import (ACK, ACK_WANTED, ANSWER, BYE, CRASH, ENVELOPE, HEADER, HELLO, LOGS, METRICS,
+                   REFUSED, SPANS, App, Refused, envelope, facts, lines, write_request)
+from _daemon import SONDE, Daemon, run, wait
 
 QUIET = ["collect.enabled=false"]
 
@@ -22,8 +33,40 @@ class Server(Daemon):
         self.path = os.path.join(self.folder, "sonde.sock")
         self.argv += ["--set", f"apps.listen=unix:{self.path}"]
 
-    def app(self, *words, **facts):
-        return App(self.path, *words, **facts)
+    def app(self, *words, **said):
+        return App(self.path, *words, **said)
+
+    def data_of(self, path):
+        answer = self.json(path)
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def spool(self, name):
+        return next(q for q in self.data_of("/api/spool")["spools"] if q["name"] == name)
+
+    def relay(self, name):
+        return next(q for q in self.data_of("/api/spool")["relays"] if q["name"] == name)
+
+    def recent(self, query=""):
+        return self.data_of("/api/errors/recent" + query)
+
+    def ask(self, instance, command, post=False):
+        path = (f"/api/apps/{urllib.parse.quote(instance, safe='')}/ask?command=" +
+                urllib.parse.quote(command))
+        status, body = self.get(path, b"" if post else None)
+        return status, json.loads(body)
+
+    def cli(self, *words):
+        done = subprocess.run([SONDE, *words, "--server", self.url], capture_output=True, text=True,
+                              timeout=30, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def kill_worker(self):
+        """kill -9; the parent starts another, which clients reach at the same socket."""
+        before = self.worker()
+        os.kill(before, signal.SIGKILL)
+        wait("another worker serves", lambda: self.worker() not in (0, before) and
+             self.status("/readyz") == 200)
 
     def value(self, text):
         rows = self.query(text)
@@ -78,6 +121,456 @@ def the_socket_has_the_mode_that_is_configured():
         assert stat.S_IMODE(os.stat(d.path).st_mode) == 0o600
     with Server().start() as d:
         assert stat.S_IMODE(os.stat(d.path).st_mode) == 0o666
+
+
+def a_socket_that_is_taken_is_a_warning_and_a_stale_one_is_replaced():
+    with Server().start() as first:
+        second = Server()
+        second.path = first.path
+        second.argv[-1] = f"apps.listen=unix:{first.path}"
+        with second.start() as d:
+            assert "apps is not received" in d.said(), d.said()
+            with first.app() as app:
+                app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "still here"))
+    with Server() as d:
+        left = socket.socket(socket.AF_UNIX)
+        left.bind(d.path)
+        left.close()
+        d.start()
+        d.app().bye()
+
+
+def what_is_acknowledged_survives_a_worker_that_is_killed():
+    with Server().start() as d:
+        app = d.app()
+        ids = [uuid.uuid4().hex for _ in range(5)]
+        for i, event_id in enumerate(ids):
+            app.promised(ENVELOPE, envelope(event_id, f"number {i}"))
+        app.promised(SPANS, b"spans " * 1000)
+        app.promised(LOGS, b"logs")
+        big = envelope(uuid.uuid4().hex, "big", extra={"text": os.urandom(1 << 20).hex()})
+        assert len(big) > 2 << 20
+        app.promised(ENVELOPE, big)
+        d.kill_worker()
+        assert app.receive() is None
+        with d.app() as again:
+            assert [e["title"] for e in d.recent()] == ["Broken: big"] + [
+                f"Broken: number {i}" for i in (4, 3, 2, 1, 0)]
+            again.promised(ENVELOPE, envelope(ids[2], "number 2"))  # known: not stored twice
+            assert len(d.recent()) == 6
+            assert d.spool("errors")["records"] == 6, d.spool("errors")
+            assert d.spool("spans")["records"] == 1 and d.spool("logs")["records"] == 1
+            assert d.spool("errors")["duplicates"] == 1
+        newest = d.recent("?limit=1")[0]
+        assert newest["service"] == "shop" and newest["release"] == "shop@1", newest
+        assert newest["frames"][0] == {"function": "pay", "file": "pay.c", "line": 42}, newest
+        assert d.recent("?service=nobody") == []
+
+
+def an_envelope_sent_while_the_worker_is_killed_is_stored_once():
+    with Server().start() as d:
+        acknowledged = []
+        for _ in range(4):
+            with d.app() as app:
+                promised = []
+                for _ in range(20):
+                    event_id = uuid.uuid4().hex
+                    promised.append((app.send(ENVELOPE, envelope(event_id, event_id), ACK_WANTED),
+                                     event_id))
+                d.kill_worker()
+                while (frame := app.receive()) is not None:
+                    if frame[0] == ACK:
+                        acknowledged += [i for s, i in promised if s == frame[2]]
+            with d.app() as app:  # what was not acknowledged is sent again, as the library does
+                for _, event_id in promised:
+                    if event_id not in acknowledged:
+                        app.promised(ENVELOPE, envelope(event_id, event_id))
+                        acknowledged.append(event_id)
+        titles = [e["title"] for e in d.recent("?limit=1000")]
+        assert sorted(titles) == sorted(f"Broken: {i}" for i in acknowledged), len(titles)
+        assert len(titles) == 80
+
+
+def what_is_no_envelope_is_refused_and_the_connection_goes_on():
+    with Server().start() as d, d.app() as app:
+        for bad in (b"", b"no json", b"{}\n{\"type\":\"event\",\"length\":99}\n{}"):
+            try:
+                app.promised(ENVELOPE, bad)
+                raise AssertionError(f"taken: {bad}")
+            except Refused as e:
+                assert e.said["code"] == "bad_format" and e.said["retry_ms"] == "0", e.said
+        try:
+            app.promised(METRICS, b"\x0a\xff\xff\xff\xff\xff")
+            raise AssertionError("taken")
+        except Refused as e:
+            assert e.said["code"] == "bad_format", e.said
+        app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "fine"))
+
+
+def bad_frames_close_the_connection_and_are_counted():
+    hello = lines(service="s", instance="i")
+    cases = [
+        HEADER.pack(0, HELLO, 0, 0, 9, 1),                                # another version
+        HEADER.pack(0, 99, 0, 0, 1, 1),                                   # an unknown kind
+        HEADER.pack((4 << 20) + 1, HELLO, 0, 0, 1, 1),                    # too long
+        HEADER.pack(3, METRICS, 0, 0, 1, 1) + b"abc",                     # not HELLO first
+        HEADER.pack(3, HELLO, 0, 0, 1, 1) + b"abc",                       # no lines
+        HEADER.pack(len(hello), HELLO, 0, 0, 1, 1) + hello +
+        HEADER.pack(len(hello), HELLO, 0, 0, 1, 2) + hello,               # HELLO twice
+        os.urandom(64)[:7] + b"\x07" + os.urandom(56),
+    ]
+    with Server().start() as d:
+        for case in cases:
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(20)
+            s.connect(d.path)
+            s.sendall(case)
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(4096):
+                pass  # until the daemon closes
+            s.close()
+        wait("all are counted", lambda: sum(d.own(f'sonde_apps_closed_total{{by="{w}"}}') for w in
+                                            ("frame", "hello")) >= 6)
+        app = d.app()
+        app.promised(METRICS, write_request([({"__name__": "alive", "job": "shop"}, 1,
+                                              int(time.time() * 1000))]))
+
+
+def too_many_connections_are_refused_with_a_reason():
+    with Server("apps.connections_max=2").start() as d:
+        kept = [d.app(instance=f"i{i}") for i in range(2)]
+        third = App(d.path, hello=False)
+        kind, _, _, said = third.receive()
+        assert kind == REFUSED and facts(said)["code"] == "busy", said
+        assert third.receive() is None
+        kept[0].bye()
+        wait("there is room again", lambda: d.own("sonde_apps_connected") < 2)
+        d.app(instance="i3").bye()
+
+
+def a_slow_reader_holds_up_nobody_and_is_disconnected():
+    with Server().start() as d:
+        slow = d.app(instance="slow")
+        slow.socket.settimeout(0.2)
+        frame = HEADER.pack(4, ENVELOPE, ACK_WANTED, 0, 1, 1) + b"junk"
+        until, gone = time.monotonic() + 60, False
+        with d.app(instance="quick") as quick:
+            while not gone and time.monotonic() < until:
+                try:
+                    slow.socket.sendall(frame * 2000)  # each is answered by a sentence
+                except (TimeoutError, socket.timeout):
+                    pass
+                except OSError:
+                    gone = True
+                begun = time.monotonic()
+                quick.promised(ENVELOPE, envelope(uuid.uuid4().hex, "x"))
+                assert time.monotonic() - begun < 5
+        assert gone
+        assert d.own('sonde_apps_closed_total{by="slow"}') == 1
+
+
+def a_spool_that_is_full_drops_its_oldest_and_counts_them():
+    with Server("apps.errors_bytes_max=33554432").start() as d, d.app() as app:
+        for i in range(24):
+            app.promised(ENVELOPE, envelope(uuid.uuid4().hex, f"number {i}",
+                                            extra={"text": os.urandom(1 << 20).hex()}))
+        facts_ = d.spool("errors")
+        assert facts_["dropped"] > 0 and facts_["dropped"] + facts_["records"] == 24, facts_
+        assert facts_["bytes"] <= facts_["bytes_max"], facts_
+        assert d.own('sonde_spool_dropped_total{spool="errors"}') == facts_["dropped"]
+
+
+# ---- questions
+
+def table(line, level):
+    words = line.replace("'", "").split()
+    if words[0] == "services":
+        return {"services": [{"service": "shop", "operations": 2, "count": 7},
+                             {"service": "stock", "operations": 1, "count": 1}]}
+    if words[0] in ("operations", "errors", "active", "reset") and words[1] == "shop":
+        return {"line": line, "level": level, "operations": [{"operation": "pay", "count": 7}]}
+    if words[0] == "prometheus" and words[1] == "shop":
+        return {"prometheus": "shop_calls_total 7\n"}
+    if words[0] == "silence":
+        return None
+    if words[0] == "big":
+        return {"text": "x" * (3 << 20)}
+    return {"error": {"code": "not_found", "message": f"there is no {line}"}}
+
+
+def questions_are_answered_by_the_application():
+    with Server().start() as d, d.app("shop", "host:1", answers=table) as one, \
+            d.app("shop", "host:2", answers=table):
+        assert d.ask("host:1", "operations shop") == (200, {
+            "line": "operations shop", "level": 0, "operations": [{"operation": "pay",
+                                                                  "count": 7}]})
+        assert d.ask("host:1", "reset shop", post=True)[1]["level"] == 1
+        assert len(d.ask("host:1", "big")[1]["text"]) == 3 << 20
+        assert d.ask("nobody", "info")[0] == 404
+        begun = time.monotonic()
+        assert d.ask("host:1", "silence")[0] == 504
+        assert 1.5 < time.monotonic() - begun < 5
+        assert d.ask("host:1", "two\nlines")[0] == 400
+        assert d.ask("host:1", "")[0] == 400
+        services = d.data_of("/api/services")
+        assert {(s["application"], s["instance"], s["service"]) for s in services["services"]} == {
+            ("shop", i, s) for i in ("host:1", "host:2") for s in ("shop", "stock")}, services
+        shop = d.data_of("/api/services/shop")
+        assert [i["instance"] for i in shop["instances"]] == ["host:1", "host:2"], shop
+        assert d.data_of("/api/services/shop/slowest?limit=3&instance=host%3A1")["instances"][0][
+            "line"] == "operations 'shop' slowest 3"
+        for part in ("errors", "active", "recent"):
+            assert d.data_of(f"/api/services/shop/{part}")["instances"], part
+        assert d.status("/api/services/nothing") == 404
+        assert d.status("/api/services/shop/wrong") == 404
+        assert d.status("/api/services/shop/reset") == 405
+        status, body = d.get("/api/services/shop/reset", b"")
+        assert status == 200 and json.loads(body)["data"]["instances"][0]["level"] == 1
+        assert d.get("/api/services/shop/prometheus")[1] == b"shop_calls_total 7\n" * 2
+        with d.app("other", "host:1", answers=table):
+            assert d.ask("host:1", "info")[0] == 409
+        one.bye()
+        wait("it is gone", lambda: d.ask("host:1", "info")[0] == 409)
+
+
+def one_that_does_not_answer_is_named_and_holds_up_no_other():
+    with Server().start() as d, d.app("shop", "well", answers=table), \
+            d.app("shop", "hung", answers=lambda line, level: None):
+        services = d.data_of("/api/services")
+        assert {s["instance"] for s in services["services"]} == {"well"}, services
+        assert [u["instance"] for u in services["unanswered"]] == ["hung"], services
+        asks = [threading.Thread(target=d.ask, args=("hung", "info")) for _ in range(20)]
+        for t in asks:
+            t.start()
+        begun = time.monotonic()
+        assert d.ask("well", "services")[0] == 200  # no thread of the pool waits
+        assert time.monotonic() - begun < 1.5
+        for t in asks:
+            t.join()
+
+
+def applications_are_listed_with_how_they_ended():
+    with Server().start() as d:
+        first = d.app("shop", "a")
+        second = d.app("shop", "b")
+        first.promised(ENVELOPE, envelope(uuid.uuid4().hex, "x"))
+        rows = {r["instance"]: r for r in d.data_of("/api/apps")}
+        assert rows["a"]["state"] == "connected" and rows["a"]["errors"] == 1, rows
+        assert rows["a"]["pid"] == os.getpid() and rows["a"]["uid"] == os.getuid(), rows
+        assert rows["a"]["language"] == "c" and rows["a"]["ended"] is None
+        first.bye()
+        second.close()
+        wait("both are gone", lambda: all(r["state"] == "gone" for r in d.data_of("/api/apps")))
+        assert d.data_of("/api/apps/a")["end"] == "it ended on purpose"
+        assert "broke" in d.data_of("/api/apps/b")["end"]
+        assert d.status("/api/apps/c") == 404
+
+
+# ---- crashes
+
+HELPER = """#!/usr/bin/env python3
+import json, sys
+data = sys.stdin.buffer.read()
+open(LOG, "ab").write(data[:20] + b"\\n")
+if data.startswith(b"BAD"):
+    print("cannot be read", file=sys.stderr)
+    sys.exit(1)
+if data.startswith(b"{"):
+    out = data.replace(b'"function": ""', b'"function": "named"')
+    head, item, body = out.split(b"\\n")[:3]
+    out = head + b"\\n" + json.dumps({"type": "event", "length": len(body)}).encode() + b"\\n" + body
+else:
+    event = {"event_id": data[:32].decode(), "level": "fatal", "platform": "native",
+             "exception": {"values": [{"type": "SIGSEGV", "value": "Segfault",
+                 "mechanism": {"type": "signalhandler", "handled": False,
+                               "meta": {"signal": {"name": "SIGSEGV", "number": 11}}},
+                 "stacktrace": {"frames": [{"function": "main"}, {"function": "boom"}]}}]}}
+    body = json.dumps(event).encode()
+    out = (json.dumps({"event_id": event["event_id"]}).encode() + b"\\n" +
+           json.dumps({"type": "event", "length": len(body)}).encode() + b"\\n" + body + b"\\n")
+sys.stdout.buffer.write(out)
+"""
+
+
+class Symbolising(Server):
+    """A daemon beside which a stand-in for sonde-helper-symbols lies."""
+
+    def __init__(self, *settings, helper=True, **more):
+        super().__init__(*settings, **more)
+        self.log = os.path.join(self.folder, "helper.log")
+        self.program = os.path.join(self.folder, "sonde")
+        shutil.copy(SONDE, self.program)
+        self.argv[self.argv.index(SONDE)] = self.program
+        if helper:
+            self.add_helper()
+
+    def add_helper(self):
+        path = os.path.join(self.folder, "sonde-helper-symbols")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(HELPER.replace("LOG", repr(self.log)))
+        os.chmod(path, 0o755)
+
+    def crash(self, record):
+        with App(self.path, hello=False) as handler:
+            handler.send(CRASH, record)
+            kind, _, _, said = handler.receive()
+            assert kind == ACK, (kind, said)
+            assert handler.receive() is None
+
+    def events_of(self, kind):
+        return [e for e in self.data_of("/api/events?kind=" + kind)]
+
+
+def a_crash_becomes_an_error_with_its_stack_and_an_event():
+    with Symbolising().start() as d, d.app("shop", "host:1"):
+        event_id = uuid.uuid4().hex
+        d.crash(event_id.encode() + b"record" * 100)
+        wait("the error is listed", d.recent)
+        error = d.recent()[0]
+        assert error["event_id"] == event_id and error["signal"] == "SIGSEGV", error
+        assert [f["function"] for f in error["frames"]] == ["boom", "main"], error
+        assert error["service"] == "shop" and error["instance"] == "host:1", error
+        wait("the event is written", lambda: d.events_of("crash"))
+        event = d.events_of("crash")[0]
+        assert event["title"] == "shop crashed: SIGSEGV", event
+        assert event["labels"]["pid"] == str(os.getpid()), event
+        d.kill_worker()
+        time.sleep(0.5)
+        assert len(d.recent()) == 1  # its envelope is there: it is not made again
+        with open(d.log, "rb") as f:
+            assert len(f.read().splitlines()) == 1
+
+
+def a_crash_without_its_envelope_is_tried_again_at_the_next_start():
+    with Symbolising(helper=False).start() as d:
+        event_id = uuid.uuid4().hex
+        d.crash(event_id.encode() + b"record")
+        wait("an event says that its stack could not be read", lambda: d.events_of("crash"))
+        assert d.recent() == []
+        d.stop()
+        d.add_helper()
+        d.start()
+        wait("the record was kept", d.recent)
+        assert d.recent()[0]["event_id"] == event_id
+
+
+def errors_with_bare_addresses_get_names_and_a_bad_helper_loses_nothing():
+    frames = {"values": [{"type": "E", "value": "bare", "stacktrace": {"frames": [
+        {"instruction_addr": "0x1234", "function": ""}]}}]}
+    with Symbolising().start() as d, d.app() as app:
+        app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "", exception=frames))
+        assert d.recent()[0]["frames"][0]["function"] == "named", d.recent()
+        d.crash(b"BAD record")
+        wait("its failure is counted", lambda: d.data_of("/api/spool")["symbols"]["failed"] == 1)
+        os.unlink(os.path.join(d.folder, "sonde-helper-symbols"))
+        app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "", exception=frames))
+        assert d.recent()[0]["frames"][0]["function"] == "0x1234", d.recent()[0]
+
+
+# ---- relay
+
+class Collector:
+    """A server of Sentry's protocol and OTLP; answers() says what comes next."""
+
+    def __init__(self):
+        self.got, self.next = [], []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, headers = outer.next.pop(0) if outer.next else (200, {})
+                outer.got.append((self.path, dict(self.headers), body, status))
+                self.send_response(status)
+                for k, v in headers.items():
+                    self.send_header(k, v)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.dsn = f"http://abc123@127.0.0.1:{self.port}/42"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def taken(self, part=b"Broken"):
+        return [b for _, _, b, status in self.got if status == 200 and part in b]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+SESSION = (b"{}\n" + b'{"type":"session"}\n' + b'{"sid":"1","status":"ok"}\n')
+
+
+def errors_are_sent_on_and_limits_are_waited_for():
+    with Collector() as c, Server(f"sentry.dsn={c.dsn}").start() as d, d.app() as app:
+        first = envelope(uuid.uuid4().hex, "first")
+        c.next = [(200, {"X-Sentry-Rate-Limits": "3:error:organization, junk, :"})]
+        app.promised(ENVELOPE, first)
+        wait("the first has come", lambda: c.taken())
+        path, headers, body, _ = c.got[0]
+        assert path == "/api/42/envelope/" and body == first, (path, body)
+        assert "sentry_key=abc123" in headers["X-Sentry-Auth"], headers
+        limited = time.monotonic()
+        app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "second"))
+        app.promised(ENVELOPE, SESSION)
+        wait("a session is no error: it is not held up", lambda: c.taken(b"session"))
+        assert len(c.taken()) == 1
+        wait("the second waits, and comes", lambda: len(c.taken()) == 2)
+        assert time.monotonic() - limited > 2
+        c.next = [(429, {"Retry-After": "1"}), (500, {}), (400, {})]
+        app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "third"))
+        app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "fourth"))
+        wait("the fourth has come", lambda: len(c.taken()) == 3)
+        assert b"fourth" in c.taken()[-1]  # the third was refused for good with 400
+        statuses = [s for _, _, b, s in c.got if b"third" in b]
+        assert statuses == [429, 500, 400], statuses
+        wait("all are settled", lambda: d.relay("errors")["behind"] == 0)
+        facts_ = d.relay("errors")
+        assert facts_["sent"] == 3 and facts_["dropped"] == 1, facts_
+        assert "abc123" not in json.dumps(d.data_of("/api/spool"))
+
+
+def what_could_not_be_sent_waits_on_disk_for_the_server():
+    with Collector() as c:
+        with Server(f"sentry.dsn=http://key@127.0.0.1:{c.port}/1") as d:
+            c.server.shutdown()
+            c.server.server_close()
+            d.start()
+            with d.app() as app:
+                for i in range(3):
+                    app.promised(ENVELOPE, envelope(uuid.uuid4().hex, f"number {i}"))
+            wait("it tries", lambda: d.relay("errors")["failures"] > 0)
+            wait("all wait", lambda: d.relay("errors")["behind"] == 3)
+            d.kill_worker()
+            c.server = http.server.ThreadingHTTPServer(("127.0.0.1", c.port),
+                                                       c.server.RequestHandlerClass)
+            threading.Thread(target=c.server.serve_forever, daemon=True).start()
+            wait("all have come", lambda: len(c.taken()) == 3, 60)
+            time.sleep(1.5)
+            d.kill_worker()
+            time.sleep(1)
+            assert len(c.taken()) == 3  # where it is is on disk
+
+
+def spans_and_logs_are_sent_on_to_a_collector():
+    with Collector() as c, Server(f"apps.otlp_endpoint=http://127.0.0.1:{c.port}/").start() as d, \
+            d.app() as app:
+        app.promised(SPANS, b"\x0a\x00spans")
+        app.promised(LOGS, b"\x0a\x00logs")
+        wait("both have come", lambda: len(c.got) == 2)
+        assert {(p, b) for p, _, b, _ in c.got} == {("/v1/traces", b"\x0a\x00spans"),
+                                                    ("/v1/logs", b"\x0a\x00logs")}
+        assert {h["Content-Type"] for _, h, _, _ in c.got} == {"application/x-protobuf"}
 
 
 if __name__ == "__main__":
