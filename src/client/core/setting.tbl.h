@@ -24,3 +24,16 @@ SETTING(number, "cache.slow_ms", cache_slow_ms, 10, 0, 3600000,
 /* stacks and crashes */
 SETTING(count, "stack.signal", stack_signal, 61, 0, 64,
         "real-time signal that asks each thread for its stack; 0: thread stacks cannot be asked for")
+/* metrics */
+SETTING(count, "metric.series_max", metric_series_max, 1000, 1, 1000000,
+        "series of one metric; what is beyond counts in one with all label values \"other\"")
+SETTING(count, "metric.series_total", metric_series_total, 20000, 1, 1000000,
+        "series of all metrics together")
+SETTING(count, "metric.exemplar_ms", metric_exemplar_ms, 1000, 0, 3600000,
+        "a bucket takes a new exemplar at most this often")
+SETTING(flag, "metric.process", metric_process, true, 0, 0,
+        "export the process's own metrics: CPU, memory, descriptors, threads")
+SETTING(text, "metric.listen", metric_listen, "", 0, 0,
+        "address of an own /metrics listener, for example 127.0.0.1:9464; empty: none")
+SETTING(count, "metric.connections", metric_connections, 16, 1, 64,
+        "connections that the listener serves at once")

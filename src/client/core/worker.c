@@ -74,6 +74,18 @@ void worker_task_now(struct worker_task *task)
     }
 }
 
+uint64_t worker_longest_ns(void)
+{
+    uint64_t longest = 0;
+    pthread_mutex_lock(&lock);
+    for (const struct worker_task *t = tasks; t; t = t->next) {
+        uint64_t ns = __atomic_load_n(&t->longest_ns, __ATOMIC_RELAXED);
+        longest = ns > longest ? ns : longest;
+    }
+    pthread_mutex_unlock(&lock);
+    return longest;
+}
+
 void worker_watch_add(struct worker_watch *watch)
 {
     pthread_mutex_lock(&lock);

@@ -33,6 +33,8 @@ void worker_task_at(struct worker_task *task, uint64_t due_ns); /* on the thread
 /* Runs it as soon as the thread comes to it. Any thread, also in signal handlers. */
 void worker_task_now(struct worker_task *task);
 
+uint64_t worker_longest_ns(void); /* the longest run of any task */
+
 struct worker_watch {
     int fd;
     short events; /* POLLIN, POLLOUT: may be changed on the thread */

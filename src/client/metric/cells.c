@@ -58,6 +58,11 @@ uint32_t cells_new(enum cells_type type, uint32_t n)
     return first;
 }
 
+void cells_retype(uint32_t i, enum cells_type type)
+{
+    atomic_store_explicit(&chunk_of(i)->type[i % CELLS_CHUNK], (uint8_t)type, memory_order_relaxed);
+}
+
 struct cells_part *cells_part_make(void)
 {
     struct slot *s = slot_mine();

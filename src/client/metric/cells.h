@@ -44,6 +44,7 @@ struct cells_part {
 /* n cells of a type, one behind the other in one chunk (n <= CELLS_CHUNK): the number of the first,
  * or CELLS_NONE where there are no more. */
 uint32_t cells_new(enum cells_type type, uint32_t n);
+void cells_retype(uint32_t i, enum cells_type type); /* before anybody counts in it */
 uint32_t cells_used(void);
 
 /* The slow path: makes what is missing; NULL where there is no memory (counted), or no slot. */

@@ -56,7 +56,8 @@ struct source_writer {
     void (*native)(struct source_writer *w, const struct writer_native *h);
     bool (*taken)(const char *name); /* is this name the application's? NULL: never */
     struct writer_family now;
-    bool muted; /* the application has a metric of this name: that one counts */
+    bool to_daemon; /* which keeps in mind what it was told about families */
+    bool muted;     /* the application has a metric of this name: that one counts */
 };
 
 /* Begins a family of the registry; of sources: source_family(). */
