@@ -14,6 +14,7 @@
 #define SONDE_SONDE_H
 
 #include <sonde/core.h>
+#include <sonde/metric.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/core/command.h"
+#include "client/core/setting.h"
 #include "client/core/ticks.h"
 #include "client/core/worker.h"
 #include "client/metric/cells.h"
