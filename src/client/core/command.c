@@ -49,6 +49,11 @@ static const struct command *find(const char *name)
     return c;
 }
 
+bool command_known(const char *name)
+{
+    return find(name) != NULL;
+}
+
 /* Cuts the line into words in place; false: too many, or a quote is not closed. */
 static bool split(char *line, struct command_call *call)
 {
@@ -156,6 +161,7 @@ int command_run(const char *line, size_t n, enum command_level level, struct tex
     }
     const char *rest = whole + (call.words[0] - words) + strlen(call.words[0]);
     rest += *rest == '"' || *rest == '\'';
+    call.command = c;
     call.rest = rest + strspn(rest, " \t\r");
     struct jot j;
     jot_init(&j, ret);

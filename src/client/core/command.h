@@ -25,11 +25,13 @@ enum command_level {
     COMMAND_ADMIN,    /* start programs, write core files, the application's own commands */
 };
 
+struct command;
 struct command_call {
     const char *words[COMMAND_WORDS_MAX]; /* [n], the first is the command's name */
     size_t n;
     const char *rest;         /* the line behind the first word, as it was */
-    enum command_level level; /* of the caller */
+    enum command_level level;      /* of the caller */
+    const struct command *command; /* the row: part of a larger struct where it needs more */
 };
 
 struct command {
@@ -45,6 +47,7 @@ struct command {
 };
 
 void command_add(struct command *command); /* borrowed for ever; replaces one of its name */
+bool command_known(const char *name);
 /* Runs a line (cut at LF; words in '..' or ".." may have spaces) and writes the whole JSON document
  * without LF: 0 or what the command gave; SONDE_ERROR_NOT_FOUND, SONDE_ERROR_DENIED. */
 int command_run(const char *line, size_t n, enum command_level level, struct text *ret);

@@ -37,3 +37,10 @@ SETTING(text, "metric.listen", metric_listen, "", 0, 0,
         "address of an own /metrics listener, for example 127.0.0.1:9464; empty: none")
 SETTING(count, "metric.connections", metric_connections, 16, 1, 64,
         "connections that the listener serves at once")
+/* the debug interface */
+SETTING(text, "debug.socket", debug_socket, "", 0, 0,
+        "path of the debug socket; auto: RUNTIME/sonde/debug/SERVICE-PID.sock; empty: none")
+SETTING(text, "debug.level", debug_level, "admin", 0, 0,
+        "what callers of the debug socket may do at most: viewer, operator, admin")
+SETTING(flag, "debug.dbus", debug_dbus, false, 0, 0,
+        "offer the debug interface on the session bus too (libdbus-1, where it is there)")

@@ -1,0 +1,33 @@
+/* client/debug/debug.c - the module: the debug socket and the commands that belong to it. */
+#include <stddef.h>
+
+#include "client/core/module.h"
+#include "client/debug/dump.h"
+#include "client/debug/external.h"
+#include "client/debug/profile.h"
+#include "client/debug/socket.h"
+
+static int start(char *problem)
+{
+    dump_start();
+    profile_commands();
+    external_commands();
+    return socket_start(problem);
+}
+
+static void stop(void)
+{
+    socket_stop();
+    profile_end();
+    external_end();
+}
+
+static void fork_child(void)
+{
+    socket_fork_child();
+    profile_fork_child();
+}
+
+extern const struct module debug_module;
+const struct module debug_module = {
+    .name = "debug", .start = start, .stop = stop, .fork_child = fork_child};
