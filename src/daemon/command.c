@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "cli/checkin.h"
+#include "cli/debug.h"
 #include "cli/event.h"
 #include "cli/status.h"
 #include "cli/top.h"

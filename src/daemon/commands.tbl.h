@@ -21,6 +21,12 @@ COMMAND("status", status_run, "[--json] [--server http://127.0.0.1:7663]",
 COMMAND("top", top_run, "[--server http://127.0.0.1:7663] [--socket PATH] [--once]",
         "Shows the host, the watched programs, the checks and the firing alerts, each second; q "
         "ends it. Once, where its output is no terminal.")
+COMMAND("debug", debug_run,
+        "[SOCKET|PID|SERVICE [--json] [COMMAND..]] [--seconds N] [--hz N] [--output "
+        "FILE.svg|.pb|.folded] [--timeout SECONDS]",
+        "Asks a program that links libsonde by its debug socket: a prompt with completion, lines from "
+        "a pipe, or one command; `profile` samples where processor time goes, as a flame graph, for "
+        "pprof, or as folded stacks. Without words: the sockets that there are.")
 COMMAND("event", event_run,
         "KIND ['TITLE'] [--service S] [--version V] [--environment E] [--status "
         "started|succeeded|failed] [--label NAME=VALUE].. [--text T] [--id-key K] [--url U] "
