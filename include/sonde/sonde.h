@@ -15,6 +15,7 @@
 
 #include <sonde/core.h>
 #include <sonde/metric.h>
+#include <sonde/debug.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
 

@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 {
     char setting[300];
     snprintf(setting, sizeof setting, "debug.socket=%s", argc > 1 ? argv[1] : "auto");
-    const char *settings[] = {setting, "socket=none", NULL};
+    const char *settings[] = {setting, NULL};
     sonde_options options = SONDE_OPTIONS_INIT;
     options.service = "debug-host";
     options.settings = settings;

@@ -24,7 +24,8 @@ class Host:
     def __init__(self, path, **environment):
         self.process = subprocess.Popen(
             [HOST, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "XDG_STATE_HOME": folder, "XDG_RUNTIME_DIR": folder, **environment})
+            env={**os.environ, "XDG_STATE_HOME": folder, "XDG_RUNTIME_DIR": folder,
+                 "SONDE_SOCKET": "none", **environment})
         self.path = self.process.stdout.readline().strip()
         self.pid = self.process.pid
 
@@ -66,7 +67,8 @@ class Line:
 def sonde(*words, text=None, **environment):
     return subprocess.run([SONDE, "debug", *words], input=text, capture_output=True, text=True,
                           timeout=60, check=False,
-                          env={**os.environ, "XDG_RUNTIME_DIR": folder, **environment})
+                          env={**os.environ, "XDG_RUNTIME_DIR": folder,
+                 "SONDE_SOCKET": "none", **environment})
 
 
 def a_program_answers_about_itself_in_lines_of_json():
@@ -298,6 +300,17 @@ def the_prompt_completes_commands_and_ends():
             input="vol\t 9\nstate player\nquit\n", capture_output=True, text=True, timeout=60,
             check=False, env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
         assert "volume: 9" in done.stdout, done.stdout
+
+
+def the_stacks_of_all_threads_are_shown():
+    with Host(os.path.join(folder, "m.sock")) as host:
+        line = Line(host.path)
+        threads = line.ask("threads")["threads"]
+        assert len(threads) == 3, threads
+        assert {t["name"] for t in threads} >= {"sonde"}
+        text = json.dumps([t["frames"] for t in threads])
+        assert "churn_numbers" in text and "main" in text, text
+        line.close()
 
 
 def external_profilers_say_whether_they_are_there():

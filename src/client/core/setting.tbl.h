@@ -42,5 +42,3 @@ SETTING(text, "debug.socket", debug_socket, "", 0, 0,
         "path of the debug socket; auto: RUNTIME/sonde/debug/SERVICE-PID.sock; empty: none")
 SETTING(text, "debug.level", debug_level, "admin", 0, 0,
         "what callers of the debug socket may do at most: viewer, operator, admin")
-SETTING(flag, "debug.dbus", debug_dbus, false, 0, 0,
-        "offer the debug interface on the session bus too (libdbus-1, where it is there)")

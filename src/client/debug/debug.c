@@ -6,12 +6,14 @@
 #include "client/debug/external.h"
 #include "client/debug/profile.h"
 #include "client/debug/socket.h"
+#include "client/debug/threads.h"
 
 static int start(char *problem)
 {
     dump_start();
     profile_commands();
     external_commands();
+    threads_commands();
     return socket_start(problem);
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +59,11 @@ static int start_perf(const char *file, char *problem)
     extern char **environ;
     char pid[20];
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    /* perf's arguments are not const in posix_spawn()'s prototype, and are not written to */
-    char *argv[] = {"perf", "record", "-F", "99", "-g", "-p", pid, "-o", (char *)(uintptr_t)file,
-                    NULL};
+    const char *const words[] = {"perf", "record", "-F", "99", "-g", "-p", pid, "-o", file, NULL};
+    char *argv[sizeof words / sizeof *words];
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        argv[i] = (char *)(uintptr_t)words[i]; /* posix_spawn() does not write to them */
+    }
     if (perf) {
         snprintf(problem, SETTING_PROBLEM_MAX, "perf runs already");
         return SONDE_ERROR_STATE;

@@ -212,7 +212,7 @@ static bool choose_path(void)
         return false;
     }
     char name[24];
-    snprintf(name, sizeof name, "%s", identity.service);
+    snprintf(name, sizeof name, "%.23s", identity.service);
     for (char *p = name; *p; p++) {
         *p = *p == '/' ? '_' : *p;
     }
