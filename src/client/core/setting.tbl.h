@@ -21,6 +21,11 @@ SETTING(text, "redact.keys", redact_keys, "", 0, 0,
 /* caches */
 SETTING(number, "cache.slow_ms", cache_slow_ms, 10, 0, 3600000,
         "from how many milliseconds on a lookup in a cache is slow; sonde_cache_slow_after() for one")
+/* memory */
+SETTING(count, "memory.backtrace_every", memory_backtrace_every, 0, 0, 1000000000,
+        "each so many-th counted allocation of a thread keeps its call stack for `leaks`; 0: none")
+SETTING(count, "memory.rss_max_bytes", memory_rss_max_bytes, 0, 0, 1e18,
+        "resident memory above which the alarm memory_rss is raised; 0: none")
 /* stacks and crashes */
 SETTING(count, "stack.signal", stack_signal, 61, 0, 64,
         "real-time signal that asks each thread for its stack; 0: thread stacks cannot be asked for")
