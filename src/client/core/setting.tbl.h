@@ -21,11 +21,6 @@ SETTING(text, "redact.keys", redact_keys, "", 0, 0,
 /* caches */
 SETTING(number, "cache.slow_ms", cache_slow_ms, 10, 0, 3600000,
         "from how many milliseconds on a lookup in a cache is slow; sonde_cache_slow_after() for one")
-/* memory */
-SETTING(count, "memory.backtrace_every", memory_backtrace_every, 0, 0, 1000000000,
-        "each so many-th counted allocation of a thread keeps its call stack for `leaks`; 0: none")
-SETTING(count, "memory.rss_max_bytes", memory_rss_max_bytes, 0, 0, 1e18,
-        "resident memory above which the alarm memory_rss is raised; 0: none")
 /* stacks and crashes */
 SETTING(count, "stack.signal", stack_signal, 61, 0, 64,
         "real-time signal that asks each thread for its stack; 0: thread stacks cannot be asked for")
@@ -47,3 +42,12 @@ SETTING(text, "debug.socket", debug_socket, "", 0, 0,
         "path of the debug socket; auto: RUNTIME/sonde/debug/SERVICE-PID.sock; empty: none")
 SETTING(text, "debug.level", debug_level, "admin", 0, 0,
         "what callers of the debug socket may do at most: viewer, operator, admin")
+/* services and operations, frames (docs/manual/libsonde-operations.md, libsonde-frames.md) */
+SETTING(count, "operation.max", operation_max, 1000, 1, 10000,
+        "how many operations there can be; all further ones are counted as one, other")
+SETTING(count, "operation.history", operation_history, 15, 0, 255,
+        "how many of its last calls each thread keeps of each operation; one less than a power of 2")
+SETTING(count, "operation.slowest", operation_slowest, 10, 0, 100,
+        "how many of its slowest calls are kept of each operation")
+SETTING(flag, "operation.spans", operation_spans, false, 0, 0,
+        "each call of every operation is a span too")

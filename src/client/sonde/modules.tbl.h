@@ -3,11 +3,8 @@
  * (client/core/module.h). The order is that of src/LAYERS, but for send, which comes first: it
  * takes what the others flush, and stops last. */
 MODULE(metric)
+MODULE(operation)
 MODULE(alarm)
 MODULE(cache)
 MODULE(stack)
 MODULE(debug)
-MODULE(stack)
-MODULE(alarm)
-MODULE(cache)
-MODULE(memory)
