@@ -16,7 +16,6 @@
 #include <sonde/core.h>
 #include <sonde/metric.h>
 #include <sonde/debug.h>
-#include <sonde/operation.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
 

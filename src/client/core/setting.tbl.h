@@ -42,12 +42,19 @@ SETTING(text, "debug.socket", debug_socket, "", 0, 0,
         "path of the debug socket; auto: RUNTIME/sonde/debug/SERVICE-PID.sock; empty: none")
 SETTING(text, "debug.level", debug_level, "admin", 0, 0,
         "what callers of the debug socket may do at most: viewer, operator, admin")
-/* services and operations, frames (docs/manual/libsonde-operations.md, libsonde-frames.md) */
-SETTING(count, "operation.max", operation_max, 1000, 1, 10000,
-        "how many operations there can be; all further ones are counted as one, other")
-SETTING(count, "operation.history", operation_history, 15, 0, 255,
-        "how many of its last calls each thread keeps of each operation; one less than a power of 2")
-SETTING(count, "operation.slowest", operation_slowest, 10, 0, 100,
-        "how many of its slowest calls are kept of each operation")
-SETTING(flag, "operation.spans", operation_spans, false, 0, 0,
-        "each call of every operation is a span too")
+/* the way out: client/send */
+SETTING(text, "socket", socket, "auto", 0, 0,
+        "the daemon's socket: a path; auto: the usual places; none or empty: no daemon")
+SETTING(text, "language", language, "c", 0, 0, "of the program, as it is shown")
+SETTING(count, "send.memory_bytes", send_memory_bytes, 1 << 20, 1 << 14, 1 << 30,
+        "logs and spans that wait in memory; what exceeds it waits on disk")
+SETTING(text, "spool.dir", spool_dir, "", 0, 0,
+        "folder where what is promised waits; empty: the usual places; none: memory alone")
+SETTING(count, "spool.bytes", spool_bytes, 64 << 20, 0, 1ULL << 40,
+        "that wait there of envelopes, of logs and of spans each, of one process")
+SETTING(count, "spool.age_s", spool_age_s, 7 * 24 * 3600, 1, 365ULL * 24 * 3600,
+        "how long something waits there before it is dropped")
+SETTING(text, "remote.level", remote_level, "viewer", 0, 0,
+        "what the daemon's callers may do here: viewer, operator, admin")
+SETTING(text, "remote.allow", remote_allow, "reset,flush", 0, 0,
+        "commands that the daemon's operators may run all the same")

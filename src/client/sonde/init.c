@@ -18,7 +18,7 @@
 #include "client/sonde/basics.h"
 #include "sonde/core.h"
 
-enum { CLOCK_PERIOD_MS = 5000, WAIT_STEP_NS = 1000000 };
+enum { CLOCK_PERIOD_MS = 5000, END_NS = 50 * 1000000, WAIT_STEP_NS = 1000000 };
 
 #define MODULE(name) extern const struct module name##_module;
 #include "client/sonde/modules.tbl.h"
@@ -34,6 +34,7 @@ static const size_t modules_n = sizeof modules / sizeof *modules - 1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* init, shutdown, fork */
 static bool running, hooked;
+static bool unfinished; /* a shutdown gave up waiting for the thread: modules were not stopped */
 
 static void read_clock(void *unused)
 {
@@ -207,7 +208,13 @@ int sonde_init(const sonde_options *options)
     int err = SONDE_ERROR_STATE;
     if (running) {
         snprintf(problem, sizeof problem, "it runs already: sonde_shutdown() comes first");
+    } else if (unfinished && worker_running()) {
+        snprintf(problem, sizeof problem, "its thread is still busy with the shutdown before");
     } else {
+        if (unfinished) {
+            unfinished = false;
+            stop_modules(modules_n);
+        }
         err = start(options, problem);
     }
     pthread_mutex_unlock(&lock);
@@ -281,14 +288,18 @@ int sonde_shutdown(unsigned timeout_ms)
     running = false;
     pthread_mutex_unlock(&lock);
     bool asleep = atomic_exchange(&module_asleep, false);
-    int err = asleep ? 0 : flush_until(deadline);
+    uint64_t reserve = (uint64_t)timeout_ms * 1000000 / 4; /* of the time, for the end itself */
+    reserve = reserve < END_NS ? reserve : END_NS;
+    int err = asleep ? 0 : flush_until(deadline - reserve);
     atomic_store(&module_on, false);
     pthread_mutex_lock(&lock);
-    bool over = worker_stop(deadline);
+    uint64_t least = ticks_monotonic_ns() + END_NS;
+    bool over = worker_stop(deadline > least ? deadline : least);
     worker_task_remove(&clock_task);
     if (over) { /* otherwise its callback may still use what modules would free */
         stop_modules(modules_n);
     }
+    unfinished = !over;
     pthread_mutex_unlock(&lock);
     return over ? err : SONDE_ERROR_TIMEOUT;
 }

@@ -2,8 +2,8 @@
  * flush; they stop in the reverse order: MODULE(name), where name_module is its struct module
  * (client/core/module.h). The order is that of src/LAYERS, but for send, which comes first: it
  * takes what the others flush, and stops last. */
+MODULE(send)
 MODULE(metric)
-MODULE(operation)
 MODULE(alarm)
 MODULE(cache)
 MODULE(stack)
