@@ -18,5 +18,6 @@
 #include <sonde/debug.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
+#include <sonde/error.h>
 
 #endif

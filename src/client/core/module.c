@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 _Atomic bool module_on;
+_Atomic bool module_ending;
 _Atomic bool module_asleep;
 static void (*wake_call)(void);
 

@@ -41,4 +41,7 @@ static inline void module_wake(void)
  */
 extern _Atomic bool module_on;
 
+/* True while sonde_shutdown() flushes for the last time: what is open ends now. */
+extern _Atomic bool module_ending;
+
 #endif

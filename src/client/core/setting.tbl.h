@@ -58,3 +58,28 @@ SETTING(text, "remote.level", remote_level, "viewer", 0, 0,
         "what the daemon's callers may do here: viewer, operator, admin")
 SETTING(text, "remote.allow", remote_allow, "reset,flush", 0, 0,
         "commands that the daemon's operators may run all the same")
+SETTING(flag, "send_pii", send_pii, false, 0, 0,
+        "send a user's e-mail address, name and IP address as they are")
+/* errors, sessions */
+SETTING(count, "error.dedup_ms", error_dedup_ms, 5000, 0, 86400000,
+        "errors that are alike within this time are one event")
+SETTING(count, "error.alike_per_minute_max", error_alike_per_minute_max, 10, 0, 1000000,
+        "events a minute of errors that are alike; 0: any")
+SETTING(count, "error.per_second_max", error_per_second_max, 20, 0, 1000000,
+        "events a second of all errors; 0: any")
+SETTING(number, "error.sample_rate", error_sample_rate, 1, 0, 1, "share of the events that are sent")
+SETTING(flag, "error.stack", error_stack, true, 0, 0, "walk the stack of the capturing thread")
+SETTING(count, "error.breadcrumbs", error_breadcrumbs, 100, 0, 200,
+        "how many of the last breadcrumbs are part of an event")
+SETTING(count, "error.recovery_wait_ms", error_recovery_wait_ms, 1000, 0, 60000,
+        "how long the event of an open error waits for its end")
+SETTING(count, "error.recovery_max_ms", error_recovery_max_ms, 300000, 1, 86400000,
+        "an open error that is older ends as unknown")
+SETTING(flag, "error.updates", error_updates, true, 0, 0,
+        "send a second event where an open error ended after its event was sent")
+SETTING(flag, "session.auto", session_auto, true, 0, 0,
+        "a session from sonde_init() to sonde_shutdown()")
+SETTING(text, "session.mode", session_mode, "program", 0, 0,
+        "program: a session is the life of the program; request: one of its requests")
+SETTING(count, "report.interval_ms", report_interval_ms, 180000, 0, 86400000,
+        "how often Sentry is told what was dropped; 0: never")

@@ -15,6 +15,8 @@
 #include "client/error/error.h"
 #include "client/trace/current.h"
 
+#pragma weak current_context
+
 enum { JOBS_MAX = 32, WAITING_MAX = 32, SLUG_MAX = 64, JSON_MAX = 2048 };
 
 struct job { /* that is in progress */
@@ -60,7 +62,9 @@ int sonde_checkin(const char *slug, int status, double duration)
         return SONDE_ERROR_STATE;
     }
     module_wake();
-    struct checkin c = {.status = status, .seconds = duration, .trace = current_context()};
+    struct checkin c = {.seconds = duration};
+    c.status = status;
+    c.trace = current_context ? current_context() : c.trace;
     snprintf(c.slug, sizeof c.slug, "%s", slug);
     uint64_t now = ticks_monotonic_ns();
     pthread_mutex_lock(&lock);

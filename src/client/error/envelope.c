@@ -78,9 +78,9 @@ void envelope_text(struct jot *j, const char *key, const char *value)
 const char *envelope_level(int level)
 {
     static const char *const names[] = {
-        [SONDE_LEVEL_TRACE] = "debug",     [SONDE_LEVEL_DEBUG] = "debug",
-        [SONDE_LEVEL_INFO] = "info",       [SONDE_LEVEL_WARNING] = "warning",
-        [SONDE_LEVEL_ERROR] = "error",     [SONDE_LEVEL_FATAL] = "fatal",
+        [SONDE_LEVEL_TRACE] = "debug", [SONDE_LEVEL_DEBUG] = "debug",
+        [SONDE_LEVEL_INFO] = "info",   [SONDE_LEVEL_WARNING] = "warning",
+        [SONDE_LEVEL_ERROR] = "error", [SONDE_LEVEL_FATAL] = "fatal",
     };
     return level < 0                   ? names[0]
            : level > SONDE_LEVEL_FATAL ? names[SONDE_LEVEL_FATAL]

@@ -28,7 +28,7 @@ struct envelope_frame {
 struct envelope_origin {
     const char *service, *release, *environment, *host; /* "": none */
     int64_t started_unix_ns;                            /* 0: not known */
-    uint64_t memory_bytes; /* resident; 0: not known */
+    uint64_t memory_bytes;                              /* resident; 0: not known */
 };
 void envelope_origin_here(struct envelope_origin *ret); /* of this process */
 

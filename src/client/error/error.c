@@ -25,6 +25,8 @@
 #include "client/stack/unwind.h"
 #include "client/trace/current.h"
 
+#pragma weak current_context
+
 enum { TAGS_MAX = 32, EXTRA_MAX = 64, FINGERPRINT_MAX = 8, PERIOD_MS = 500, USER_TEXT_MAX = 256 };
 
 static void round_of_worker(void *unused)
@@ -200,7 +202,9 @@ static void fill(struct error_record *r, const sonde_error_info *info, const voi
     r->unix_ns = ticks_unix_now_ns();
     r->level = info->level;
     r->flags = info->flags;
-    r->trace = info->context_of_trace ? *info->context_of_trace : current_context();
+    r->trace = info->context_of_trace ? *info->context_of_trace
+               : current_context      ? current_context()
+                                      : (sonde_context){0};
     struct slot *s = slot_mine();
     r->tid = s ? s->tid : 0;
     prctl(PR_GET_NAME, r->thread);
@@ -271,6 +275,8 @@ sonde_error_ref error_capture(const sonde_error_info *info, const void *caller, 
     r->type_id = type;
     r->alike = alike;
     r->left_out = alike_left_out;
+    uint64_t total = alike == ERROR_ALIKE_NONE ? 0 : error_alike_total(alike);
+    r->alike_before = total ? total - 1 : 0;
     r->ref = info->flags & SONDE_ERROR_OPEN ? error_open_begin(type, info->level, now)
                                             : error_open_plain();
     sonde_error_ref ref = r->ref;
@@ -408,6 +414,7 @@ static int start(char *problem)
     error_alike_reset();
     error_pass_reset();
     error_types_start();
+    error_recent_reset();
     error_recent_start();
     report_start();
     session_begin();

@@ -29,7 +29,6 @@ uint64_t error_alike_hash(uint32_t entry);
 void error_alike_reset(void);
 
 /* A hash of what makes errors alike: numbers within message do not count. */
-uint64_t error_alike_of(const char *type, const char *pattern, const char *message,
-                        uint64_t place);
+uint64_t error_alike_of(const char *type, const char *pattern, const char *message, uint64_t place);
 
 #endif

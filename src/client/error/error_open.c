@@ -1,6 +1,5 @@
 #include "client/error/error_open.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "client/core/id.h"
@@ -67,9 +66,8 @@ int error_open_end(sonde_error_ref ref, int outcome)
 {
     struct error_open *o = error_open_find(ref);
     uint32_t open = STATE_OPEN;
-    if (!o || !atomic_compare_exchange_strong_explicit(&o->state, &open, STATE_ENDING,
-                                                       memory_order_acquire,
-                                                       memory_order_relaxed)) {
+    if (!o || !atomic_compare_exchange_strong_explicit(
+                  &o->state, &open, STATE_ENDING, memory_order_acquire, memory_order_relaxed)) {
         return SONDE_ERROR_NOT_FOUND;
     }
     o->end_ticks = ticks_now();

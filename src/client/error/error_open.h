@@ -9,6 +9,7 @@
 #define CLIENT_ERROR_ERROR_OPEN_H
 
 #include <stdbool.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "client/error/error_types.h"

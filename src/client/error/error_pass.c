@@ -39,7 +39,7 @@ int sonde_error_before_send(bool (*callback)(sonde_error_event *event, void *use
 static bool allowed(void)
 {
     pthread_mutex_lock(&lock);
-    bool (*callback)(sonde_error_event *event, void *user) = before_send;
+    bool (*callback)(sonde_error_event * event, void *user) = before_send;
     void *user = before_send_user;
     pthread_mutex_unlock(&lock);
     if (callback && !callback(event, user)) {
@@ -108,8 +108,7 @@ static void finish(struct error_record *r, struct error_open *o)
     if (o) {
         o->sent = true;
         o->told = ended;
-        snprintf(o->message, sizeof o->message, "%s",
-                 event ? event->message : ""); /* masked */
+        snprintf(o->message, sizeof o->message, "%.159s", event ? event->message : ""); /* masked */
     }
     error_record_free(r);
 }

@@ -8,6 +8,7 @@
 #include "client/core/command.h"
 #include "client/core/id.h"
 #include "client/core/lost.h"
+#include "client/core/setting.h"
 #include "client/error/envelope.h"
 #include "client/error/error_alike.h"
 
@@ -31,13 +32,12 @@ static void count(struct kept *k)
 }
 
 /* Those like a new one count no further: they are the new one's. */
-static void close_alike(uint32_t alike, uint64_t hash)
+static void close_alike(uint32_t alike, uint64_t hash, uint64_t before)
 {
     for (size_t i = 0; i < ERROR_RECENT_MAX; i++) {
         struct kept *k = &ring[i];
         if (k->alike == alike && k->hash == hash && k->ref) {
-            count(k);
-            k->shown.count -= k->shown.count > 1; /* the new one */
+            k->shown.count = before > k->before ? before - k->before : 1;
             k->alike = ERROR_ALIKE_NONE;
         }
     }
@@ -49,7 +49,7 @@ void error_recent_add(const struct error_record *r, const char *type, const char
     error_open_event_id(r->ref, id);
     pthread_mutex_lock(&lock);
     if (r->alike != ERROR_ALIKE_NONE) {
-        close_alike(r->alike, error_alike_hash(r->alike));
+        close_alike(r->alike, error_alike_hash(r->alike), r->alike_before);
     }
     struct kept *k = &ring[ring_n++ % ERROR_RECENT_MAX];
     memset(k, 0, sizeof *k);
@@ -60,15 +60,14 @@ void error_recent_add(const struct error_record *r, const char *type, const char
     k->shown.unix_ns = r->unix_ns;
     k->shown.count = 1;
     k->shown.recovery_seconds = -1;
-    k->shown.outcome = r->flags & SONDE_ERROR_OPEN      ? SONDE_OUTCOME_UNKNOWN
+    k->shown.outcome = r->flags & SONDE_ERROR_OPEN     ? SONDE_OUTCOME_UNKNOWN
                        : r->level >= SONDE_LEVEL_FATAL ? SONDE_OUTCOME_FATAL
                                                        : SONDE_OUTCOME_HANDLED;
     k->ref = r->ref;
     k->alike = r->alike;
     if (r->alike != ERROR_ALIKE_NONE) {
         k->hash = error_alike_hash(r->alike);
-        uint64_t total = error_alike_total(r->alike);
-        k->before = total ? total - 1 : 0;
+        k->before = r->alike_before;
     }
     pthread_mutex_unlock(&lock);
 }

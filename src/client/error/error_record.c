@@ -6,7 +6,7 @@
 #include "client/core/ticks.h"
 
 static struct error_record records[ERROR_RECORDS_MAX]; /* zero pages until they are used */
-static _Atomic uint64_t taken; /* a bit for each record */
+static _Atomic uint64_t taken;                         /* a bit for each record */
 static _Atomic uint64_t ready;
 static _Atomic uint64_t sequence;
 

@@ -1,7 +1,8 @@
 /* client/error/error_record.h - an error as its thread left it, and the queue to the worker.
  *
  * ERROR_RECORDS_MAX records are set aside; a capture takes the lowest free one, so that memory is
- * touched only as deep as bursts have been. All texts lie in `data`, named by their offset; 0 is "".
+ * touched only as deep as bursts have been. All texts lie in `data`, named by their offset; 0 is
+ * "".
  *
  * Threads: error_record_take(), error_record_put(): any, without locks; the rest: the worker.
  */
@@ -38,8 +39,9 @@ struct error_record {
     int32_t level;
     uint32_t flags; /* enum sonde_error_flag */
     uint32_t type_id;
-    uint32_t alike; /* its place in error_alike.h's table, or ERROR_ALIKE_NONE */
-    uint64_t left_out; /* how many like it were, since the last one that was kept */
+    uint32_t alike;        /* its place in error_alike.h's table, or ERROR_ALIKE_NONE */
+    uint64_t alike_before; /* how many like it there were before it, in that entry */
+    uint64_t left_out;     /* how many like it were, since the last one that was kept */
     sonde_context trace;
     pid_t tid;
     char thread[16];
@@ -52,13 +54,13 @@ struct error_record {
     uint32_t fingerprint, fingerprint_n; /* texts */
     uint32_t causes_n, stack_n, stack_own_n;
     struct error_cause causes[ERROR_CAUSES_MAX]; /* of the error; the nearest first */
-    uint64_t stack[ERROR_FRAMES_MAX];     /* of the thread; the innermost first */
-    uint64_t stack_own[ERROR_FRAMES_MAX]; /* that the caller gave */
+    uint64_t stack[ERROR_FRAMES_MAX];            /* of the thread; the innermost first */
+    uint64_t stack_own[ERROR_FRAMES_MAX];        /* that the caller gave */
     uint32_t data_n;
     char data[ERROR_DATA_MAX];
 };
 
-struct error_record *error_record_take(void); /* empty; NULL: all are in use */
+struct error_record *error_record_take(void);  /* empty; NULL: all are in use */
 void error_record_put(struct error_record *r); /* to the worker */
 /* Writes those that were put since, the oldest first. */
 size_t error_record_ready(struct error_record *ret[ERROR_RECORDS_MAX]);

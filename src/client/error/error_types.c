@@ -126,8 +126,8 @@ static void write_counts(struct source_writer *w, const struct type *t)
 static void write_all(struct source_writer *w, void *context)
 {
     uint32_t n = atomic_load_explicit(&types_n, memory_order_acquire);
-    source_family(w, "sonde_errors", SOURCE_COUNTER, "Errors that were captured, by how they ended.",
-                  NULL);
+    source_family(w, "sonde_errors", SOURCE_COUNTER,
+                  "Errors that were captured, by how they ended.", NULL);
     for (uint32_t i = 0; i <= n; i++) {
         write_counts(w, &types[i]);
     }

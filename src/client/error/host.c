@@ -86,8 +86,7 @@ void host_read(struct host *ret)
     if (sysinfo(&s) == 0) {
         ret->memory_bytes = (uint64_t)s.totalram * s.mem_unit;
         ret->memory_free_bytes = (uint64_t)s.freeram * s.mem_unit;
-        ret->boot_unix_ns =
-            (ticks_unix_now_ns() / 1000000000 - (int64_t)s.uptime) * 1000000000;
+        ret->boot_unix_ns = (ticks_unix_now_ns() / 1000000000 - (int64_t)s.uptime) * 1000000000;
     }
 }
 

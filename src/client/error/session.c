@@ -175,7 +175,7 @@ static void open_new(const char *user_id)
     }
     /* Sentry takes no session without a release. */
     const char *release = setting.release && *setting.release ? setting.release : identity.service;
-    snprintf(now_open.release, sizeof now_open.release, "%s", release);
+    snprintf(now_open.release, sizeof now_open.release, "%.127s", release);
     snprintf(now_open.environment, sizeof now_open.environment, "%s",
              setting.environment ? setting.environment : "");
     show();

@@ -46,9 +46,9 @@ void session_mirror(struct session_state *place);
 void session_error(void);
 void session_user(const char *id); /* of events and sessions from now on; "" for none */
 
-void session_begin(void); /* module start: setting session.auto */
+void session_begin(void);            /* module start: setting session.auto */
 void session_flush(bool everything); /* also the sums of this minute */
-void session_finish(void); /* shutdown: ends what is open as exited */
+void session_finish(void);           /* shutdown: ends what is open as exited */
 void session_fork_child(void);
 
 #endif

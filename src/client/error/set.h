@@ -13,7 +13,12 @@
 #include "client/core/jot.h"
 #include "client/error/error_thread.h"
 
-enum { SET_TAGS_MAX = 50, SET_CONTEXTS_MAX = 20, SET_CONTEXTS_BYTES_MAX = 65536, SET_USER_MAX = 192 };
+enum {
+    SET_TAGS_MAX = 50,
+    SET_CONTEXTS_MAX = 20,
+    SET_CONTEXTS_BYTES_MAX = 65536,
+    SET_USER_MAX = 192
+};
 
 /* Copies the process's tags. */
 size_t set_tags(struct error_tag ret[SET_TAGS_MAX]);
@@ -21,7 +26,8 @@ size_t set_tags(struct error_tag ret[SET_TAGS_MAX]);
 void set_contexts(struct jot *j, const char *but);
 /* "user" of the process; nothing where nobody is set. */
 void set_user(struct jot *j);
-/* "user" of what is given; "": not known. Without the setting send_pii only the id says something. */
+/* "user" of what is given; "": not known. Without the setting send_pii only the id says something.
+ */
 void set_user_write(struct jot *j, const char *id, const char *email, const char *name,
                     const char *ip);
 /* The transaction; "" for none. */

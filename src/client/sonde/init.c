@@ -290,8 +290,10 @@ int sonde_shutdown(unsigned timeout_ms)
     bool asleep = atomic_exchange(&module_asleep, false);
     uint64_t reserve = (uint64_t)timeout_ms * 1000000 / 4; /* of the time, for the end itself */
     reserve = reserve < END_NS ? reserve : END_NS;
+    atomic_store(&module_ending, true);
     int err = asleep ? 0 : flush_until(deadline - reserve);
     atomic_store(&module_on, false);
+    atomic_store(&module_ending, false);
     pthread_mutex_lock(&lock);
     uint64_t least = ticks_monotonic_ns() + END_NS;
     bool over = worker_stop(deadline > least ? deadline : least);
