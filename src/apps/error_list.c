@@ -1,6 +1,8 @@
 #include "apps/error_list.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -8,7 +10,7 @@
 #include "os/thread.h"
 #include "text/json.h"
 
-enum { ID_BYTES = 32, SERVICE_MAX = 200 };
+enum { ID_BYTES = 32, SERVICE_MAX = 200, DATE_BYTES = 40 };
 
 struct error_list {
     pthread_mutex_t lock;
@@ -82,13 +84,28 @@ static void put_frames(struct json_writer *w, const struct envelope *e)
     json_end_array(w);
 }
 
+/* 2026-01-02T13:36:40.200Z; "" where there is no such date. */
+static struct str date_of(int64_t ms, char ret[DATE_BYTES])
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    if (ms < 0 || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 9999 - 1900)
+        return STR("");
+    size_t n = strftime(ret, DATE_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (size_t)snprintf(ret + n, DATE_BYTES - n, ".%03dZ", (int)(ms % 1000));
+    return str_of(ret, n);
+}
+
 static void draw(const struct signal *s, const struct envelope *e, struct buf *out)
 {
     struct json_writer w;
+    char date[DATE_BYTES];
     json_writer_init(&w, out);
     json_begin_object(&w);
+    int64_t time_ms = e->time_ms ? e->time_ms : s->time_ms;
+    put(&w, "time", date_of(time_ms, date));
     json_key(&w, STR("time_ms"));
-    json_i64(&w, e->time_ms ? e->time_ms : s->time_ms);
+    json_i64(&w, time_ms);
     json_key(&w, STR("received_ms"));
     json_i64(&w, s->time_ms);
     put(&w, "event_id", e->event_id);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/attr.h"
+#include "cli/app.h"
 #include "cli/checkin.h"
 #include "cli/debug.h"
 #include "cli/event.h"

@@ -88,6 +88,19 @@ COMMAND("watch", watch_run,
         "keys are switches (--health URL --restarts 5 --stop-timeout 10s). up starts some of them; "
         "ctl, status, logs and events ask the one that runs. Exit status: 0 well, 1 not reached or "
         "unsettled, 2 not understood, 3 nobody runs there, 4 no such program, 5 critical.")
+COMMAND("apps", app_run_apps,
+        "[INSTANCE] | ask INSTANCE COMMAND.. [--service NAME], each [--format table|json] [--server "
+        "URL]",
+        "Lists the applications that are connected to the daemon or were, or puts a question of "
+        "libsonde to one of them (help lists those that it knows). Exit status: 1 it refuses, 2 "
+        "nobody answers.")
+COMMAND("services", app_run_services,
+        "[NAME [--slowest N|--errors|--active|--recent|--reset|--prometheus]] [--instance INSTANCE] "
+        "[--format table|json] [--server URL]",
+        "Shows the services and operations of all connected applications.")
+COMMAND("errors", app_run_errors,
+        "[--limit N] [--service NAME] [--format table|json] [--server URL]",
+        "Lists the newest errors that applications have sent.")
 COMMAND("notify", notify_tool_run,
         "test RECEIVER [--config FILE] [--alertmanager FILE] [--resolved] [--message FILE]",
         "Sends a test to a receiver of a configuration (ours, or a file of Alertmanager), from "

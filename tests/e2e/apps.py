@@ -333,6 +333,35 @@ def questions_are_answered_by_the_application():
         wait("it is gone", lambda: d.ask("host:1", "info")[0] == 409)
 
 
+def the_command_line_asks_the_same():
+    with Server().start() as d, d.app("shop", "host:1", answers=table):
+        with d.app("shop", "host:9") as app:
+            app.promised(ENVELOPE, envelope("0" * 31 + "1", "from the command line"))
+        status, out, _ = d.cli("apps")
+        assert status == 0 and out.splitlines()[0].split()[:3] == ["service", "instance", "state"]
+        assert out.splitlines()[1].split()[:3] == ["shop", "host:1", "connected"], out
+        status, out, _ = d.cli("apps", "host:1")
+        assert status == 0 and "environment              test" in out, out
+        status, out, _ = d.cli("apps", "ask", "host:1", "operations", "shop", "--format", "json")
+        assert status == 0 and json.loads(out)["level"] == 1, out
+        status, out, _ = d.cli("services")
+        assert status == 0 and "stock" in out and "host:1" in out, out
+        for switch in (["--slowest", "3"], ["--errors"], ["--active"], ["--recent"], ["--reset"]):
+            status, out, said = d.cli("services", "shop", *switch)
+            assert status == 0 and "host:1" in out, (switch, out, said)
+        assert d.cli("services", "shop", "--prometheus")[1] == "shop_calls_total 7\n"
+        status, out, _ = d.cli("errors", "--limit", "5")
+        assert status == 0 and "Broken: from the command line" in out, out
+        assert json.loads(d.cli("errors", "--format", "json")[1])[0]["event_id"] == "0" * 31 + "1"
+        for words in (("apps", "nobody"), ("apps", "ask", "nobody", "info"),
+                      ("apps", "ask", "host:1", "nonsense"), ("services", "nothing")):
+            status, out, said = d.cli(*words)
+            assert status == 1 and out == "" and said, (words, status, out, said)
+        for words in (("apps", "ask"), ("services", "--reset"), ("errors", "--nonsense")):
+            assert d.cli(*words)[0] == 2, words
+    assert d.cli("apps")[0] == 2  # nobody answers
+
+
 def one_that_does_not_answer_is_named_and_holds_up_no_other():
     with Server().start() as d, d.app("shop", "well", answers=table), \
             d.app("shop", "hung", answers=lambda line, level: None):
