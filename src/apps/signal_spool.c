@@ -379,6 +379,8 @@ int signal_spool_new(const struct signal_spool_config *config, struct signal_spo
     thread_cond_init(&s->changed);
     stat_register(&duplicates);
     int err = disk_make_dir(config->disk, DIR);
+    if (err == 0)
+        err = disk_sync_parent(config->disk, DIR);
     if (err)
         err = why_set(why, (enum err) - err, "the folder %s: %s", DIR, err_text(err));
     if (err == 0 && config->key_file[0] != '\0')
