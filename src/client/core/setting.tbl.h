@@ -83,3 +83,12 @@ SETTING(text, "session.mode", session_mode, "program", 0, 0,
         "program: a session is the life of the program; request: one of its requests")
 SETTING(count, "report.interval_ms", report_interval_ms, 180000, 0, 86400000,
         "how often Sentry is told what was dropped; 0: never")
+/* services and operations, frames (docs/manual/libsonde-operations.md, libsonde-frames.md) */
+SETTING(count, "operation.max", operation_max, 1000, 1, 10000,
+        "how many operations there can be; all further ones are counted as one, other")
+SETTING(count, "operation.history", operation_history, 15, 0, 255,
+        "how many of its last calls each thread keeps of each operation; one less than a power of 2")
+SETTING(count, "operation.slowest", operation_slowest, 10, 0, 100,
+        "how many of its slowest calls are kept of each operation")
+SETTING(flag, "operation.spans", operation_spans, false, 0, 0,
+        "each call of every operation is a span too")

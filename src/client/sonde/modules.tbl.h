@@ -4,6 +4,7 @@
  * takes what the others flush, and stops last. */
 MODULE(send)
 MODULE(metric)
+MODULE(operation)
 MODULE(alarm)
 MODULE(cache)
 MODULE(stack)
