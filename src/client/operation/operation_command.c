@@ -207,31 +207,41 @@ static int run_operation(const struct command_call *call, struct jot *j, char *p
     return 0;
 }
 
-static int run_slowest(const struct command_call *call, struct jot *j, char *problem)
+/* [SERVICE] [N]: a single word that is a number is one. */
+static int read_service_and_count(const struct command_call *call, const char **ret_service,
+                                  size_t *ret_n, char *problem)
 {
-    size_t n = SLOWEST_DEFAULT;
-    int err = read_count(word(call, 1), &n, problem);
-    if (err) {
-        return err;
-    }
-    jot_array(j, "slowest");
-    sonde_operation_slowest(NULL, NULL, n, visit_call, j);
-    jot_end(j);
-    return 0;
-}
-
-/* The word is a number, or a service and then perhaps a number. */
-static int run_recent(const struct command_call *call, struct jot *j, char *problem)
-{
-    size_t n = RECENT_DEFAULT;
     const char *service = word(call, 1), *count = word(call, 2);
     if (service && !count && strspn(service, "0123456789") == strlen(service)) {
         count = service;
         service = NULL;
     }
-    int err = read_count(count, &n, problem);
-    if (err || !known(service)) {
-        return err ? err : no_service(service, problem);
+    *ret_service = service;
+    int err = read_count(count, ret_n, problem);
+    return err || known(service) ? err : no_service(service, problem);
+}
+
+static int run_slowest(const struct command_call *call, struct jot *j, char *problem)
+{
+    size_t n = SLOWEST_DEFAULT;
+    const char *service;
+    int err = read_service_and_count(call, &service, &n, problem);
+    if (err) {
+        return err;
+    }
+    jot_array(j, "slowest");
+    sonde_operation_slowest(service, NULL, n, visit_call, j);
+    jot_end(j);
+    return 0;
+}
+
+static int run_recent(const struct command_call *call, struct jot *j, char *problem)
+{
+    size_t n = RECENT_DEFAULT;
+    const char *service;
+    int err = read_service_and_count(call, &service, &n, problem);
+    if (err) {
+        return err;
     }
     jot_array(j, "recent");
     sonde_operation_recent(service, NULL, n, visit_call, j);
@@ -328,8 +338,7 @@ void operation_command_start(void)
          run_operations, NULL},
         {"operation", "SERVICE OPERATION", "One operation with its last and slowest calls.",
          COMMAND_VIEWER, run_operation, NULL},
-        {"slowest", "[N]", "The slowest calls of all operations.", COMMAND_VIEWER, run_slowest,
-         NULL},
+        {"slowest", "[SERVICE] [N]", "The slowest calls.", COMMAND_VIEWER, run_slowest, NULL},
         {"errors", "[SERVICE]", "Which operations failed, how often, and what they said.",
          COMMAND_VIEWER, run_errors, NULL},
         {"active", "[SERVICE]", "Operations that have begun and not ended.", COMMAND_VIEWER,
