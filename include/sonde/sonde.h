@@ -19,5 +19,8 @@
 #include <sonde/operation.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
+#include <sonde/error.h>
+#include <sonde/log.h>
+#include <sonde/span.h>
 
 #endif

@@ -5,6 +5,7 @@
 MODULE(send)
 MODULE(metric)
 MODULE(operation)
+MODULE(trace)
 MODULE(alarm)
 MODULE(cache)
 MODULE(stack)
