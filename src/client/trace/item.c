@@ -149,7 +149,7 @@ void item_otlp(struct text *t, unsigned field, const struct item *i)
     proto_close(t, pair);
 }
 
-static void jot_string(struct jot *j, const char *key, const struct item *i)
+static void clean_string(struct jot *j, const char *key, const struct item *i)
 {
     struct text clean;
     text_init(&clean, 2 * i->value_n + 256);
@@ -167,7 +167,7 @@ void item_json(struct jot *j, const struct item *i)
     if (redact_key(i->key, i->key_n)) {
         jot_string(j, key, FILTERED);
     } else if (i->kind == ITEM_STRING) {
-        jot_string(j, key, i);
+        clean_string(j, key, i);
     } else if (i->kind == ITEM_INT) {
         jot_i64(j, key, (int64_t)i->word);
     } else if (i->kind == ITEM_BOOL) {
