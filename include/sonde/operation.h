@@ -20,8 +20,8 @@
  * requests: at most operation.max operations exist (default 1000), all further ones share one, of
  * the service "other" and the name "other".
  *
- * Threads: all functions from any thread. A tracker belongs to one thread at a time; it may be ended
- *          by another thread than the one that began it. Beginning and ending take no lock; a thread
+ * Threads: all functions from any thread. A tracker belongs to one thread at a time; it may be
+ * ended by another thread than the one that began it. Beginning and ending take no lock; a thread
  *          allocates at its first use of an operation.
  * Units:   durations are seconds, times are milliseconds since 1970.
  */
@@ -38,12 +38,12 @@ extern "C" {
 typedef struct sonde_operation sonde_operation;
 
 /* How an operation ended. */
-enum sonde_outcome {
-    SONDE_OUTCOME_COMPLETED,
-    SONDE_OUTCOME_FAILED,
-    SONDE_OUTCOME_ABANDONED, /* neither completed nor failed: its scope was left */
-    SONDE_OUTCOME_RECOVERED, /* something failed, and it was done all the same */
-    SONDE_OUTCOMES
+enum sonde_operation_outcome {
+    SONDE_OPERATION_COMPLETED,
+    SONDE_OPERATION_FAILED,
+    SONDE_OPERATION_ABANDONED, /* neither completed nor failed: its scope was left */
+    SONDE_OPERATION_RECOVERED, /* something failed, and it was done all the same */
+    SONDE_OPERATION_OUTCOMES
 };
 
 /* "completed", "failed", "abandoned", "recovered"; "unknown" for other numbers. */
@@ -62,11 +62,14 @@ typedef struct sonde_operation_options {
     size_t struct_size;
     unsigned flags; /* enum sonde_operation_flags */
 } sonde_operation_options;
-#define SONDE_OPERATION_OPTIONS_INIT {sizeof(sonde_operation_options), 0}
+#define SONDE_OPERATION_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(sonde_operation_options), 0                                                         \
+    }
 
-/* Gets or makes an operation; keep the handle where you can (a call of get costs about 50 ns). Works
- * before sonde_init() too, so that a handle may be kept in a static variable. NULL: a NULL or empty
- * name, or no memory. */
+/* Gets or makes an operation; keep the handle where you can (a call of get costs about 50 ns).
+ * Works before sonde_init() too, so that a handle may be kept in a static variable. NULL: a NULL or
+ * empty name, or no memory. */
 SONDE_API sonde_operation *sonde_operation_get(const char *service, const char *operation);
 /* The same with options (NULL: none), which hold from now on. */
 SONDE_API sonde_operation *sonde_operation_get_with(const char *service, const char *operation,
@@ -82,7 +85,10 @@ typedef struct sonde_tracker {
     void *span;
 } sonde_tracker;
 /* For a tracker that is begun later. */
-#define SONDE_TRACKER_INIT {NULL, 0, NULL, 0, NULL}
+#define SONDE_TRACKER_INIT                                                                         \
+    {                                                                                              \
+        NULL, 0, NULL, 0, NULL                                                                     \
+    }
 
 /* Begins one. Two clock reads and about 15 ns more for the pair of begin and complete. */
 SONDE_API sonde_tracker sonde_operation_begin(sonde_operation *operation);
@@ -125,16 +131,17 @@ typedef struct sonde_operation_info {
     uint64_t operations;   /* of the service; 1 for an operation */
     uint64_t count;        /* those that ended, and how: */
     uint64_t completed, failed, abandoned, recovered;
-    uint64_t active;       /* begun and not ended */
+    uint64_t active;                      /* begun and not ended */
     double total, minimum, maximum, mean; /* seconds; NaN (but total) where count is 0 */
-    double p50, p90, p95, p99; /* seconds, within 4.5 %; NaN where count is 0 */
-    double rate_1s, rate_10s, rate_60s; /* ended a second, over the last .. seconds */
-    double error_rate;     /* failed / count; 0 where count is 0 */
-    double error_rate_60s; /* over the last 60 seconds */
-    double uptime;         /* seconds since its first begin or record; of a service: of its first */
-    int64_t first_ms, last_ms;  /* times of the first and the last begin; 0: never */
-    int64_t last_error_ms;      /* 0: none */
-    char last_error[SONDE_OPERATION_ERROR_MAX]; /* as the application gave it; "" where it gave none */
+    double p50, p90, p95, p99;            /* seconds, within 4.5 %; NaN where count is 0 */
+    double rate_1s, rate_10s, rate_60s;   /* ended a second, over the last .. seconds */
+    double error_rate;                    /* failed / count; 0 where count is 0 */
+    double error_rate_60s;                /* over the last 60 seconds */
+    double uptime; /* seconds since its first begin or record; of a service: of its first */
+    int64_t first_ms, last_ms; /* times of the first and the last begin; 0: never */
+    int64_t last_error_ms;     /* 0: none */
+    char last_error[SONDE_OPERATION_ERROR_MAX]; /* as the application gave it; "" where it gave none
+                                                 */
 } sonde_operation_info;
 
 /* Fills *ret, whose struct_size the caller sets. SONDE_ERROR_ARGUMENT. Costs microseconds. */
@@ -145,8 +152,9 @@ SONDE_API int sonde_operation_read(sonde_operation *operation, sonde_operation_i
 SONDE_API size_t sonde_operation_each(const char *service,
                                       void (*visit)(const sonde_operation_info *info, void *user),
                                       void *user);
-SONDE_API size_t sonde_operation_each_service(
-    void (*visit)(const sonde_operation_info *info, void *user), void *user);
+SONDE_API size_t sonde_operation_each_service(void (*visit)(const sonde_operation_info *info,
+                                                            void *user),
+                                              void *user);
 
 /* One call of an operation. */
 typedef struct sonde_operation_call {
@@ -154,7 +162,7 @@ typedef struct sonde_operation_call {
     const char *service, *operation;
     int64_t start_ms;
     double seconds; /* its duration; of one that goes on: its age */
-    int outcome;    /* enum sonde_outcome; -1: goes on */
+    int outcome;    /* enum sonde_operation_outcome; -1: goes on */
     int thread;     /* of the one that began it; 0: not kept (recent ones) */
 } sonde_operation_call;
 

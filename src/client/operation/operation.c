@@ -168,9 +168,9 @@ sonde_operation *sonde_operation_get_with(const char *service, const char *opera
 
 const char *sonde_operation_outcome_name(int outcome)
 {
-    static const char *const names[SONDE_OUTCOMES] = {"completed", "failed", "abandoned",
-                                                      "recovered"};
-    return outcome >= 0 && outcome < SONDE_OUTCOMES ? names[outcome] : "unknown";
+    static const char *const names[SONDE_OPERATION_OUTCOMES] = {"completed", "failed", "abandoned",
+                                                                "recovered"};
+    return outcome >= 0 && outcome < SONDE_OPERATION_OUTCOMES ? names[outcome] : "unknown";
 }
 
 void operation_called_first(sonde_operation *o, uint64_t ticks)
@@ -243,7 +243,7 @@ static void note_second(void *unused)
         sonde_operation *o = operation_at(i);
         struct tally_sum sum;
         tally_sum(o, &sum, NULL);
-        pace_note(&o->pace, tally_count(&sum), sum.ended[SONDE_OUTCOME_FAILED]);
+        pace_note(&o->pace, tally_count(&sum), sum.ended[SONDE_OPERATION_FAILED]);
     }
     pace_unlock();
 }

@@ -50,7 +50,7 @@ static void write_totals(struct source_writer *w, sonde_operation **list, size_t
     for (size_t i = 0; i < n; i++) {
         struct tally_sum sum;
         tally_sum(list[i], &sum, NULL);
-        for (int k = 0; sum.last_ticks && k < SONDE_OUTCOMES; k++) {
+        for (int k = 0; sum.last_ticks && k < SONDE_OPERATION_OUTCOMES; k++) {
             const sonde_label labels[] = {{"service", list[i]->service->name},
                                           {"operation", list[i]->name},
                                           {"outcome", sonde_operation_outcome_name(k)},

@@ -78,7 +78,7 @@ static void nothing_happens_without_a_running_library(void **state)
     sonde_operation_complete(&t);
     sonde_operation_complete(NULL);
     sonde_operation_fail(NULL, "x");
-    sonde_operation_record(early, 1, SONDE_OUTCOME_COMPLETED, NULL);
+    sonde_operation_record(early, 1, SONDE_OPERATION_COMPLETED, NULL);
     sonde_operation_info info = {.struct_size = sizeof info};
     assert_int_equal(sonde_operation_read(early, &info), SONDE_ERROR_STATE);
     assert_int_equal(sonde_operation_read(NULL, &info), SONDE_ERROR_ARGUMENT);
@@ -112,7 +112,7 @@ static void *record_history(void *context)
     for (int i = 0; i < CALLS; i++) {
         double spread = (double)rand_r(&h->seed) / RAND_MAX;
         h->which[i] = (int)(rand_r(&h->seed) % OPERATIONS);
-        h->outcome[i] = (int)(rand_r(&h->seed) % SONDE_OUTCOMES);
+        h->outcome[i] = (int)(rand_r(&h->seed) % SONDE_OPERATION_OUTCOMES);
         h->seconds[i] = floor(exp(spread * 20 - 14) * 1e9) * 1e-9; /* whole nanoseconds: exact */
         assert_int_equal(
             sonde_operation_record(h->operations[h->which[i]], h->seconds[i], h->outcome[i], "no"),
@@ -139,7 +139,7 @@ static void check_operation(sonde_operation *o, int which, const struct history 
 {
     static double all[THREADS * CALLS];
     size_t n = 0;
-    uint64_t ended[SONDE_OUTCOMES] = {0}, total_ns = 0;
+    uint64_t ended[SONDE_OPERATION_OUTCOMES] = {0}, total_ns = 0;
     for (int k = 0; k < THREADS; k++) {
         for (int i = 0; i < CALLS; i++) {
             if (h[k].which[i] == which) {
@@ -152,10 +152,10 @@ static void check_operation(sonde_operation *o, int which, const struct history 
     qsort(all, n, sizeof *all, by_value);
     sonde_operation_info i = read_of(o);
     assert_int_equal(i.count, n);
-    assert_int_equal(i.completed, ended[SONDE_OUTCOME_COMPLETED]);
-    assert_int_equal(i.failed, ended[SONDE_OUTCOME_FAILED]);
-    assert_int_equal(i.abandoned, ended[SONDE_OUTCOME_ABANDONED]);
-    assert_int_equal(i.recovered, ended[SONDE_OUTCOME_RECOVERED]);
+    assert_int_equal(i.completed, ended[SONDE_OPERATION_COMPLETED]);
+    assert_int_equal(i.failed, ended[SONDE_OPERATION_FAILED]);
+    assert_int_equal(i.abandoned, ended[SONDE_OPERATION_ABANDONED]);
+    assert_int_equal(i.recovered, ended[SONDE_OPERATION_RECOVERED]);
     assert_int_equal(i.active, 0);
     assert_int_equal((uint64_t)(i.total * 1e9 + 0.5), total_ns);
     assert_true(fabs(i.minimum - all[0]) < 1e-12);
@@ -373,12 +373,12 @@ static void the_last_calls_are_remembered_the_newest_first(void **state)
     struct seen s = {0};
     assert_int_equal(sonde_operation_recent("memory", NULL, 100, see, &s), 0);
     for (int i = 0; i < 40; i++) {
-        sonde_operation_record(o, i * 1e-6, i % SONDE_OUTCOMES, NULL);
+        sonde_operation_record(o, i * 1e-6, i % SONDE_OPERATION_OUTCOMES, NULL);
     }
     assert_int_equal(sonde_operation_recent("memory", "recent", 100, see, &s), 15);
     for (size_t i = 0; i < s.n; i++) {
         assert_true(fabs(s.call[i].seconds - (double)(39 - i) * 1e-6) < 1e-12);
-        assert_int_equal(s.call[i].outcome, (39 - i) % SONDE_OUTCOMES);
+        assert_int_equal(s.call[i].outcome, (39 - i) % SONDE_OPERATION_OUTCOMES);
         assert_string_equal(s.call[i].service, "memory");
     }
     s.n = 0;
@@ -394,7 +394,7 @@ static void the_slowest_calls_are_exactly_those(void **state)
     unsigned seed = 3;
     for (int i = 0; i < N; i++) {
         all[i] = (double)(rand_r(&seed) % 1000000000) * 1e-9;
-        sonde_operation_record(o, all[i], SONDE_OUTCOME_COMPLETED, NULL);
+        sonde_operation_record(o, all[i], SONDE_OPERATION_COMPLETED, NULL);
     }
     qsort(all, N, sizeof *all, by_value);
     struct seen s = {0};
@@ -415,13 +415,13 @@ static void messages_are_counted_cut_and_cleaned(void **state)
     for (int i = 0; i < 12; i++) {
         char text[32];
         snprintf(text, sizeof text, "reason %d", i % 3);
-        sonde_operation_record(o, 0.1, SONDE_OUTCOME_FAILED, text);
+        sonde_operation_record(o, 0.1, SONDE_OPERATION_FAILED, text);
     }
-    sonde_operation_record(o, 0.1, SONDE_OUTCOME_FAILED, big);
+    sonde_operation_record(o, 0.1, SONDE_OPERATION_FAILED, big);
     sonde_operation_info i = read_of(o);
     assert_int_equal(i.failed, 13);
     assert_int_equal(strlen(i.last_error), SONDE_OPERATION_ERROR_MAX - 2);
-    sonde_operation_record(o, 0.1, SONDE_OUTCOME_FAILED, "mail to someone@example.org failed");
+    sonde_operation_record(o, 0.1, SONDE_OPERATION_FAILED, "mail to someone@example.org failed");
     assert_string_equal(read_of(o).last_error, "mail to someone@example.org failed");
     json_t *j = ask("errors messages");
     json_t *one = json_array_get(json_object_get(j, "operations"), 0);
@@ -437,7 +437,7 @@ static void messages_are_counted_cut_and_cleaned(void **state)
     for (int k = 0; k < 100; k++) { /* no more than eight are kept, the oldest go first */
         char text[32];
         snprintf(text, sizeof text, "new reason %d", k);
-        sonde_operation_record(o, 0.1, SONDE_OUTCOME_FAILED, text);
+        sonde_operation_record(o, 0.1, SONDE_OPERATION_FAILED, text);
     }
     j = ask("operation messages fail");
     messages = json_object_get(j, "messages");
@@ -450,8 +450,8 @@ static void messages_are_counted_cut_and_cleaned(void **state)
 static void each_command_answers_with_its_fields(void **state)
 {
     sonde_operation *o = sonde_operation_get("ask", "one two");
-    sonde_operation_record(o, 0.25, SONDE_OUTCOME_COMPLETED, NULL);
-    sonde_operation_record(o, 0.75, SONDE_OUTCOME_FAILED, "no");
+    sonde_operation_record(o, 0.25, SONDE_OPERATION_COMPLETED, NULL);
+    sonde_operation_record(o, 0.75, SONDE_OPERATION_FAILED, "no");
     sonde_tracker t = sonde_operation_begin(o);
     json_t *j = ask("operation ask 'one two'");
     assert_int_equal(json_integer_value(json_object_get(j, "count")), 2);
@@ -555,7 +555,7 @@ static void it_can_be_read_and_reset_while_it_runs(void **state)
     assert_int_equal(read_of(o).active, 0);
     sonde_operation_reset("busy");
     assert_int_equal(read_of(o).count, 0);
-    sonde_operation_record(o, 1, SONDE_OUTCOME_COMPLETED, NULL);
+    sonde_operation_record(o, 1, SONDE_OPERATION_COMPLETED, NULL);
     assert_int_equal(read_of(o).count, 1);
     assert_true(read_of(o).minimum == 1);
 }
@@ -563,12 +563,12 @@ static void it_can_be_read_and_reset_while_it_runs(void **state)
 static void a_forked_child_counts_from_nothing(void **state)
 {
     sonde_operation *o = sonde_operation_get("fork", "call");
-    sonde_operation_record(o, 1, SONDE_OUTCOME_FAILED, "in the parent");
+    sonde_operation_record(o, 1, SONDE_OPERATION_FAILED, "in the parent");
     sonde_tracker t = sonde_operation_begin(o);
     pid_t pid = fork();
     if (pid == 0) {
         sonde_operation_complete(&t); /* the parent's: not counted here */
-        sonde_operation_record(o, 2, SONDE_OUTCOME_COMPLETED, NULL);
+        sonde_operation_record(o, 2, SONDE_OPERATION_COMPLETED, NULL);
         sonde_operation_info i = {.struct_size = sizeof i};
         int bad = sonde_operation_read(o, &i) != 0 || i.count != 1 || i.minimum != 2 ||
                   i.active != 0 || i.last_error[0] || i.first_ms == 0;
@@ -615,7 +615,8 @@ static void a_bad_record_is_refused(void **state)
     assert_int_equal(sonde_operation_record(o, NAN, 0, NULL), SONDE_ERROR_ARGUMENT);
     assert_int_equal(sonde_operation_record(o, -1, 0, NULL), SONDE_ERROR_ARGUMENT);
     assert_int_equal(sonde_operation_record(o, INFINITY, 0, NULL), SONDE_ERROR_ARGUMENT);
-    assert_int_equal(sonde_operation_record(o, 1, SONDE_OUTCOMES, NULL), SONDE_ERROR_ARGUMENT);
+    assert_int_equal(sonde_operation_record(o, 1, SONDE_OPERATION_OUTCOMES, NULL),
+                     SONDE_ERROR_ARGUMENT);
     assert_int_equal(sonde_operation_record(o, 1, -1, NULL), SONDE_ERROR_ARGUMENT);
     assert_int_equal(sonde_operation_record(o, 0, 0, NULL), 0);
     sonde_operation_info i = read_of(o);

@@ -23,7 +23,7 @@ static void add_buckets(struct buckets_sum *into, const struct buckets_sum *othe
 static void add_rates(struct operation_total *t, sonde_operation *o, const struct tally_sum *sum)
 {
     uint64_t since = atomic_load_explicit(&o->since_ticks, memory_order_relaxed);
-    uint64_t count = tally_count(sum), failed = sum->ended[SONDE_OUTCOME_FAILED];
+    uint64_t count = tally_count(sum), failed = sum->ended[SONDE_OPERATION_FAILED];
     struct pace_added a = pace_added(&o->pace, 1, count, failed, t->now_ticks, since);
     t->rate_1s.count += a.count / a.seconds;
     t->rate_1s.failed += a.failed / a.seconds;
@@ -87,7 +87,7 @@ static double quantile(const struct operation_total *t, double q)
 void operation_total_info(const struct operation_total *t, const char *service,
                           const char *operation, sonde_operation_info *ret)
 {
-    uint64_t n = tally_count(&t->sum), failed = t->sum.ended[SONDE_OUTCOME_FAILED];
+    uint64_t n = tally_count(&t->sum), failed = t->sum.ended[SONDE_OPERATION_FAILED];
     double total = (double)t->sum.total_ns * 1e-9;
     *ret = (sonde_operation_info){
         .struct_size = sizeof *ret,
@@ -95,10 +95,10 @@ void operation_total_info(const struct operation_total *t, const char *service,
         .operation = operation,
         .operations = t->operations,
         .count = n,
-        .completed = t->sum.ended[SONDE_OUTCOME_COMPLETED],
+        .completed = t->sum.ended[SONDE_OPERATION_COMPLETED],
         .failed = failed,
-        .abandoned = t->sum.ended[SONDE_OUTCOME_ABANDONED],
-        .recovered = t->sum.ended[SONDE_OUTCOME_RECOVERED],
+        .abandoned = t->sum.ended[SONDE_OPERATION_ABANDONED],
+        .recovered = t->sum.ended[SONDE_OPERATION_RECOVERED],
         .active = t->sum.active,
         .total = total,
         .minimum = n ? (double)t->sum.least_ns * 1e-9 : NAN,

@@ -66,29 +66,29 @@ static void end(sonde_tracker *t, int outcome, const char *message)
         return;
     }
     tally_add(p, tally, now, now > t->start ? ticks_ns(now - t->start) : 0, outcome);
-    if (__builtin_expect(outcome == SONDE_OUTCOME_FAILED, 0)) {
+    if (__builtin_expect(outcome == SONDE_OPERATION_FAILED, 0)) {
         failure_add(&o->failure, message, now);
     }
 }
 
 void sonde_operation_complete(sonde_tracker *tracker)
 {
-    end(tracker, SONDE_OUTCOME_COMPLETED, NULL);
+    end(tracker, SONDE_OPERATION_COMPLETED, NULL);
 }
 
 void sonde_operation_fail(sonde_tracker *tracker, const char *message)
 {
-    end(tracker, SONDE_OUTCOME_FAILED, message);
+    end(tracker, SONDE_OPERATION_FAILED, message);
 }
 
 void sonde_operation_recover(sonde_tracker *tracker, const char *message)
 {
-    end(tracker, SONDE_OUTCOME_RECOVERED, message);
+    end(tracker, SONDE_OPERATION_RECOVERED, message);
 }
 
 void sonde_operation_abandon(sonde_tracker *tracker)
 {
-    end(tracker, SONDE_OUTCOME_ABANDONED, NULL);
+    end(tracker, SONDE_OPERATION_ABANDONED, NULL);
 }
 
 double sonde_operation_elapsed(const sonde_tracker *tracker)
@@ -111,7 +111,7 @@ int sonde_operation_detach(sonde_tracker *tracker)
 int sonde_operation_record(sonde_operation *operation, double seconds, int outcome,
                            const char *message)
 {
-    if (!(seconds >= 0 && seconds < 1e9) || outcome < 0 || outcome >= SONDE_OUTCOMES) {
+    if (!(seconds >= 0 && seconds < 1e9) || outcome < 0 || outcome >= SONDE_OPERATION_OUTCOMES) {
         return SONDE_ERROR_ARGUMENT;
     }
     if (!operation || !running()) {
@@ -126,7 +126,7 @@ int sonde_operation_record(sonde_operation *operation, double seconds, int outco
     uint64_t start = now > took ? now - took : 0;
     count_begin(tally, operation, start);
     tally_add(p, tally, now, ns, outcome);
-    if (outcome == SONDE_OUTCOME_FAILED) {
+    if (outcome == SONDE_OPERATION_FAILED) {
         failure_add(&operation->failure, message, now);
     }
     return 0;

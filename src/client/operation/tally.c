@@ -68,7 +68,7 @@ static void write_u64(_Atomic uint64_t *to, uint64_t n)
 static uint64_t open_of(const struct tally *t)
 {
     uint64_t ended = 0;
-    for (int i = 0; i < SONDE_OUTCOMES; i++) {
+    for (int i = 0; i < SONDE_OPERATION_OUTCOMES; i++) {
         ended += read_u64(&t->ended[i]);
     }
     return read_u64(&t->begun) - ended;
@@ -76,7 +76,7 @@ static uint64_t open_of(const struct tally *t)
 
 static void clear(struct tally *t, uint64_t open)
 {
-    for (int i = 0; i < SONDE_OUTCOMES; i++) {
+    for (int i = 0; i < SONDE_OPERATION_OUTCOMES; i++) {
         write_u64(&t->ended[i], 0);
     }
     write_u64(&t->begun, open);
@@ -191,7 +191,7 @@ void tally_add(struct tally_part *p, struct tally *t, uint64_t end_ticks, uint64
 /* Moves what is fresh of one tally into that of threads that ended, and leaves it empty. */
 static void move(struct tally *from, struct tally *into)
 {
-    for (int i = 0; i < SONDE_OUTCOMES; i++) {
+    for (int i = 0; i < SONDE_OPERATION_OUTCOMES; i++) {
         slot_add_u64(&into->ended[i], read_u64(&from->ended[i]));
     }
     slot_add_u64(&into->begun, read_u64(&from->begun));
@@ -231,7 +231,8 @@ static void abandon_open(struct tally_part *p)
         }
         struct tally *t = tally_of(p, o);
         if (t) {
-            tally_add(p, t, now, now > start ? ticks_ns(now - start) : 0, SONDE_OUTCOME_ABANDONED);
+            tally_add(p, t, now, now > start ? ticks_ns(now - start) : 0,
+                      SONDE_OPERATION_ABANDONED);
         }
     }
 }
@@ -294,7 +295,7 @@ static void add_tally(struct walk *w, const struct tally *t)
         return;
     }
     struct tally_sum one = {0};
-    for (int i = 0; i < SONDE_OUTCOMES; i++) {
+    for (int i = 0; i < SONDE_OPERATION_OUTCOMES; i++) {
         one.ended[i] = atomic_load_explicit(&t->ended[i], memory_order_acquire);
     }
     one.total_ns = read_u64(&t->total_ns);
@@ -346,7 +347,7 @@ void tally_sum(sonde_operation *o, struct tally_sum *ret, struct buckets_sum *re
 uint64_t tally_count(const struct tally_sum *s)
 {
     uint64_t n = 0;
-    for (int i = 0; i < SONDE_OUTCOMES; i++) {
+    for (int i = 0; i < SONDE_OPERATION_OUTCOMES; i++) {
         n += s->ended[i];
     }
     return n;
@@ -354,7 +355,7 @@ uint64_t tally_count(const struct tally_sum *s)
 
 void tally_sum_add(struct tally_sum *into, const struct tally_sum *other)
 {
-    for (int i = 0; i < SONDE_OUTCOMES; i++) {
+    for (int i = 0; i < SONDE_OPERATION_OUTCOMES; i++) {
         into->ended[i] += other->ended[i];
     }
     into->total_ns += other->total_ns;

@@ -53,7 +53,7 @@ struct tally_room {
 
 struct tally {
     _Alignas(OPERATION_LINE) _Atomic uint64_t begun;
-    _Atomic uint64_t ended[SONDE_OUTCOMES];
+    _Atomic uint64_t ended[SONDE_OPERATION_OUTCOMES];
     _Atomic uint64_t total_ns, least_ns, most_ns; /* least_ns is UINT64_MAX where nothing ended */
 
     _Alignas(OPERATION_LINE) _Atomic uint64_t last_ticks; /* of the last begin */
@@ -104,7 +104,7 @@ void tally_add(struct tally_part *p, struct tally *t, uint64_t end_ticks, uint64
 
 /* The sums over all threads; buckets may be NULL. */
 struct tally_sum {
-    uint64_t ended[SONDE_OUTCOMES], total_ns, least_ns, most_ns, active, last_ticks;
+    uint64_t ended[SONDE_OPERATION_OUTCOMES], total_ns, least_ns, most_ns, active, last_ticks;
 };
 uint64_t tally_count(const struct tally_sum *s); /* of those that ended */
 void tally_sum(sonde_operation *o, struct tally_sum *ret, struct buckets_sum *ret_buckets);
