@@ -11,13 +11,19 @@
 #include "client/core/ticks.h"
 #include "client/core/worker.h"
 #include "client/metric/source.h"
+#include "client/send/direct.h"
+#include "client/send/http.h"
 #include "client/send/queue.h"
 #include "client/send/remote.h"
 #include "client/send/spool.h"
 #include "client/send/uplink.h"
 #include "sonde/core.h"
 
-enum { ADOPT_PERIOD_S = 60, FLUSH_COMMAND_MS = 5000 };
+enum {
+    ADOPT_PERIOD_S = 60,
+    FLUSH_COMMAND_MS = 5000,
+    FLUSH_TRY_MS = 500, /* a flush waits so long for a daemon's welcome before it goes around it */
+};
 static const uint64_t MS = 1000000; /* ns */
 
 static _Atomic bool flushing; /* somebody waits for delivery */
@@ -36,6 +42,28 @@ static void changed(void)
     worker_task_now(&pump);
 }
 
+/* May what waits go around the daemon now? Not when it is only being restarted. */
+static bool direct_allowed(void)
+{
+    enum uplink_state state = uplink_state();
+    if (state == UPLINK_NONE || state == UPLINK_UP) {
+        return state == UPLINK_NONE;
+    }
+    uint64_t down_ms = (ticks_monotonic_ns() - uplink_down_since_ns()) / MS;
+    bool hurry = atomic_load(&flushing) && (state == UPLINK_DOWN || down_ms > FLUSH_TRY_MS);
+    return hurry || down_ms >= setting.send_direct_after_ms;
+}
+
+/* Where the direct way is to have everything too, the daemon must as well, once one was seen. */
+static void set_needs(void)
+{
+    for (size_t i = 0; i < SPOOL_KINDS; i++) {
+        enum spool_kind kind = (enum spool_kind)i;
+        uint8_t both = (uint8_t)(QUEUE_DIRECT | (uplink_was_up() ? QUEUE_DAEMON : 0));
+        queue_need(kind, direct_also(kind) ? both : 0);
+    }
+}
+
 /* Ends a flush when all that can be delivered now has been, and the rest is on disk. */
 static void check_flushed(void)
 {
@@ -44,6 +72,9 @@ static void check_flushed(void)
     }
     enum uplink_state state = uplink_state();
     if (state == UPLINK_TRYING || (state == UPLINK_UP && !uplink_settled(flush_order))) {
+        return;
+    }
+    if (direct_busy(direct_allowed(), flush_order)) {
         return;
     }
     if (state != UPLINK_UP) {
@@ -64,7 +95,9 @@ static void pump_run(void *context)
         adopt_due_ns = now + (uint64_t)ADOPT_PERIOD_S * 1000 * MS;
         queue_adopt();
     }
+    set_needs();
     uplink_pump();
+    direct_pump(direct_allowed());
     check_flushed();
 }
 
@@ -94,6 +127,11 @@ static bool connected(void)
 
 /* ---- metrics and commands */
 
+static uint64_t sent_of(enum spool_kind kind)
+{
+    return uplink_sent((int)kind) + direct_sent(kind);
+}
+
 static void write_metrics(struct source_writer *w, void *context)
 {
     struct queue_stats s;
@@ -119,7 +157,7 @@ static void write_metrics(struct source_writer *w, void *context)
     for (size_t kind = 0; kind < SPOOL_KINDS; kind++) {
         const sonde_label labels[] = {{"kind", queue_kind_name((enum spool_kind)kind)},
                                       {NULL, NULL}};
-        source_sample(w, "_total", labels, (double)uplink_sent((int)kind));
+        source_sample(w, "_total", labels, (double)sent_of((enum spool_kind)kind));
     }
 }
 
@@ -130,6 +168,7 @@ static int outgoing_command(const struct command_call *call, struct jot *j, char
     struct queue_stats s;
     queue_stats(&s);
     uplink_info(j);
+    direct_info(j);
     jot_object(j, "queue");
     jot_u64(j, "memory_bytes", s.memory_bytes);
     jot_u64(j, "memory_entries", s.memory_entries);
@@ -148,7 +187,7 @@ static int outgoing_command(const struct command_call *call, struct jot *j, char
     for (size_t kind = 0; kind < SPOOL_KINDS; kind++) {
         jot_object(j, NULL);
         jot_string(j, "kind", queue_kind_name((enum spool_kind)kind));
-        jot_u64(j, "sent", uplink_sent((int)kind));
+        jot_u64(j, "sent", sent_of((enum spool_kind)kind));
         jot_u64(j, "spool_files", s.disk_files[kind]);
         jot_u64(j, "spool_bytes", s.disk_bytes[kind]);
         jot_end(j);
@@ -181,6 +220,7 @@ static void close_in_child(void)
             close(fds[i]);
         }
     }
+    http_close_in_child();
 }
 
 static void send_tasks(void)
@@ -202,6 +242,10 @@ static int send_start(char *problem)
     static const struct outgoing_ops ops = {put, idle, connected};
     if (!remote_check(problem)) {
         return SONDE_ERROR_ARGUMENT;
+    }
+    int err = direct_start(problem, changed);
+    if (err) {
+        return err;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         command_add(&commands[i]);
@@ -234,6 +278,7 @@ static void send_stop(void)
     worker_task_remove(&pump);
     worker_task_remove(&tick);
     uplink_stop();
+    direct_stop();
     queue_spill(true);
     queue_stop(false);
     spool_stop();
@@ -247,6 +292,7 @@ static void send_fork_child(void)
     queue_stop(true);
     spool_fork_child();
     uplink_fork_child();
+    direct_fork_child();
     atomic_store(&flushing, false);
     flush_new = false;
     send_tasks();

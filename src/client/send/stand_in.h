@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <dirent.h>
+#include <ftw.h>
 #include <poll.h>
 #include <unistd.h>
 #include <sys/socket.h>
@@ -78,19 +78,21 @@ static inline void stand_in_end(struct stand_in *s)
     unlink(s->path);
 }
 
+static inline int stand_in_remove(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    return remove(path);
+}
+
 static inline void stand_in_done(struct stand_in *s)
 {
-    char line[120];
     stand_in_end(s);
-    snprintf(line, sizeof line, "rm -r %s", s->folder);
-    FILE *f = popen(line, "r");
-    assert_non_null(f);
-    pclose(f);
+    nftw(s->folder, stand_in_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static inline void stand_in_start(const struct stand_in *s, const char *more)
 {
-    const char *const settings[] = {s->socket, s->spool, "export.interval_ms=100", more, NULL};
+    const char *const settings[] = {
+        s->socket, s->spool, "export.interval_ms=100", "session.auto=false", more, NULL};
     sonde_options options = SONDE_OPTIONS_INIT;
     options.service = "shop";
     options.settings = settings;
@@ -196,18 +198,26 @@ static inline void stand_in_put(enum frame_kind kind, const char *category, cons
     assert_int_equal(worker_call(&p.job, STAND_IN_MS), 0);
 }
 
+static struct {
+    const char *part;
+    size_t n;
+} stand_in_count;
+
+static inline int stand_in_look(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    stand_in_count.n += type == FTW_F && strstr(path + at->base, stand_in_count.part) != NULL;
+    return 0;
+}
+
 /* Files whose name has `part`, in all folders below the spool. */
 static inline size_t stand_in_files(const struct stand_in *s, const char *part)
 {
-    char line[200];
-    unsigned n = 0;
-    snprintf(line, sizeof line, "find %s/spool -type f -name '*%s*' 2>/dev/null | wc -l", s->folder,
-             part);
-    FILE *f = popen(line, "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%u", &n), 1);
-    pclose(f);
-    return n;
+    char path[100];
+    snprintf(path, sizeof path, "%s/spool", s->folder);
+    stand_in_count.part = part;
+    stand_in_count.n = 0;
+    nftw(path, stand_in_look, 16, FTW_PHYS);
+    return stand_in_count.n;
 }
 
 #endif

@@ -281,7 +281,7 @@ static void starting_and_stopping_again_and_again_is_fine(void **state)
     assert_false(sonde_connected());
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define CASE(t) cmocka_unit_test_setup_teardown(t, begin, end)
 
 int main(void)
 {
