@@ -62,6 +62,7 @@ void apps_release(struct app *app)
     if (--app->held > 0 || app->stream != NULL)
         return;
     frame_reader_done(&app->reader);
+    app->apps->series_bytes -= app->series_bytes;
     map_done(&app->series);
     buf_done(&app->up_key);
     mem_free(app);
@@ -226,11 +227,14 @@ static void hand_over(struct app *app, const struct frame *f, enum signal_kind k
 /* ---- frames */
 
 /* The name of the application whose handler sends a crash: it is still connected. */
-static void know_by_pid(struct app *app)
+static void begin_crash(struct app *app)
 {
+    thread_lock(&app->apps->lock);
+    app->state = APP_CRASH;
     for (const struct app *other = app->apps->first; other != NULL; other = other->next)
         if (other->state == APP_KNOWN && app->view.pid > 0 && other->view.pid == app->view.pid)
             app->view.hello = other->view.hello;
+    thread_unlock(&app->apps->lock);
 }
 
 static void welcome(struct app *app, const struct frame *f)
@@ -262,8 +266,7 @@ static void take_first(struct app *app, const struct frame *f)
     if (f->header.kind == FRAME_HELLO) {
         welcome(app, f);
     } else if (f->header.kind == FRAME_CRASH) {
-        app->state = APP_CRASH;
-        know_by_pid(app);
+        begin_crash(app);
         hand_over(app, f, SIGNAL_CRASH);
     } else {
         send_refused(app, f->header.sequence, -ERR_FORMAT, "the first frame must be HELLO");

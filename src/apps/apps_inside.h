@@ -25,6 +25,7 @@ enum {
     APPS_PENDING_BYTES_MAX = 16 << 20, /* of one connection that are not durable: reading waits */
     APPS_WRITE_QUEUE_MAX = 1 << 20,    /* bytes that a slow reader leaves */
     APPS_BUFFERS_MAX = 256 << 20,      /* bytes of all connections' frames that are not whole */
+    APPS_SERIES_BYTES_MAX = 512 << 20, /* of the names of all applications' series */
     APPS_UP_MS = 15000,                /* up is written so often where no metrics come */
     APPS_LISTENERS_MAX = 8,
     APPS_LOG_MINUTE_MAX = 20, /* lines a minute about connections that are closed */
@@ -61,9 +62,10 @@ struct app {
     uint64_t sequence;     /* of the last frame sent */
     struct apps_view view; /* changed under the lock */
     /* Metrics: */
-    struct map series; /* raw keys -> number of the cycle that had it last */
-    uint64_t cycle;    /* that is being read, or comes next */
-    size_t cycle_n;    /* series of it */
+    struct map series;   /* raw keys -> number of the cycle that had it last */
+    size_t series_bytes; /* of them */
+    uint64_t cycle;      /* that is being read, or comes next */
+    size_t cycle_n;      /* series of it */
     int64_t cycle_ts_ms, up_ms;
     struct buf up_key;
     bool up;
@@ -87,7 +89,8 @@ struct apps {
     size_t connections;
     size_t held; /* of all, so that the end waits for them */
     uint64_t buffers;
-    unsigned logged; /* lines of this minute */
+    size_t series_bytes; /* of all */
+    unsigned logged;     /* lines of this minute */
     int64_t logged_from_ms;
     struct apps_asking *asking;
     pthread_mutex_t lock;

@@ -57,7 +57,9 @@ static int append(struct app *app, struct batch *b, uint64_t dropped)
     stat_add(&samples, (uint64_t)taken);
     stat_add(&samples_refused, refused);
     if (refused > 0)
-        note_problem(app, dropped > 0 ? "it has more series than apps.series_max" : why.text);
+        note_problem(app, dropped > 0
+                              ? "it has more series than apps.series_max, or all have too many"
+                              : why.text);
     thread_lock(&a->lock);
     app->view.samples += (uint64_t)taken;
     app->view.samples_refused += refused;
@@ -96,16 +98,33 @@ static void write_up(struct app *app, int64_t ts_ms, double value)
 
 /* ---- the series of an application */
 
+static void count_bytes(struct app *app, int64_t n)
+{
+    app->series_bytes += (size_t)n;
+    app->apps->series_bytes += (size_t)n;
+}
+
+/* Its place among the series of app; NULL where there are too many. */
+static union map_value *place_of(struct app *app, struct str key)
+{
+    size_t max = (size_t)app->apps->config.settings->series_max;
+    union map_value *v = map_get(&app->series, key);
+    if (v != NULL)
+        return v;
+    if (app->series.n >= max || app->apps->series_bytes + key.n > APPS_SERIES_BYTES_MAX)
+        return NULL;
+    count_bytes(app, (int64_t)(key.n + sizeof(struct map_slot)));
+    return map_put(&app->series, key, NULL);
+}
+
 /* Leaves out the rows of new series where there are too many; how many that were. */
 static uint64_t admit(struct app *app, struct batch *b)
 {
-    size_t max = (size_t)app->apps->config.settings->series_max, kept = 0, n = b->n;
+    size_t kept = 0, n = b->n;
     for (size_t i = 0; i < n; i++) {
-        union map_value *v = map_get(&app->series, b->key[i]);
-        if (v == NULL && app->series.n >= max)
-            continue;
+        union map_value *v = place_of(app, b->key[i]);
         if (v == NULL)
-            v = map_put(&app->series, b->key[i], NULL);
+            continue;
         if (v->u != app->cycle)
             app->cycle_n++;
         v->u = app->cycle;
@@ -136,6 +155,7 @@ static size_t end_some(struct app *app, int64_t ts_ms)
     for (size_t i = 0; i < n; i++) {
         put_mark(a, keys[i], ts_ms, sample_stale());
         map_drop(&app->series, keys[i]);
+        count_bytes(app, -(int64_t)(keys[i].n + sizeof(struct map_slot)));
     }
     flush_marks(a);
     stat_add(&ended, n);

@@ -307,6 +307,41 @@ static int take_state(struct making *m)
     return take_file(m, from, "state.db");
 }
 
+/* One folder of it, as far as it is written now: a block that is torn at the end of a segment is
+ * known as such, and a segment may go at any time since the spool is full. */
+static int take_spool_folder(struct making *m, const char *folder)
+{
+    char path[PATH_BYTES];
+    struct names names = {0};
+    int err = list(m->job->from, folder, &names);
+    if (!err && names.n > 0)
+        err = disk_join(path, sizeof path, m->root, folder);
+    if (!err && names.n > 0)
+        err = disk_make_dir(m->job->to, path);
+    for (size_t i = 0; i < names.n && !err; i++) {
+        struct disk_file *f;
+        bool whole = str_ends(str_c(names.v[i]), STR(".log")) ||
+                     str_ends(str_c(names.v[i]), STR(".cursor"));
+        err = disk_join(path, sizeof path, folder, names.v[i]);
+        if (err || !whole || disk_open(m->job->from, path, DISK_READ, &f) != 0)
+            continue;
+        disk_close(m->job->from, f);
+        err = take_file(m, path, path);
+    }
+    free_names(&names);
+    return err;
+}
+
+/* Spans, logs and errors of applications, which no snapshot has. */
+static int take_spool(struct making *m)
+{
+    static const char *const FOLDERS[] = {"spool", "spool/spans", "spool/logs", "spool/errors"};
+    int err = 0;
+    for (size_t i = 0; i < COUNTOF(FOLDERS) && !err; i++)
+        err = take_spool_folder(m, FOLDERS[i]);
+    return err;
+}
+
 static int take_all(struct making *m)
 {
     char dir[PATH_BYTES], to[PATH_BYTES], path[PATH_BYTES];
@@ -332,6 +367,8 @@ static int take_all(struct making *m)
     free_names(&names);
     if (!err)
         err = take_state(m);
+    if (!err)
+        err = take_spool(m);
     if (!err)
         err = disk_sync_dir(m->job->to, to);
     if (!err)

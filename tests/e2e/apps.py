@@ -140,6 +140,22 @@ def a_socket_that_is_taken_is_a_warning_and_a_stale_one_is_replaced():
         d.app().bye()
 
 
+def another_socket_is_taken_over_by_a_reload():
+    with Server() as d:
+        d.argv = d.argv[:-2]
+        d.write_config(f'[apps]\nlisten = ["unix:{d.path}"]\n')
+        d.argv = [a for a in d.argv if a != "apps.listen="]
+        d.argv.pop(d.argv.index("--set", d.argv.index("statsd.listen=") + 1))
+        d.start()
+        app, before = d.app(), d.worker()
+        d.write_config(f'[apps]\nlisten = ["unix:{d.path}.2"]\nmode = "0600"\n')
+        os.kill(d.process.pid, signal.SIGHUP)
+        wait("the new socket is there", lambda: os.path.exists(d.path + ".2"))
+        wait("another worker serves", lambda: d.worker() not in (0, before))
+        assert app.receive() is None
+        App(d.path + ".2").bye()
+
+
 def what_is_acknowledged_survives_a_worker_that_is_killed():
     with Server().start() as d:
         app = d.app()
@@ -278,6 +294,23 @@ def a_spool_that_is_full_drops_its_oldest_and_counts_them():
         assert facts_["dropped"] > 0 and facts_["dropped"] + facts_["records"] == 24, facts_
         assert facts_["bytes"] <= facts_["bytes_max"], facts_
         assert d.own('sonde_spool_dropped_total{spool="errors"}') == facts_["dropped"]
+
+
+def a_backup_has_the_spool_and_a_restore_brings_it_back():
+    with Server() as d:
+        d.start()
+        with d.app() as app:
+            for i in range(3):
+                app.promised(ENVELOPE, envelope(uuid.uuid4().hex, f"number {i}"))
+        to = os.path.join(d.folder, "backups")
+        for words in (["backup", to, "--data", d.data, "--server", d.url],
+                      ["restore", to, "--data", os.path.join(d.folder, "restored")]):
+            done = subprocess.run([SONDE, *words], capture_output=True, text=True, timeout=60,
+                                  check=False)
+            assert done.returncode == 0, (words, done.stdout, done.stderr)
+        d.stop()
+        with Server(data=os.path.join(d.folder, "restored")).start() as again:
+            assert [e["title"] for e in again.recent()] == [f"Broken: number {i}" for i in (2, 1, 0)]
 
 
 # ---- questions
