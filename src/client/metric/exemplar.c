@@ -6,6 +6,13 @@
 #include "client/core/setting.h"
 #include "client/core/ticks.h"
 
+static _Atomic uint64_t period_ms;
+
+void exemplar_start(void)
+{
+    atomic_store(&period_ms, setting.metric_exemplar_ms);
+}
+
 static struct exemplar_set *set_of(struct exemplar_set *_Atomic *set, size_t n)
 {
     struct exemplar_set *s = atomic_load_explicit(set, memory_order_acquire);
@@ -40,7 +47,9 @@ void exemplar_keep(struct exemplar_set *_Atomic *set, size_t n, size_t i, double
     uint64_t now = (uint64_t)(ticks_unix_now_ns() / 1000000);
     uint64_t sequence = atomic_load_explicit(&p->sequence, memory_order_relaxed);
     uint64_t then = atomic_load_explicit(&p->unix_ms, memory_order_relaxed);
-    if (sequence & 1 || (sequence && now < then + setting.metric_exemplar_ms && now >= then) ||
+    if (sequence & 1 ||
+        (sequence && now < then + atomic_load_explicit(&period_ms, memory_order_relaxed) &&
+         now >= then) ||
         !atomic_compare_exchange_strong(&p->sequence, &sequence, sequence + 1)) {
         return;
     }

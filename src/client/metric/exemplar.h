@@ -27,6 +27,7 @@ struct exemplar_set {
     struct exemplar_place place[];
 };
 
+void exemplar_start(void); /* takes metric.exemplar_ms */
 /* Keeps it in place i of n where the time has come; *set is made where it is missing. */
 void exemplar_keep(struct exemplar_set *_Atomic *set, size_t n, size_t i, double value,
                    const sonde_context *context);

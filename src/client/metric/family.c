@@ -21,6 +21,16 @@ static struct sonde_family *_Atomic families; /* by name */
 static size_t families_n, series_n;
 static uint64_t seeds = 1;
 
+/* Copies of settings: those are written anew at the next start, while threads may still be here. */
+static _Atomic uint64_t series_max, series_total;
+
+void family_start(void)
+{
+    atomic_store(&series_max, setting.metric_series_max);
+    atomic_store(&series_total, setting.metric_series_total);
+    exemplar_start();
+}
+
 struct sonde_family *family_first(void)
 {
     return atomic_load_explicit(&families, memory_order_acquire);
@@ -473,8 +483,8 @@ static struct series *series_of(struct sonde_family *f, const char *const *value
     uint64_t hash = hash_values(f, clean);
     pthread_mutex_lock(&lock);
     struct series *s = find_series(f, hash, clean);
-    if (!s && (f->series_n >= (f->labels_n ? setting.metric_series_max : 1) ||
-               series_n >= setting.metric_series_total)) {
+    if (!s && (f->series_n >= (f->labels_n ? atomic_load(&series_max) : 1) ||
+               series_n >= atomic_load(&series_total))) {
         s = other_series(f);
     } else if (!s) {
         s = make_series(f, clean, hash);

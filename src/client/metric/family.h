@@ -100,6 +100,7 @@ bool family_taken(const char *name); /* is there one of that name (a counter: wi
 int family_hide(const char *name);
 struct sonde_family *family_first(void); /* in the order of names, hidden ones too */
 size_t family_count(size_t *ret_series); /* all that were ever made */
+void family_start(void);                 /* takes the limits of the settings */
 void family_fork_child(void);
 
 /* Sets what a series has now as its zero; under the exporter's lock. */

@@ -59,7 +59,7 @@ static int show(const struct command_call *call, struct jot *j, char *problem)
     const char *wanted = call->n > 1 ? call->words[1] : "*";
     snprintf(pattern, sizeof pattern, "%s", wanted);
     struct object_writer w;
-    if (!export_lock()) {
+    if (metrics_begin() != 0) {
         snprintf(problem, SETTING_PROBLEM_MAX, "metrics cannot be read from within an export");
         return SONDE_ERROR_STATE;
     }
@@ -151,6 +151,7 @@ static int start(char *problem)
     registry_reset(); /* what was counted before a shutdown belongs to that run */
     export_unlock();
     cells_start();
+    family_start();
     process_start();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         command_add(&commands[i]);

@@ -15,10 +15,22 @@ void metrics_write(struct source_writer *w, bool (*match)(const char *name, void
     source_write_all(w);
 }
 
+int metrics_begin(void)
+{
+    if (!export_lock()) {
+        return SONDE_ERROR_STATE;
+    }
+    if (!atomic_load_explicit(&module_on, memory_order_acquire)) { /* settings may change now */
+        export_unlock();
+        return SONDE_ERROR_STATE;
+    }
+    return 0;
+}
+
 int metrics_text(struct text *ret, bool openmetrics)
 {
     struct text_writer w;
-    if (!export_lock()) {
+    if (metrics_begin() != 0) {
         return SONDE_ERROR_STATE;
     }
     text_writer_init(&w, ret, openmetrics);
@@ -76,11 +88,8 @@ char *sonde_metrics_new_text(int format)
 
 int sonde_metrics_reset(void)
 {
-    if (!atomic_load_explicit(&module_on, memory_order_relaxed)) {
-        return SONDE_ERROR_STATE;
-    }
     module_wake();
-    if (!export_lock()) {
+    if (metrics_begin() != 0) {
         return SONDE_ERROR_STATE;
     }
     registry_reset();
