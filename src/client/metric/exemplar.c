@@ -65,10 +65,11 @@ void exemplar_keep(struct exemplar_set *_Atomic *set, size_t n, size_t i, double
     atomic_store_explicit(&p->sequence, sequence + 2, memory_order_release);
 }
 
-bool exemplar_read(const struct exemplar_set *set, size_t i, struct exemplar_copy *ret)
+/* The sequence of the one that was read; 0: none. */
+static uint64_t read_place(struct exemplar_set *set, size_t i, struct exemplar_copy *ret)
 {
     if (!set || i >= set->n) {
-        return false;
+        return 0;
     }
     const struct exemplar_place *p = &set->place[i];
     uint64_t before = atomic_load_explicit(&p->sequence, memory_order_acquire);
@@ -81,12 +82,27 @@ bool exemplar_read(const struct exemplar_set *set, size_t i, struct exemplar_cop
     };
     uint64_t after = atomic_load_explicit(&p->sequence, memory_order_relaxed);
     if (before == 0 || before & 1 || before != after) {
-        return false;
+        return 0;
     }
     memcpy(ret->trace_id, words, 16);
     memcpy(ret->span_id, words + 2, 8);
     memcpy(&ret->value, words + 3, 8);
     ret->unix_ms = (int64_t)words[4];
+    return before;
+}
+
+bool exemplar_read(struct exemplar_set *set, size_t i, struct exemplar_copy *ret)
+{
+    return read_place(set, i, ret) != 0;
+}
+
+bool exemplar_take(struct exemplar_set *set, size_t i, struct exemplar_copy *ret)
+{
+    uint64_t sequence = read_place(set, i, ret);
+    if (sequence == 0 || set->place[i].told == sequence) {
+        return false;
+    }
+    set->place[i].told = sequence;
     return true;
 }
 
@@ -95,6 +111,7 @@ void exemplar_clear(struct exemplar_set *set)
     for (size_t i = 0; set && i < set->n; i++) {
         struct exemplar_place *p = &set->place[i];
         uint64_t sequence = atomic_load_explicit(&p->sequence, memory_order_relaxed);
+        p->told = 0; /* sequences begin again */
         if (!(sequence & 1)) {
             atomic_compare_exchange_strong(&p->sequence, &sequence, 0);
         }

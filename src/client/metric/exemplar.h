@@ -20,6 +20,7 @@
 struct exemplar_place {
     _Atomic uint64_t sequence; /* 0: empty; odd: being written */
     _Atomic uint64_t trace[2], span, value, unix_ms;
+    uint64_t told; /* sequence of the one that the daemon has; under the exporter's lock */
 };
 
 struct exemplar_set {
@@ -32,7 +33,9 @@ void exemplar_start(void); /* takes metric.exemplar_ms */
 void exemplar_keep(struct exemplar_set *_Atomic *set, size_t n, size_t i, double value,
                    const sonde_context *context);
 /* False: none. */
-bool exemplar_read(const struct exemplar_set *set, size_t i, struct exemplar_copy *ret);
+bool exemplar_read(struct exemplar_set *set, size_t i, struct exemplar_copy *ret);
+/* The same, but each only once; under the exporter's lock. */
+bool exemplar_take(struct exemplar_set *set, size_t i, struct exemplar_copy *ret);
 void exemplar_clear(struct exemplar_set *set);
 
 #endif

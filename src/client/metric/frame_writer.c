@@ -151,9 +151,6 @@ static void put_labels(struct frame_writer *w, const char *suffix, const sonde_l
 
 static void put_exemplar(struct frame_writer *w, const struct exemplar_copy *e)
 {
-    if (e->unix_ms <= w->exemplars_after_ms) {
-        return;
-    }
     static const char digits[] = "0123456789abcdef";
     char trace[32], span[16];
     for (size_t i = 0; i < 16; i++) {

@@ -19,7 +19,6 @@ struct frame_writer {
     struct source_writer writer;
     struct text text;
     int64_t unix_ms;
-    int64_t exemplars_after_ms; /* older ones were sent */
     bool all_metadata;
     bool cut; /* something was too big and is missing */
     void (*frame)(void *context, const struct text *payload, bool more);

@@ -18,7 +18,7 @@
 
 enum { METADATA_PERIOD_MS = 60000, SLIDE_PERIOD_MS = 5000 };
 
-static int64_t metadata_ms, exemplars_ms; /* of the last export; under the exporter's lock */
+static int64_t metadata_ms; /* when all of it was told; under the exporter's lock */
 static _Atomic bool again;
 
 void metric_export_again(void)
@@ -37,11 +37,8 @@ void metric_export_frames(int64_t unix_ms,
     frame_writer_init(&w, unix_ms, frame, context);
     w.all_metadata = atomic_exchange(&again, false) ||
                      unix_ms - metadata_ms >= METADATA_PERIOD_MS || unix_ms < metadata_ms;
-    w.exemplars_after_ms = exemplars_ms;
-    int64_t now_ms = ticks_unix_now_ns() / 1000000;
     metrics_write(&w.writer, NULL, NULL);
     frame_writer_end(&w);
-    exemplars_ms = now_ms - 1; /* those of this very millisecond may have come behind us */
     if (w.all_metadata) {
         metadata_ms = unix_ms;
     }
@@ -137,7 +134,6 @@ static void forget_told(void)
     registry_forget_bytes();
     registry_told();
     metadata_ms = 0;
-    exemplars_ms = 0;
 }
 
 static int start(char *problem)

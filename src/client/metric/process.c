@@ -12,7 +12,6 @@
 
 #include "client/core/identity.h"
 #include "client/core/lost.h"
-#include "client/core/outgoing.h"
 #include "client/core/setting.h"
 #include "client/core/slot.h"
 #include "client/core/ticks.h"
@@ -170,8 +169,6 @@ static void write_library(struct source_writer *w)
     one(w, "sonde_client_series", SOURCE_GAUGE, "Series of these metrics.", (double)series_n);
     one(w, "sonde_client_cells", SOURCE_GAUGE, "Cells of each thread that are in use for them.",
         (double)cells_used());
-    one(w, "sonde_client_connected", SOURCE_GAUGE, "Whether there is a connection to the daemon.",
-        outgoing_connected());
     source_family(w, "sonde_client_info", SOURCE_GAUGE, "Which library and program this is.", NULL);
     sonde_label labels[] = {{"version", sonde_version()},
                             {"release", setting.release},

@@ -168,12 +168,19 @@ void registry_forget_bytes(void)
     }
 }
 
+static bool read_exemplar(struct source_writer *w, struct series *s, size_t i,
+                          struct exemplar_copy *ret)
+{
+    struct exemplar_set *set = atomic_load_explicit(&s->exemplars, memory_order_acquire);
+    return w->to_daemon ? exemplar_take(set, i, ret) : exemplar_read(set, i, ret);
+}
+
 static void write_plain(struct source_writer *w, struct series *s, const char *suffix, double value)
 {
     struct exemplar_copy e;
     struct writer_sample x = {
         .suffix = suffix, .labels = s->labels, .value = value, .kept = kept(s, 1)};
-    if (exemplar_read(atomic_load_explicit(&s->exemplars, memory_order_acquire), 0, &e)) {
+    if (read_exemplar(w, s, 0, &e)) {
         x.exemplar = &e;
     }
     w->sample(w, &x);
@@ -206,7 +213,6 @@ static void write_classic(struct source_writer *w, struct series *s)
     distribution(s, false, &d);
     struct writer_bytes *k = kept(s, n + 3);
     sonde_label labels[SOURCE_LABELS_MAX + 1];
-    struct exemplar_set *set = atomic_load_explicit(&s->exemplars, memory_order_acquire);
     uint64_t below = 0;
     for (uint32_t i = 0; i <= n; i++) {
         struct exemplar_copy e;
@@ -215,7 +221,7 @@ static void write_classic(struct source_writer *w, struct series *s)
         struct writer_sample x = {.suffix = "_bucket",
                                   .labels = labels,
                                   .value = (double)below,
-                                  .exemplar = exemplar_read(set, i, &e) ? &e : NULL,
+                                  .exemplar = read_exemplar(w, s, i, &e) ? &e : NULL,
                                   .kept = k ? k + i : NULL};
         w->sample(w, &x);
     }
@@ -229,10 +235,9 @@ static void write_native(struct source_writer *w, struct series *s)
     struct source_histogram h;
     buckets_native(&d.buckets, &h);
     struct exemplar_copy e[REGISTRY_NATIVE_EXEMPLARS];
-    struct exemplar_set *set = atomic_load_explicit(&s->exemplars, memory_order_acquire);
     size_t n = 0;
-    for (size_t i = 0; set && i < set->n && n < REGISTRY_NATIVE_EXEMPLARS; i++) {
-        n += exemplar_read(set, i, &e[n]);
+    for (size_t i = 0; i < REGISTRY_NATIVE_EXEMPLARS; i++) {
+        n += read_exemplar(w, s, i, &e[n]);
     }
     struct writer_native x = {
         .labels = s->labels, .histogram = &h, .exemplars = e, .exemplars_n = n, .kept = kept(s, 1)};
