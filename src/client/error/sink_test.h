@@ -160,7 +160,7 @@ static const struct sink_item *sink_get(const char *type, size_t i)
     return found;
 }
 
-static size_t sink_count(const char *type)
+__attribute__((unused)) static size_t sink_count(const char *type)
 {
     size_t n = 0;
     while (sink_get(type, n)) {
@@ -170,7 +170,7 @@ static size_t sink_count(const char *type)
 }
 
 /* The i-th event, after a flush. */
-static json_t *sink_event(size_t i)
+__attribute__((unused)) static json_t *sink_event(size_t i)
 {
     (void)sonde_flush(5000);
     const struct sink_item *item = sink_get("event", i);
@@ -184,13 +184,14 @@ static json_t *sink_at(json_t *j, const char *path)
     while (j && *path) {
         size_t n = strcspn(path, ".");
         snprintf(word, sizeof word, "%.*s", (int)n, path);
-        j = json_is_array(j) ? json_array_get(j, (size_t)atoi(word)) : json_object_get(j, word);
+        j = json_is_array(j) ? json_array_get(j, strtoul(word, NULL, 10))
+                             : json_object_get(j, word);
         path += n + (path[n] == '.');
     }
     return j;
 }
 
-static const char *sink_string(json_t *j, const char *path)
+__attribute__((unused)) static const char *sink_string(json_t *j, const char *path)
 {
     const char *s = json_string_value(sink_at(j, path));
     return s ? s : "(none)";
