@@ -20,7 +20,7 @@
 #include "client/core/text.h"
 #include "sonde/error.h"
 
-enum { SINK_MAX = 4096, SINK_SETTINGS_MAX = 16 };
+enum { SINK_MAX = 16384, SINK_SETTINGS_MAX = 16 };
 
 struct sink_item {
     char type[24], category[16];
@@ -138,7 +138,7 @@ static void sink_start(const char *first, ...)
     outgoing_set(&ops);
 }
 
-static void sink_stop(void)
+__attribute__((unused)) static void sink_stop(void)
 {
     assert_int_equal(sonde_shutdown(5000), 0);
     char command[128];
