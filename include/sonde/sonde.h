@@ -16,8 +16,12 @@
 #include <sonde/core.h>
 #include <sonde/metric.h>
 #include <sonde/debug.h>
+#include <sonde/error.h>
+#include <sonde/operation.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
 #include <sonde/error.h>
+#include <sonde/log.h>
+#include <sonde/span.h>
 
 #endif

@@ -334,12 +334,9 @@ static const struct {
     const char *word, *before, *after; /* the line: before 'SERVICE' after */
     void (*draw)(struct job *j);
 } PARTS[] = {
-    {"", "operations ", "", draw_service},
-    {"slowest", "operations ", " slowest ", draw_service},
-    {"recent", "operations ", " recent ", draw_service},
-    {"errors", "errors ", "", draw_service},
-    {"active", "active ", "", draw_service},
-    {"prometheus", "prometheus ", "", draw_prometheus},
+    {"", "operations ", "", draw_service},    {"slowest", "slowest ", " ", draw_service},
+    {"recent", "recent ", " ", draw_service}, {"errors", "errors ", "", draw_service},
+    {"active", "active ", "", draw_service},  {"prometheus", "prometheus ", "", draw_prometheus},
     {"reset", "reset ", "", draw_service},
 };
 

@@ -83,6 +83,43 @@ SETTING(text, "session.mode", session_mode, "program", 0, 0,
         "program: a session is the life of the program; request: one of its requests")
 SETTING(count, "report.interval_ms", report_interval_ms, 180000, 0, 86400000,
         "how often Sentry is told what was dropped; 0: never")
+/* services and operations, frames (docs/manual/libsonde-operations.md, libsonde-frames.md) */
+SETTING(count, "operation.max", operation_max, 1000, 1, 10000,
+        "how many operations there can be; all further ones are counted as one, other")
+SETTING(count, "operation.history", operation_history, 15, 0, 255,
+        "how many of its last calls each thread keeps of each operation; one less than a power of 2")
+SETTING(count, "operation.slowest", operation_slowest, 10, 0, 100,
+        "how many of its slowest calls are kept of each operation")
+SETTING(flag, "operation.spans", operation_spans, false, 0, 0,
+        "each call of every operation is a span too")
+/* traces */
+SETTING(flag, "trace.enabled", trace_enabled, true, 0, 0,
+        "false: no span is recorded; a change counts within a second")
+SETTING(number, "trace.sample_rate", trace_sample_rate, 1, 0, 1,
+        "probability with which a trace that begins here is kept")
+SETTING(number, "trace.spans_per_second_max", trace_spans_per_second_max, 0, 0, 1e9,
+        "about how many traces that begin here are kept in a second at most; 0: no bound")
+SETTING(count, "trace.open_max", trace_open_max, 4096, 16, 1048576,
+        "spans that may be open at once (1 KiB each); more: the oldest are given up")
+SETTING(count, "trace.attributes_max", trace_attributes_max, 128, 0, 1024, "attributes of a span")
+SETTING(count, "trace.events_max", trace_events_max, 128, 0, 1024, "events of a span")
+SETTING(count, "trace.links_max", trace_links_max, 128, 0, 1024, "links of a span")
+SETTING(count, "trace.value_bytes_max", trace_value_bytes_max, 4096, 16, 8192,
+        "bytes of an attribute's string; longer ones are cut")
+SETTING(count, "trace.ring_bytes", trace_ring_bytes, 131072, 131072, 67108864,
+        "spans that have ended wait in so many bytes of each thread")
+/* logs and breadcrumbs */
+SETTING(text, "log.level", log_level, "info", 0, 0,
+        "least level of records: trace, debug, info, warn, error, fatal, none")
+SETTING(count, "log.rate_max", log_rate_max, 100, 0, 1000000000,
+        "records a second from one call site; 0: no bound")
+SETTING(count, "log.ring_bytes", log_ring_bytes, 65536, 16384, 67108864,
+        "records wait in so many bytes of each thread")
+SETTING(text, "log.breadcrumb_level", log_breadcrumb_level, "info", 0, 0,
+        "records from this level on become breadcrumbs; none: no record does")
+SETTING(count, "breadcrumbs.max", breadcrumbs_max, 100, 1, 1000, "breadcrumbs that are kept")
+SETTING(flag, "breadcrumbs.spans", breadcrumbs_spans, false, 0, 0,
+        "each span that ends becomes a breadcrumb")
 SETTING(text, "dsn", dsn, "", 0, 0,
         "Sentry DSN for errors while there is no daemon; empty: SENTRY_DSN of the environment")
 SETTING(text, "otlp.endpoint", otlp_endpoint, "", 0, 0,

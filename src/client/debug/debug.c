@@ -7,6 +7,12 @@
 #include "client/debug/profile.h"
 #include "client/debug/socket.h"
 #include "client/debug/threads.h"
+#include "sonde/debug.h"
+
+const char *sonde_debug_path(void)
+{
+    return socket_path();
+}
 
 static int start(char *problem)
 {

@@ -30,7 +30,7 @@ static struct caller *callers[SOCKET_CALLERS_MAX];
 static char path[SOCKET_PATH_MAX];
 static enum command_level level;
 
-const char *sonde_debug_path(void)
+const char *socket_path(void)
 {
     return path;
 }

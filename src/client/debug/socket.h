@@ -20,6 +20,8 @@ void socket_stop(void);       /* closes and removes it */
 void socket_fork_child(void); /* the parent's is not ours: closed, then one of our own where the
                                  setting is "auto" */
 
+const char *socket_path(void); /* "" where there is none */
+
 /* The level that the setting debug.level gives; false: it names none. */
 bool socket_level(enum command_level *ret);
 

@@ -13,6 +13,7 @@
 #include "client/metric/listener.h"
 #include "client/metric/metrics.h"
 #include "client/metric/object_writer.h"
+#include "client/metric/text_filter.h"
 #include "client/metric/process.h"
 #include "client/metric/registry.h"
 
@@ -69,19 +70,35 @@ static int show(const struct command_call *call, struct jot *j, char *problem)
     return 0;
 }
 
+/* Of one service: what carries its name as the label `service`. */
+static int only_service(struct text *t, const char *service, char *problem)
+{
+    struct text some;
+    text_init(&some, METRICS_TEXT_MAX);
+    size_t n = text_filter(t, "service", service, &some);
+    text_done(t);
+    *t = some;
+    if (n == 0) {
+        snprintf(problem, SETTING_PROBLEM_MAX, "no metric has the label service=\"%.80s\"",
+                 service);
+        return SONDE_ERROR_NOT_FOUND;
+    }
+    return 0;
+}
+
 static int as_text(const struct command_call *call, struct jot *j, char *problem)
 {
-    bool openmetrics = call->n > 1 && strcmp(call->words[1], "openmetrics") == 0;
-    if (call->n > 1 && !openmetrics) {
-        snprintf(problem, SETTING_PROBLEM_MAX, "prometheus takes nothing, or openmetrics");
-        return SONDE_ERROR_ARGUMENT;
-    }
+    const char *word = call->n > 1 ? call->words[1] : "";
+    bool openmetrics = strcmp(word, "openmetrics") == 0;
     struct text t;
     text_init(&t, METRICS_TEXT_MAX);
     int err = metrics_text(&t, openmetrics);
     if (err) {
         snprintf(problem, SETTING_PROBLEM_MAX, "%s", sonde_error_text(err));
-    } else {
+    } else if (*word && !openmetrics) {
+        err = only_service(&t, word, problem);
+    }
+    if (!err) {
         jot_string_n(j, "text", t.bytes ? t.bytes : "", t.len);
     }
     text_done(&t);
@@ -106,8 +123,8 @@ static struct command commands[] = {
      .level = COMMAND_VIEWER,
      .run = show},
     {.name = "prometheus",
-     .usage = "[openmetrics]",
-     .help = "All metrics in Prometheus's text format, or in OpenMetrics'.",
+     .usage = "[openmetrics | SERVICE]",
+     .help = "All metrics in Prometheus's text format or in OpenMetrics', or those of a service.",
      .level = COMMAND_VIEWER,
      .run = as_text},
     {.name = "metrics-reset",

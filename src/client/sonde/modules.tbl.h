@@ -4,6 +4,8 @@
  * takes what the others flush, and stops last. */
 MODULE(send)
 MODULE(metric)
+MODULE(operation)
+MODULE(trace)
 MODULE(alarm)
 MODULE(cache)
 MODULE(stack)

@@ -8,6 +8,7 @@ export const VIEWS = [
   { name: "query", title: "Query", key: "q" },
   { name: "alerts", title: "Alerts", key: "a" },
   { name: "health", title: "Health", key: "h" },
+  { name: "services", title: "Services", key: "s" },
   { name: "incidents", title: "Incidents", key: "i" },
   { name: "targets", title: "Targets", key: "t" },
   { name: "ways", title: "Ways in", key: "w" },
@@ -33,6 +34,12 @@ const NOTHING: Asked = { action: "", alerts: [], matchers: "" };
 export const TARGET_STATES = ["all", "up", "down", "unknown", "dropped"] as const;
 export type TargetState = (typeof TARGET_STATES)[number];
 
+// What is not said of a view in its link.
+const BLANK = { expr: "", tab: "", state: "", q: "", page: "", gpu: "", part: "", incident: "", receiver: "", do: "", alert: "", filter: "", service: "", program: "", ask: "" };
+
+// A click that stays in this page; others (a new tab, a copy) are the browser's.
+const isPlain = (event: MouseEvent): boolean => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+
 class View {
   name = $state<ViewName>("overview");
   expression = $state("");
@@ -43,6 +50,9 @@ class View {
   alertReceiver = $state(""); // alerts that this one is told of; "": all
   asked = $state.raw<Asked>(NOTHING);
   incident = $state(0); // the one that is looked at; 0: the newest open one
+  service = $state(""); // whose operations are shown; "": none
+  program = $state(""); // the instance whose parts are shown; "": none
+  programPart = $state("caches"); // the command that shows it
   card = $state(""); // the graphics card whose charts are shown; "": all
   targetState = $state<TargetState>("all");
   targetText = $state("");
@@ -56,8 +66,7 @@ class View {
 
   // The address of a view, for links: it keeps the range.
   link(name: ViewName, expression = this.expression): string {
-    return urlText({ view: name === "overview" ? "" : name, expr: name === "query" ? expression : "",
-      tab: name === "query" && this.tab === "table" ? "table" : "", state: "", q: "", page: "", gpu: "", part: "", incident: "", receiver: "", do: "", alert: "", filter: "" });
+    return urlText({ ...BLANK, view: name === "overview" ? "" : name, expr: name === "query" ? expression : "", tab: name === "query" && this.tab === "table" ? "table" : "" });
   }
 
   go(name: ViewName, expression = this.expression): void {
@@ -67,9 +76,8 @@ class View {
     window.scrollTo(0, 0);
   }
 
-  // A click that stays in this page; others (a new tab, a copy) are the browser's.
   follow(event: MouseEvent, name: ViewName, expression?: string): void {
-    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (!isPlain(event)) return;
     event.preventDefault();
     this.go(name, expression);
   }
@@ -91,14 +99,45 @@ class View {
   }
 
   incidentLink(id: number): string {
-    return urlText({ view: "incidents", incident: String(id), expr: "", tab: "", state: "", q: "", page: "", gpu: "", part: "", receiver: "", do: "", alert: "", filter: "" });
+    return urlText({ ...BLANK, view: "incidents", incident: String(id) });
   }
 
   followIncident(event: MouseEvent, id: number): void {
-    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (!isPlain(event)) return;
     event.preventDefault();
     this.incident = id;
     this.go("incidents");
+  }
+
+  serviceLink(service: string): string {
+    return urlText({ ...BLANK, view: "services", service });
+  }
+
+  followService(event: MouseEvent, service: string): void {
+    if (!isPlain(event)) return;
+    event.preventDefault();
+    this.chooseService(service);
+  }
+
+  chooseService(service: string): void {
+    this.service = service;
+    writeUrl({ view: "services" });
+  }
+
+  programLink(program: string): string {
+    return urlText({ ...BLANK, view: "services", program });
+  }
+
+  followProgram(event: MouseEvent, program: string): void {
+    if (!isPlain(event)) return;
+    event.preventDefault();
+    this.chooseProgram(program);
+  }
+
+  chooseProgram(program: string, command = this.programPart): void {
+    this.program = program;
+    this.programPart = command;
+    writeUrl({ view: "services" });
   }
 
   answered(): void {
@@ -149,6 +188,11 @@ class View {
         if (this.asked.matchers) query.set("filter", this.asked.matchers);
       }
     }
+    if (this.name === "services") {
+      if (this.service) query.set("service", this.service);
+      if (this.program) query.set("program", this.program);
+      if (this.program && this.programPart !== "caches") query.set("ask", this.programPart);
+    }
     if (this.name === "incidents" && this.incident) query.set("incident", String(this.incident));
     if (this.name === "overview" && this.card) query.set("gpu", this.card);
     if (this.name === "targets") {
@@ -175,6 +219,11 @@ class View {
       const action = query.get("do");
       this.asked = action !== "acknowledge" && action !== "silence" ? NOTHING
         : { action, alerts: (query.get("alert") ?? "").split(",").filter((one) => /^[0-9a-f]{1,16}$/.test(one)), matchers: query.get("filter") ?? "" };
+    }
+    if (this.name === "services") {
+      this.service = query.get("service") ?? "";
+      this.program = query.get("program") ?? "";
+      this.programPart = query.get("ask") ?? "caches";
     }
     if (this.name === "incidents") this.incident = Math.max(0, Math.trunc(Number(query.get("incident")) || 0));
     if (this.name === "overview") this.card = query.get("gpu") ?? "";
