@@ -19,6 +19,7 @@ static bool key_made;
 static struct slot *_Atomic all; /* newest first; only ever grows */
 static size_t made, used;
 static slot_retire_f *retire_of[SLOT_PARTS];
+static void (*_Atomic join_call)(struct slot *s);
 
 /* Set while a thread's slot is given back: what destructors of the host record then is not kept. */
 static _Thread_local bool ending __attribute__((tls_model("initial-exec")));
@@ -99,7 +100,16 @@ struct slot *slot_join(void)
         return NULL;
     }
     slot_pointer = s;
+    void (*join)(struct slot *) = atomic_load(&join_call);
+    if (s && join) {
+        join(s);
+    }
     return s;
+}
+
+void slot_on_join(void (*join)(struct slot *s))
+{
+    atomic_store(&join_call, join);
 }
 
 void slot_on_retire(enum slot_part part, slot_retire_f *retire)

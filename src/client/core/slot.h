@@ -61,6 +61,9 @@ static inline struct slot *slot_mine(void)
 typedef void slot_retire_f(void *part);
 void slot_on_retire(enum slot_part part, slot_retire_f *retire);
 
+/* Called on each thread that gets a slot, when it has it (client/crash: its alternative stack). */
+void slot_on_join(void (*join)(struct slot *s));
+
 /* Publishes a part that the calling thread has made for itself. */
 void slot_publish(struct slot *s, enum slot_part part, void *pointer);
 
