@@ -1,10 +1,10 @@
 /* sonde/crash.h - crashes: recorded as they happen, sent at once or at the next start.
  *
  * Nothing needs to be called: sonde_init() installs handlers for SIGSEGV, SIGABRT, SIGFPE, SIGBUS,
- * SIGILL, SIGSYS and SIGTRAP (settings crash.enabled, crash.signals). A crash becomes one event with
- * its stack; then the program's own handler is called, or the signal's default action happens:
- * exit status and core dump are as without the library. A program that ended without a word (killed,
- * out of memory, power) is told at the next start as an abnormal session.
+ * SIGILL, SIGSYS and SIGTRAP (settings crash.enabled, crash.signals). A crash becomes one event
+ * with its stack; then the program's own handler is called, or the signal's default action happens:
+ * exit status and core dump are as without the library. A program that ended without a word
+ * (killed, out of memory, power) is told at the next start as an abnormal session.
  *
  * A program that ends on purpose by _exit() or exec() calls sonde_shutdown() before, otherwise its
  * end looks like one without a word.
@@ -31,10 +31,10 @@ SONDE_API int sonde_crash_thread(void);
  * SONDE_ERROR_TIMEOUT (it is being sent). */
 SONDE_API int sonde_crash_record_now(const char *reason);
 
-/* A core file of this moment: a forked child aborts with the limit of core files raised as far as it
- * goes; where the file goes is the system's matter (/proc/sys/kernel/core_pattern). Waits for its
- * end, at most timeout_ms. 0, SONDE_ERROR_TIMEOUT, SONDE_ERROR_SYSTEM, SONDE_ERROR_UNSUPPORTED: the
- * system writes none. */
+/* A core file of this moment: a forked child aborts with the limit of core files raised as far as
+ * it goes; where the file goes is the system's matter (/proc/sys/kernel/core_pattern). Waits for
+ * its end, at most timeout_ms. 0, SONDE_ERROR_TIMEOUT, SONDE_ERROR_SYSTEM, SONDE_ERROR_UNSUPPORTED:
+ * the system writes none. */
 SONDE_API int sonde_crash_core(unsigned timeout_ms);
 
 /* How an earlier run of this service that nobody had asked about before ended, as sonde_init() has

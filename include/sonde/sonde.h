@@ -23,5 +23,6 @@
 #include <sonde/error.h>
 #include <sonde/log.h>
 #include <sonde/span.h>
+#include <sonde/crash.h>
 
 #endif

@@ -24,6 +24,19 @@ SETTING(number, "cache.slow_ms", cache_slow_ms, 10, 0, 3600000,
 /* stacks and crashes */
 SETTING(count, "stack.signal", stack_signal, 61, 0, 64,
         "real-time signal that asks each thread for its stack; 0: thread stacks cannot be asked for")
+SETTING(flag, "crash.enabled", crash_enabled, true, 0, 0,
+        "record crashes, and tell of runs that ended without a word")
+SETTING(text, "crash.signals", crash_signals, "SEGV,ABRT,FPE,BUS,ILL,SYS,TRAP", 0, 0,
+        "signals that are crashes, with commas between them")
+SETTING(count, "crash.deadline_ms", crash_deadline_ms, 2000, 0, 60000,
+        "how long a program that crashes waits for the daemon or the helper to take its record")
+SETTING(flag, "crash.abnormal_events", crash_abnormal_events, false, 0, 0,
+        "an end without a word is an event too, not a session alone")
+SETTING(flag, "crash.chain_first", crash_chain_first, false, 0, 0,
+        "the program's own signal handler is asked first: for runtimes whose faults are no crashes")
+SETTING(text, "crash.helper", crash_helper, "", 0, 0,
+        "path of sonde-helper-symbols, which sends a crash to the DSN at once where no daemon is; "
+        "empty: the next start sends it")
 /* metrics */
 SETTING(count, "metric.series_max", metric_series_max, 1000, 1, 1000000,
         "series of one metric; what is beyond counts in one with all label values \"other\"")

@@ -17,8 +17,8 @@ static pid_t at_home; /* the process that knows whose stacks these are */
 
 static void *map(void)
 {
-    char *at = mmap(NULL, GUARD_BYTES + ALTSTACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                    0);
+    char *at =
+        mmap(NULL, GUARD_BYTES + ALTSTACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) {
         return NULL;
     }

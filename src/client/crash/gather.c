@@ -29,6 +29,11 @@
 #include "client/trace/current.h"
 #include "sonde/core.h"
 
+#pragma weak current_context
+#pragma weak current_raw
+#pragma weak breadcrumb_raw
+#pragma weak active_raw
+
 enum {
     FILE_BYTES = 4096,
     NEAR_STACK_BYTES = 65536,
@@ -131,10 +136,10 @@ void gather_facts(struct crash_record *r)
     r->pid = identity.pid;
     r->started_unix_ns = identity.started_unix_ns;
     if (uname(&u) == 0) {
-        PUT(r->os, u.sysname);
-        PUT(r->kernel, u.release);
-        PUT(r->build, u.version);
-        PUT(r->arch, u.machine);
+        snprintf(r->os, sizeof r->os, "%.31s", u.sysname);
+        snprintf(r->kernel, sizeof r->kernel, "%s", u.release);
+        snprintf(r->build, sizeof r->build, "%s", u.version);
+        snprintf(r->arch, sizeof r->arch, "%.31s", u.machine);
     }
     if (getrlimit(RLIMIT_STACK, &limit) == 0) {
         rlim_t kib = limit.rlim_cur / 1024;
@@ -211,7 +216,7 @@ static void stage_frames(struct crash *c)
 
 static void stage_context(struct crash *c)
 {
-    if (!slot_pointer) {
+    if (!slot_pointer || !current_context) {
         return; /* it records nothing, so it has no context; asking would make it a slot */
     }
     sonde_context context = current_context();
@@ -308,7 +313,7 @@ static void stage_threads(struct crash *c)
 static void stage_breadcrumbs(struct crash *c)
 {
     static struct breadcrumb_record from[CRASH_BREADCRUMBS_MAX];
-    size_t n = breadcrumb_raw(from, CRASH_BREADCRUMBS_MAX);
+    size_t n = breadcrumb_raw ? breadcrumb_raw(from, CRASH_BREADCRUMBS_MAX) : 0;
     for (size_t i = 0; i < n; i++) {
         struct crash_breadcrumb *to = record_room(c->record, CRASH_RECORD_MAX, sizeof *to);
         if (!to) {
@@ -328,7 +333,7 @@ static void stage_breadcrumbs(struct crash *c)
 static void stage_spans(struct crash *c)
 {
     static struct current_span from[CRASH_SPANS_MAX];
-    size_t n = current_raw(from, CRASH_SPANS_MAX);
+    size_t n = current_raw ? current_raw(from, CRASH_SPANS_MAX) : 0;
     for (size_t i = 0; i < n && i < CRASH_SPANS_MAX; i++) {
         struct crash_span *to = record_room(c->record, CRASH_RECORD_MAX, sizeof *to);
         if (!to) {
@@ -347,7 +352,7 @@ static void stage_spans(struct crash *c)
 static void stage_operations(struct crash *c)
 {
     static struct active_operation from[CRASH_OPERATIONS_MAX];
-    size_t n = active_raw(from, CRASH_OPERATIONS_MAX);
+    size_t n = active_raw ? active_raw(from, CRASH_OPERATIONS_MAX) : 0;
     for (size_t i = 0; i < n && i < CRASH_OPERATIONS_MAX; i++) {
         struct crash_operation *to = record_room(c->record, CRASH_RECORD_MAX, sizeof *to);
         if (!to) {
@@ -382,8 +387,8 @@ static void stage_modules(struct crash *c)
 
 /* The parts that are packed come in the order of the layout. */
 static void (*const stages[])(struct crash *c) = {
-    stage_signal,      stage_frames, stage_context,    stage_message, stage_session, stage_threads,
-    stage_breadcrumbs, stage_spans,  stage_operations, stage_modules,
+    stage_signal,  stage_frames,      stage_context, stage_message,    stage_session,
+    stage_threads, stage_breadcrumbs, stage_spans,   stage_operations, stage_modules,
 };
 
 void gather_fault(void)
@@ -413,6 +418,7 @@ void gather_child(struct crash_record *r)
     r->pid = getpid();
     r->flags |= CRASH_FORKED;
     memset(&r->session, 0, sizeof r->session);
+    memset(&r->mirror, 0, sizeof r->mirror);
     (void)!syscall(SYS_getrandom, r->event_id, sizeof r->event_id, 0);
 }
 

@@ -101,8 +101,7 @@ void handler_start(struct record_file *record)
             (!(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN)) {
             continue;
         }
-        taken[i].installed =
-            is_ours(before) || sigaction(known[i].number, &ours, NULL) == 0;
+        taken[i].installed = is_ours(before) || sigaction(known[i].number, &ours, NULL) == 0;
     }
 }
 
@@ -142,8 +141,7 @@ static bool call_before(int number, siginfo_t *info, void *context)
             continue;
         }
         const struct sigaction called = *b;
-        if (!(b->sa_flags & SA_SIGINFO) &&
-            (b->sa_handler == SIG_DFL || b->sa_handler == SIG_IGN)) {
+        if (!(b->sa_flags & SA_SIGINFO) && (b->sa_handler == SIG_DFL || b->sa_handler == SIG_IGN)) {
             return false;
         }
         as_the_kernel_would(number, b);
@@ -184,8 +182,8 @@ static void sleep_step(void)
 /* Another thread of ours has crashed before: it must not die before its record is written. */
 static void wait_for_owner(void)
 {
-    uint64_t until = ticks_monotonic_ns() +
-                     (setting.crash_deadline_ms + (uint64_t)OTHERS_WAIT_MS) * 1000000;
+    uint64_t until =
+        ticks_monotonic_ns() + (setting.crash_deadline_ms + (uint64_t)OTHERS_WAIT_MS) * 1000000;
     while (!atomic_load(&over) && ticks_monotonic_ns() < until) {
         sleep_step();
     }
@@ -234,7 +232,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     int kept = errno;
     pid_t nobody = 0, me = (pid_t)syscall(SYS_gettid);
     gather_fault(); /* does not return where it was the handler that met a fault */
-    if (!file || !setting.crash_enabled) {
+    if (!file || !file->at || !setting.crash_enabled) {
         if (!call_before(number, info, context)) {
             die(number, info);
         }

@@ -1,9 +1,10 @@
 /* client/crash/handler.h - the signal handlers: a crash is recorded, handed over, and then happens.
  *
  * Installed for the signals of the setting crash.signals that the program does not ignore, on the
- * alternative stack of the thread where it has one (client/crash/altstack.h). The first thread that crashes writes the record, all others wait for it.
- * Afterwards the handler that was there before is called; without one the default action happens
- * with the signal's own siginfo, so that exit status and core dump are those without the library.
+ * alternative stack of the thread where it has one (client/crash/altstack.h). The first thread that
+ * crashes writes the record, all others wait for it. Afterwards the handler that was there before
+ * is called; without one the default action happens with the signal's own siginfo, so that exit
+ * status and core dump are those without the library.
  *
  * Flow:    signal -> gather -> handover -> the previous handler | the default action
  * Threads: start and stop: one at a time.

@@ -24,7 +24,7 @@ static size_t places_n;
 static char helper[VALUE_MAX], folder_of[VALUE_MAX];
 
 /* The environment of the helper: the DSN, and what libcurl looks at. */
-static const char *const inherited[] = {"HOME",     "PATH",          "http_proxy", "https_proxy",
+static const char *const inherited[] = {"HOME",     "PATH",          "http_proxy",  "https_proxy",
                                         "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"};
 enum { INHERITED = sizeof inherited / sizeof *inherited };
 static char variables[INHERITED + 1][VALUE_MAX];

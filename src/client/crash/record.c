@@ -6,10 +6,10 @@
 
 static uint32_t checksum(const uint8_t *bytes, size_t n)
 {
-    static const uint32_t nibble[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    static const uint32_t nibble[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+                                        0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+                                        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+                                        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
     uint32_t c = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {
         c ^= bytes[i];
@@ -44,7 +44,8 @@ static bool part(const uint8_t *bytes, size_t end, size_t *at, uint32_t n, uint3
     return true;
 }
 
-bool record_check(const void *bytes, size_t n, struct record_parts *ret, char *problem)
+bool record_check(const void *bytes, size_t n, struct record_parts *ret,
+                  char problem[RECORD_PROBLEM_MAX])
 {
     const struct crash_record *r = bytes;
     const void *parts[5];
@@ -116,9 +117,12 @@ static const struct {
     int number;
     const char *name, *text;
 } signals[] = {
-    {SIGSEGV, "SIGSEGV", "Segmentation fault"}, {SIGABRT, "SIGABRT", "Aborted"},
-    {SIGFPE, "SIGFPE", "Arithmetic error"},     {SIGBUS, "SIGBUS", "Bus error"},
-    {SIGILL, "SIGILL", "Illegal instruction"},  {SIGSYS, "SIGSYS", "Bad system call"},
+    {SIGSEGV, "SIGSEGV", "Segmentation fault"},
+    {SIGABRT, "SIGABRT", "Aborted"},
+    {SIGFPE, "SIGFPE", "Arithmetic error"},
+    {SIGBUS, "SIGBUS", "Bus error"},
+    {SIGILL, "SIGILL", "Illegal instruction"},
+    {SIGSYS, "SIGSYS", "Bad system call"},
     {SIGTRAP, "SIGTRAP", "Trap"},
 };
 
@@ -148,16 +152,26 @@ const char *record_code_name(int number, int code)
         int number, code;
         const char *name;
     } codes[] = {
-        {SIGSEGV, SEGV_MAPERR, "SEGV_MAPERR"}, {SIGSEGV, SEGV_ACCERR, "SEGV_ACCERR"},
-        {SIGSEGV, 128, "SI_KERNEL"},           {SIGBUS, BUS_ADRALN, "BUS_ADRALN"},
-        {SIGBUS, BUS_ADRERR, "BUS_ADRERR"},    {SIGBUS, BUS_OBJERR, "BUS_OBJERR"},
-        {SIGBUS, 4, "BUS_MCEERR_AR"},          {SIGBUS, 5, "BUS_MCEERR_AO"},
-        {SIGFPE, FPE_INTDIV, "FPE_INTDIV"},    {SIGFPE, FPE_INTOVF, "FPE_INTOVF"},
-        {SIGFPE, FPE_FLTDIV, "FPE_FLTDIV"},    {SIGFPE, FPE_FLTOVF, "FPE_FLTOVF"},
-        {SIGFPE, FPE_FLTUND, "FPE_FLTUND"},    {SIGFPE, FPE_FLTRES, "FPE_FLTRES"},
-        {SIGFPE, FPE_FLTINV, "FPE_FLTINV"},    {SIGILL, ILL_ILLOPC, "ILL_ILLOPC"},
-        {SIGILL, ILL_ILLOPN, "ILL_ILLOPN"},    {SIGILL, ILL_PRVOPC, "ILL_PRVOPC"},
-        {SIGSYS, 1, "SYS_SECCOMP"},            {SIGTRAP, TRAP_BRKPT, "TRAP_BRKPT"},
+        {SIGSEGV, SEGV_MAPERR, "SEGV_MAPERR"},
+        {SIGSEGV, SEGV_ACCERR, "SEGV_ACCERR"},
+        {SIGSEGV, 128, "SI_KERNEL"},
+        {SIGBUS, BUS_ADRALN, "BUS_ADRALN"},
+        {SIGBUS, BUS_ADRERR, "BUS_ADRERR"},
+        {SIGBUS, BUS_OBJERR, "BUS_OBJERR"},
+        {SIGBUS, 4, "BUS_MCEERR_AR"},
+        {SIGBUS, 5, "BUS_MCEERR_AO"},
+        {SIGFPE, FPE_INTDIV, "FPE_INTDIV"},
+        {SIGFPE, FPE_INTOVF, "FPE_INTOVF"},
+        {SIGFPE, FPE_FLTDIV, "FPE_FLTDIV"},
+        {SIGFPE, FPE_FLTOVF, "FPE_FLTOVF"},
+        {SIGFPE, FPE_FLTUND, "FPE_FLTUND"},
+        {SIGFPE, FPE_FLTRES, "FPE_FLTRES"},
+        {SIGFPE, FPE_FLTINV, "FPE_FLTINV"},
+        {SIGILL, ILL_ILLOPC, "ILL_ILLOPC"},
+        {SIGILL, ILL_ILLOPN, "ILL_ILLOPN"},
+        {SIGILL, ILL_PRVOPC, "ILL_PRVOPC"},
+        {SIGSYS, 1, "SYS_SECCOMP"},
+        {SIGTRAP, TRAP_BRKPT, "TRAP_BRKPT"},
         {SIGTRAP, TRAP_TRACE, "TRAP_TRACE"},
     };
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
@@ -165,5 +179,8 @@ const char *record_code_name(int number, int code)
             return codes[i].name;
         }
     }
-    return code == SI_USER ? "SI_USER" : code == SI_TKILL ? "SI_TKILL" : code == SI_QUEUE ? "SI_QUEUE" : "";
+    return code == SI_USER    ? "SI_USER"
+           : code == SI_TKILL ? "SI_TKILL"
+           : code == SI_QUEUE ? "SI_QUEUE"
+                              : "";
 }

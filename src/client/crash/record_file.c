@@ -157,8 +157,7 @@ void record_file_sweep(const char *folder, const struct record_file *own,
     for (int looked = 0; d && looked < SWEEP_MAX && (entry = readdir(d));) {
         size_t n = strlen(entry->d_name), end = sizeof ".record" - 1;
         if (strncmp(entry->d_name, "crash-", 6) == 0 && n > end &&
-            strcmp(entry->d_name + n - end, ".record") == 0 &&
-            strcmp(entry->d_name, mine) != 0) {
+            strcmp(entry->d_name + n - end, ".record") == 0 && strcmp(entry->d_name, mine) != 0) {
             looked += look(dirfd(d), entry->d_name, found, context);
         }
     }

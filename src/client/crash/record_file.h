@@ -19,9 +19,9 @@
 enum { RECORD_FILE_PATH_MAX = 512 };
 
 struct record_file {
-    struct crash_record *at; /* [CRASH_RECORD_MAX]; NULL: none */
-    int fd;                  /* -1: the memory is anonymous */
-    pid_t pid;               /* whose it is */
+    struct crash_record *at;         /* [CRASH_RECORD_MAX]; NULL: none */
+    int fd;                          /* -1: the memory is anonymous */
+    pid_t pid;                       /* whose it is */
     char path[RECORD_FILE_PATH_MAX]; /* "" without a file */
 };
 

@@ -12,6 +12,8 @@
 #include "client/stack/symbol.h"
 #include "sonde/core.h"
 
+#pragma weak breadcrumb_json
+
 enum { ITEM_MAX = 900 << 10, SESSION_MAX = 4096, IMAGES_MAX = 200, SENTENCE_MAX = 256 };
 
 struct report {
@@ -160,7 +162,8 @@ static void sentence(const struct crash_record *r, char ret[SENTENCE_MAX])
 {
     const char *code = record_code_name(r->signal, r->code);
     const char *what = r->flags & CRASH_STACK ? "Stack overflow" : record_signal_text(r->signal);
-    int n = snprintf(ret, SENTENCE_MAX, "%s%s%s%s", what, *code ? " (" : "", code, *code ? ")" : "");
+    int n =
+        snprintf(ret, SENTENCE_MAX, "%s%s%s%s", what, *code ? " (" : "", code, *code ? ")" : "");
     if (r->code > 0) {
         snprintf(ret + n, SENTENCE_MAX - (size_t)n, " at 0x%llx", (unsigned long long)r->address);
     }
@@ -215,7 +218,7 @@ static void breadcrumbs(struct report *p)
     struct jot *j = &p->j;
     jot_object(j, "breadcrumbs");
     jot_array(j, "values");
-    for (size_t i = 0; i < p->r->breadcrumbs_n; i++) {
+    for (size_t i = 0; breadcrumb_json && i < p->r->breadcrumbs_n; i++) {
         const struct crash_breadcrumb *b = &p->parts->breadcrumbs[i];
         struct breadcrumb_record to = {.unix_ns = b->unix_ns, .level = b->level};
         memcpy(to.trace_id, b->trace_id, sizeof to.trace_id);
@@ -375,16 +378,17 @@ static void event(struct report *p)
     jot_end(&p->j);
 }
 
-static void session(const struct crash_record *r, const char *status, int64_t unix_ns,
+static void session(const struct crash_session *from, const char *status, int64_t unix_ns,
                     struct text *ret)
 {
     char memory[SESSION_MAX];
     struct session_state s;
     struct text t;
-    if (!r->session.open) {
+    _Static_assert(sizeof s == sizeof *from, "a session as client/error has it");
+    if (!from->open) {
         return;
     }
-    memcpy(&s, &r->session, sizeof s);
+    memcpy(&s, from, sizeof s);
     s.user[sizeof s.user - 1] = 0;
     s.errors++;
     text_over(&t, memory, sizeof memory);
@@ -411,7 +415,7 @@ bool report_write(const struct crash_record *r, const struct record_parts *parts
         envelope_begin(ret, r->event_id);
         envelope_item(ret, "event", t.bytes, t.len);
         if (r->kind == CRASH_SIGNAL) {
-            session(r, "crashed", r->unix_ns, ret);
+            session(&r->session, "crashed", r->unix_ns, ret);
         }
     }
     text_done(&t);
@@ -419,12 +423,23 @@ bool report_write(const struct crash_record *r, const struct record_parts *parts
     return good && !ret->cut;
 }
 
+bool report_write_session(const struct crash_record *r, struct text *ret)
+{
+    size_t empty = ret->len;
+    envelope_begin(ret, NULL);
+    size_t before = ret->len;
+    session(&r->mirror, "abnormal", r->seen_unix_ns ? r->seen_unix_ns : r->started_unix_ns, ret);
+    bool good = ret->len > before && !ret->cut;
+    ret->len = good ? ret->len : empty;
+    return good;
+}
+
 bool report_write_abnormal(const struct crash_record *r, bool restarted, struct text *ret)
 {
     struct record_parts none = {NULL, NULL, NULL, NULL, NULL};
     struct report p = {.r = r, .parts = &none};
     struct text t;
-    int64_t seen = r->unix_ns ? r->unix_ns : r->started_unix_ns;
+    int64_t seen = r->seen_unix_ns ? r->seen_unix_ns : r->started_unix_ns;
     text_init(&t, ITEM_MAX);
     jot_init(&p.j, &t);
     begin(&p, "fatal", seen);
@@ -433,8 +448,9 @@ bool report_write_abnormal(const struct crash_record *r, bool restarted, struct 
     jot_object(&p.j, NULL);
     jot_string(&p.j, "type", "AbnormalEnd");
     jot_string(&p.j, "value",
-               restarted ? "The program ended without a word: the machine was restarted."
-                         : "The program ended without a word: killed, out of memory, or by _exit().");
+               restarted
+                   ? "The program ended without a word: the machine was restarted."
+                   : "The program ended without a word: killed, out of memory, or by _exit().");
     jot_object(&p.j, "mechanism");
     jot_string(&p.j, "type", "abnormal_end");
     jot_bool(&p.j, "handled", false);
@@ -447,7 +463,7 @@ bool report_write_abnormal(const struct crash_record *r, bool restarted, struct 
     if (!t.cut) {
         envelope_begin(ret, r->event_id);
         envelope_item(ret, "event", t.bytes, t.len);
-        session(r, "abnormal", seen, ret);
+        session(&r->mirror, "abnormal", seen, ret);
     }
     bool good = !t.cut && !ret->cut;
     text_done(&t);

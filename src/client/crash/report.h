@@ -27,7 +27,10 @@ struct report_symbols {
  * False: no memory, or too big. */
 bool report_write(const struct crash_record *r, const struct record_parts *parts,
                   const struct report_symbols *symbols, struct text *ret);
-/* For a program that ended without a word (CRASH_RUNNING): an event that says so. */
+/* For a program that ended without a word (CRASH_RUNNING): how its session ended; false: it had
+ * none. */
+bool report_write_session(const struct crash_record *r, struct text *ret);
+/* The same with an event that says so. */
 bool report_write_abnormal(const struct crash_record *r, bool restarted, struct text *ret);
 
 /* Members of a frame that are known by ELF files: into the open object. */

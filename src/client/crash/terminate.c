@@ -129,7 +129,7 @@ static void say(void)
     }
     put_type(known.name, type);
     const char *what = what_of(info, object);
-    gather_say(type, what ? what : "");
+    gather_say(type, what ? what : "thrown, and caught by nobody");
 }
 
 static void on_terminate(void)

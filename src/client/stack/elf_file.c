@@ -212,6 +212,13 @@ void elf_file_done(struct elf_file *f)
     *f = (struct elf_file){0};
 }
 
+/* How little a name says about what a programmer wrote: "raise" before "__GI_raise". */
+static size_t strangeness(const char *name)
+{
+    size_t n = strspn(name, "_");
+    return (name[0] == '_' && name[1] == 'Z' ? 0 : n * 100) + strlen(name);
+}
+
 const struct elf_symbol *elf_file_find(const struct elf_file *f, uint64_t address)
 {
     size_t low = 0, high = f->n; /* the first that begins behind address is at low */
@@ -225,9 +232,13 @@ const struct elf_symbol *elf_file_find(const struct elf_file *f, uint64_t addres
     }
     const struct elf_symbol *best = NULL;
     uint64_t from = low ? f->symbol[low - 1].address : 0;
-    for (size_t i = low; i-- > 0 && f->symbol[i].address == from;) { /* aliases: the first */
-        uint64_t size = f->symbol[i].size ? f->symbol[i].size : GAP_BYTES_MAX;
-        best = address - from < size ? &f->symbol[i] : best;
+    for (size_t i = low; i-- > 0 && f->symbol[i].address == from;) { /* aliases */
+        const struct elf_symbol *s = &f->symbol[i];
+        uint64_t size = s->size ? s->size : GAP_BYTES_MAX;
+        if (address - from < size &&
+            (!best || strangeness(f->names + s->name) < strangeness(f->names + best->name))) {
+            best = s;
+        }
     }
     return best;
 }

@@ -5,8 +5,8 @@
  * modules, as many of each as the head says. Numbers are of the machine that wrote them (head.order
  * tells); texts end with NUL unless they fill their field.
  *
- * The checksum is CRC-32 (IEEE) of bytes [CRASH_CHECKED_FROM, size): all but what changes after the
- * record was written. It is 0 while the record is being written.
+ * The checksum is CRC-32 (IEEE) of bytes [CRASH_CHECKED_FROM, size): all but what may still change
+ * after the record was written. It is 0 while the record is being written.
  *
  * Included by the library, the helper and the daemon: layout alone, no code.
  * Source:  docs/format/crash_record.md
@@ -21,7 +21,6 @@
 enum {
     CRASH_VERSION = 1,
     CRASH_ORDER = 0x01020304,
-    CRASH_CHECKED_FROM = 24,
     CRASH_REGISTERS_MAX = 34,
     CRASH_FRAMES_MAX = 128,
     CRASH_THREADS_MAX = 64,
@@ -61,29 +60,32 @@ struct crash_session { /* the open session; as struct session_state of client/er
 struct crash_record {
     char magic[8];
     uint32_t version;
-    uint32_t size;     /* bytes in use, from the magic on */
-    uint32_t checksum; /* 0: none yet */
-    uint32_t state;    /* enum crash_state */
-    uint32_t order;    /* CRASH_ORDER as this machine writes it */
-    uint32_t kind;     /* enum crash_kind */
-    uint32_t flags;    /* enum crash_flag */
-    uint32_t machine;  /* EM_X86_64, EM_AARCH64 of elf.h: which registers */
+    uint32_t size;               /* bytes in use, from the magic on */
+    uint32_t checksum;           /* 0: none yet */
+    uint32_t state;              /* enum crash_state */
+    int64_t seen_unix_ns;        /* when the program last gave a sign of life, each few seconds */
+    struct crash_session mirror; /* the open session, while the program runs */
+    /* From here on checked. */
+    uint32_t order;   /* CRASH_ORDER as this machine writes it */
+    uint32_t kind;    /* enum crash_kind */
+    uint32_t flags;   /* enum crash_flag */
+    uint32_t machine; /* EM_X86_64, EM_AARCH64 of elf.h: which registers */
     uint8_t event_id[16];
     uint8_t boot_id[16];     /* of /proc/sys/kernel/random/boot_id */
     int64_t started_unix_ns; /* when the program did */
     int64_t unix_ns;         /* of the crash */
     int32_t pid, tid;
-    int32_t signal, code, error;     /* siginfo: si_signo, si_code, si_errno */
-    int32_t sender_pid, sender_uid;  /* of a signal that a process has sent */
-    uint32_t limit_stack;            /* KiB of RLIMIT_STACK */
-    uint64_t address;                /* si_addr */
+    int32_t signal, code, error;      /* siginfo: si_signo, si_code, si_errno */
+    int32_t sender_pid, sender_uid;   /* of a signal that a process has sent */
+    uint32_t limit_stack;             /* KiB of RLIMIT_STACK */
+    uint64_t address;                 /* si_addr */
     uint8_t trace_id[16], span_id[8]; /* of the thread; zero: none */
     uint32_t trace_flags;
     uint32_t registers_n, frames_n, threads_n, breadcrumbs_n, spans_n, operations_n, modules_n;
     uint64_t registers[CRASH_REGISTERS_MAX]; /* [registers_n] by DWARF's numbers */
     uint64_t frames[CRASH_FRAMES_MAX];       /* [frames_n] the innermost first; all but the first
                                                 are return addresses */
-    struct crash_session session;
+    struct crash_session session;            /* as it was at the crash */
     char service[128], instance[192], release[128], environment[64], host[128];
     char executable[256], command_line[512];
     char os[32], kernel[96], build[160], arch[32]; /* uname(2) */
@@ -141,9 +143,12 @@ enum {
                        CRASH_MODULES_MAX * sizeof(struct crash_module),
 };
 
-_Static_assert(sizeof(struct crash_record) % 8 == 0 && sizeof(struct crash_thread) == 24 &&
-                   sizeof(struct crash_breadcrumb) == 504 && sizeof(struct crash_span) == 104 &&
-                   sizeof(struct crash_operation) == 144 && sizeof(struct crash_module) == 304,
+enum { CRASH_CHECKED_FROM = 32 + sizeof(struct crash_session) };
+
+_Static_assert(sizeof(struct crash_record) % 8 == 0 && sizeof(struct crash_session) == 360 &&
+                   sizeof(struct crash_thread) == 24 && sizeof(struct crash_breadcrumb) == 504 &&
+                   sizeof(struct crash_span) == 104 && sizeof(struct crash_operation) == 144 &&
+                   sizeof(struct crash_module) == 304,
                "no padding on the wire");
 
 #endif
