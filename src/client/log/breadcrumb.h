@@ -9,10 +9,12 @@
 #ifndef CLIENT_LOG_BREADCRUMB_H
 #define CLIENT_LOG_BREADCRUMB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "client/core/jot.h"
+#include "sonde/core.h"
 
 enum {
     BREADCRUMB_CATEGORY_MAX = 32,
@@ -28,6 +30,11 @@ struct breadcrumb_record {
     char category[BREADCRUMB_CATEGORY_MAX], message[BREADCRUMB_MESSAGE_MAX];
     char data[BREADCRUMB_DATA_MAX];
 };
+
+/* What sonde_breadcrumb() does, with a time; category and message are not NULL. */
+void breadcrumb_add(int level, const char *category, const char *message, const sonde_attr *attrs,
+                    size_t attrs_n, int64_t unix_ns);
+bool breadcrumb_start(void); /* false: no memory */
 
 /* Copies the newest (at most cap), the oldest of them first; returns how many. */
 size_t breadcrumb_raw(struct breadcrumb_record *ret, size_t cap);
