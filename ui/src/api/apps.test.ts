@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cell, duration, shown, sumUp, type Service } from "./apps.ts";
+import { alike, cell, duration, shown, sumUp, type Service } from "./apps.ts";
 
 const service = (more: Partial<Service>): Service => ({
   application: "a", instance: "h:1", service: "shop", operations: 2, count: 10, errors: 1, abandoned: 0, recovered: 0, active: 1,
@@ -27,7 +27,7 @@ test("a service that has ended nothing has no times", () => {
 test("any answer is shown as pairs and tables", () => {
   const { pairs, tables } = shown({ overflow: 0, caches: [{ name: "a", hit_rate: { hour: 0.5 } }, { name: "b", bytes: 2048 }], none: [], inner: { ok: true } });
   assert.deepEqual(pairs, [["overflow", "0"], ["none", "none"], ["inner.ok", "yes"]]);
-  assert.deepEqual(tables, [{ title: "caches", columns: ["name", "hit_rate.hour", "bytes"], rows: [["a", "0.5000", ""], ["b", "", "2.00 KiB"]] }]);
+  assert.deepEqual(tables, [{ title: "caches", columns: ["name", "hit_rate.hour", "bytes"], rows: [["a", "50 %", ""], ["b", "", "2.00 KiB"]] }]);
 });
 
 test("figures are written with their units", () => {
@@ -36,4 +36,16 @@ test("figures are written with their units", () => {
   assert.equal(cell("bytes", 1 << 20), "1.00 MiB");
   assert.equal(cell("count", 1234567), "1,234,567");
   assert.equal(cell("x", null), "–");
+});
+
+test("errors of one kind are told once with their number", () => {
+  const one = (title: string, time: string) => ({ title, time, level: "error", service: "s", release: "", event_id: time });
+  assert.deepEqual(alike([one("a", "3"), one("b", "2"), one("a", "1")]).map((found) => [found.newest.title, found.newest.time, found.n]), [["a", "3", 2], ["b", "2", 1]]);
+});
+
+test("one row that is too wide is shown as pairs", () => {
+  const row = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`c${i}`, i]));
+  assert.equal(shown({ list: [row] }).tables.length, 0);
+  assert.deepEqual(shown({ list: [row] }).pairs[3], ["list.c3", "3"]);
+  assert.equal(shown({ list: [row, row] }).tables.length, 1);
 });

@@ -164,6 +164,8 @@ export interface Table {
   rows: string[][];
 }
 
+const WIDE = 8; // columns
+
 export interface Shown {
   pairs: [string, string][];
   tables: Table[];
@@ -178,6 +180,7 @@ export function cell(key: string, v: Json): string {
     if (/(^|_)time_ms$|^started_ms$/.test(key) && v > 1e11) return new Date(v).toLocaleString();
     if (/_ms$/.test(key)) return duration(v);
     if (/bytes/.test(key)) return bytesText(v);
+    if (/rate(\.|_60s$|$)/.test(key) && v >= 0 && v <= 1) return share(v);
     return Number.isInteger(v) ? v.toLocaleString("en") : v.toPrecision(4);
   }
   if (typeof v === "string") return v;
@@ -197,7 +200,7 @@ function bytesText(v: number): string {
 // An object in a row becomes columns of its own: hit_rate.hour.
 function flat(row: { [key: string]: Json }, before = ""): [string, string][] {
   return Object.entries(row).flatMap(([key, v]) =>
-    isObject(v) ? flat(v, `${before}${key}.`) : Array.isArray(v) && v.length === 0 ? [] : [[before + key, cell(key, v)] as [string, string]]);
+    isObject(v) ? flat(v, `${before}${key}.`) : Array.isArray(v) && v.length === 0 ? [] : [[before + key, cell(before + key, v)] as [string, string]]);
 }
 
 export function shown(answer: Json, title = ""): Shown {
@@ -208,6 +211,10 @@ export function shown(answer: Json, title = ""): Shown {
     if (Array.isArray(v) && v.length > 0 && v.every(isObject)) {
       const rows = v.map((one) => new Map(flat(one as { [key: string]: Json })));
       const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
+      if (rows.length === 1 && columns.length > WIDE) { // one row that would not fit
+        out.pairs.push(...columns.map((one) => [`${name}.${one}`, rows[0]?.get(one) ?? ""] as [string, string]));
+        continue;
+      }
       out.tables.push({ title: name, columns, rows: rows.map((row) => columns.map((one) => row.get(one) ?? "")) });
     } else if (isObject(v)) {
       const inner = shown(v, name);
@@ -218,6 +225,23 @@ export function shown(answer: Json, title = ""): Shown {
     }
   }
   return out;
+}
+
+// Errors of one kind, the newest first: how many of them are in the list, and when the last was.
+export interface Alike {
+  newest: Captured;
+  n: number;
+}
+
+export function alike(errors: readonly Captured[]): Alike[] {
+  const found = new Map<string, Alike>();
+  for (const one of errors) {
+    const key = JSON.stringify([one.title, one.level, one.service, one.release]);
+    const known = found.get(key);
+    if (known) known.n++;
+    else found.set(key, { newest: one, n: 1 });
+  }
+  return [...found.values()];
 }
 
 // An error as the daemon's list has it.

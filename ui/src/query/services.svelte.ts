@@ -70,6 +70,6 @@ export class Services extends Watched {
   }
 
   private async readErrors(signal: AbortSignal): Promise<void> {
-    this.errors = await call<Captured[]>("GET", "errors/recent?limit=20", signal);
+    this.errors = await call<Captured[]>("GET", "errors/recent?limit=100", signal);
   }
 }
