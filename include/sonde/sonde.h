@@ -20,7 +20,6 @@
 #include <sonde/operation.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
-#include <sonde/error.h>
 #include <sonde/log.h>
 #include <sonde/span.h>
 #include <sonde/crash.h>
