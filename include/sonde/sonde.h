@@ -20,8 +20,13 @@
 #include <sonde/operation.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
+#include <sonde/debug.h>
+#include <sonde/error.h>
 #include <sonde/log.h>
 #include <sonde/span.h>
 #include <sonde/crash.h>
+#include <sonde/memory.h>
+#include <sonde/metric.h>
+#include <sonde/operation.h>
 
 #endif

@@ -270,7 +270,9 @@ static void record(struct cache *c, bool hit, double seconds, const char *key)
         buckets_observe(b, seconds);
     }
     uint64_t from_ns = atomic_load_explicit(&c->slow_from_ns, memory_order_relaxed);
-    double from = from_ns ? (double)from_ns / 1e9 : setting.cache_slow_ms / 1e3;
+    double from;
+    __atomic_load(&setting.cache_slow_ms, &from, __ATOMIC_RELAXED);
+    from = from_ns ? (double)from_ns / 1e9 : from / 1e3;
     if (__builtin_expect(seconds >= from, 0)) {
         keep_slow(c, hit, seconds, key);
     }

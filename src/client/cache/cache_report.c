@@ -170,7 +170,7 @@ static void answer_slowest(struct cache *c, struct jot *j)
     for (size_t i = 0; i < n; i++) {
         struct text clean;
         text_init(&clean, 4096);
-        text_add(&clean, slow[i].key, strnlen(slow[i].key, sizeof slow[i].key));
+        redact_text(&clean, slow[i].key, strnlen(slow[i].key, sizeof slow[i].key));
         jot_object(j, NULL);
         jot_string_n(j, "key", clean.bytes ? clean.bytes : "", clean.len);
         jot_number(j, "seconds", slow[i].seconds);

@@ -3,6 +3,7 @@
  * (client/core/module.h). The order is that of src/LAYERS, but for send, which comes first: it
  * takes what the others flush, and stops last. */
 MODULE(send)
+MODULE(stack)
 MODULE(metric)
 MODULE(operation)
 MODULE(trace)
@@ -10,6 +11,7 @@ MODULE(alarm)
 MODULE(cache)
 MODULE(log)
 MODULE(stack)
+MODULE(memory)
 MODULE(error)
 MODULE(crash)
 MODULE(debug)
