@@ -40,6 +40,7 @@ static void make_condition(void)
 
 void worker_task_add(struct worker_task *task)
 {
+    worker_task_remove(task); /* twice in the list would be a circle */
     pthread_mutex_lock(&lock);
     uint64_t due = task->period_ns ? ticks_monotonic_ns() + task->period_ns : UINT64_MAX;
     __atomic_store_n(&task->due_ns, due, __ATOMIC_RELAXED);
