@@ -14,19 +14,15 @@
 #define SONDE_SONDE_H
 
 #include <sonde/core.h>
-#include <sonde/metric.h>
-#include <sonde/debug.h>
-#include <sonde/error.h>
-#include <sonde/operation.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
+#include <sonde/crash.h>
 #include <sonde/debug.h>
 #include <sonde/error.h>
 #include <sonde/log.h>
-#include <sonde/span.h>
-#include <sonde/crash.h>
 #include <sonde/memory.h>
 #include <sonde/metric.h>
 #include <sonde/operation.h>
+#include <sonde/span.h>
 
 #endif

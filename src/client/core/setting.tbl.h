@@ -149,15 +149,6 @@ SETTING(count, "send.retry_ms", send_retry_ms, 1000, 10, 300000,
         "until a request that failed is made again; doubled each time, to five minutes")
 SETTING(text, "send.curl", send_curl, "auto", 0, 0,
         "libcurl for them: auto, none, or a path of the library")
-/* services and operations, frames (docs/manual/libsonde-operations.md, libsonde-frames.md) */
-SETTING(count, "operation.max", operation_max, 1000, 1, 10000,
-        "how many operations there can be; all further ones are counted as one, other")
-SETTING(count, "operation.history", operation_history, 15, 0, 255,
-        "how many of its last calls each thread keeps of each operation; one less than a power of 2")
-SETTING(count, "operation.slowest", operation_slowest, 10, 0, 100,
-        "how many of its slowest calls are kept of each operation")
-SETTING(flag, "operation.spans", operation_spans, false, 0, 0,
-        "each call of every operation is a span too")
 /* memory */
 SETTING(count, "memory.backtrace_every", memory_backtrace_every, 0, 0, 1000000000,
         "each so many-th counted allocation of a thread keeps its call stack for `leaks`; 0: none")
