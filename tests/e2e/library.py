@@ -109,10 +109,7 @@ def every_example_runs_and_is_seen_by_the_daemon():
     if not names:
         raise Skip("there are no examples in this build")
     socket = os.path.join(folder, "apps.sock")
-    with open(os.path.join(folder, "sonde.toml"), "w", encoding="utf-8") as f:
-        f.write(f'[apps]\nlisten = ["unix:{socket}"]\n')
-    d = Daemon("--config", os.path.join(folder, "sonde.toml")).start()
-    try:
+    with Daemon(config=f'[apps]\nlisten = ["unix:{socket}"]\n') as d:
         for name in names:
             spool = os.path.join(folder, "spool", name)
             done = subprocess.run(
@@ -122,10 +119,8 @@ def every_example_runs_and_is_seen_by_the_daemon():
                      "SONDE_INSTANCE": name})
             expected = -11 if name == "example-crash" else 0
             assert done.returncode == expected, (name, done.returncode, done.stdout, done.stderr)
-        wait("all examples are known", lambda: {a["instance"] for a in d.get("/api/apps")["data"]}
+        wait("all examples are known", lambda: {a["instance"] for a in d.json("/api/apps")["data"]}
              >= set(names))
-    finally:
-        d.stop()
 
 
 if not shutil.which("meson") or not shutil.which("gcc"):

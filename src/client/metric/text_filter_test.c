@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -16,14 +17,14 @@ static const char all[] = "# HELP a_total A.\n# TYPE a_total counter\n"
                           "c{x=\"service=\\\"shop\\\"\"} 6\n"
                           "# TYPE d gauge\nd{service=\"a\\\"\\\\\\nb\"} 7\n";
 
-static size_t only(const char *value, char *ret)
+static size_t only(const char *value, char ret[2000])
 {
     struct text in, out;
     text_init(&in, 10000);
     text_init(&out, 10000);
     text_add_string(&in, all);
     size_t n = text_filter(&in, "service", value, &out);
-    strcpy(ret, text_string(&out));
+    snprintf(ret, 2000, "%s", text_string(&out));
     text_done(&in);
     text_done(&out);
     return n;
