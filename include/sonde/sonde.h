@@ -14,6 +14,10 @@
 #define SONDE_SONDE_H
 
 #include <sonde/core.h>
+#include <sonde/metric.h>
+#include <sonde/debug.h>
+#include <sonde/operation.h>
+#include <sonde/frame.h>
 #include <sonde/alarm.h>
 #include <sonde/cache.h>
 #include <sonde/crash.h>

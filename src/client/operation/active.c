@@ -146,3 +146,13 @@ size_t active_raw(struct active_operation *ret, size_t cap)
     add_detached(&l);
     return l.n;
 }
+
+size_t active_mine(struct active_operation *ret, size_t cap)
+{
+    const struct slot *s = slot_pointer;
+    struct list l = {.ret = ret, .cap = cap};
+    if (s && s->part[SLOT_OPERATION]) {
+        add_part(s->part[SLOT_OPERATION], s, &l);
+    }
+    return l.n < cap ? l.n : cap;
+}

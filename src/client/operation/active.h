@@ -7,8 +7,8 @@
  * goes on, and so it ends once. Those that were detached from their thread have places of their
  * own.
  *
- * Threads: active_enter(): the owner of the places; active_leave(): any; any reader; active_raw():
- * signal handlers.
+ * Threads: active_enter(), active_mine(): the owner of the places; active_leave(): any; any reader;
+ * active_raw(): signal handlers.
  */
 #ifndef CLIENT_OPERATION_ACTIVE_H
 #define CLIENT_OPERATION_ACTIVE_H
@@ -30,6 +30,8 @@ struct active_operation {
  * threads. */
 size_t active_each(struct active_operation *ret, size_t cap, pid_t tid);
 size_t active_raw(struct active_operation *ret, size_t cap);
+/* Those of the calling thread, without a lock; writes at most cap, returns how many it wrote. */
+size_t active_mine(struct active_operation *ret, size_t cap);
 
 enum {
     ACTIVE_PLACES = 256, /* of a thread */

@@ -4,6 +4,7 @@
 #include "client/operation/active.h"
 #include "client/operation/operation.h"
 #include "client/operation/tally.h"
+#include "sonde/span.h"
 
 /* The tally of the calling thread; NULL (counted) where it can have none. */
 static struct tally *mine(struct tally_part *p, sonde_operation *o)
@@ -30,6 +31,23 @@ static void count_begin(struct tally *t, sonde_operation *o, uint64_t ticks)
     atomic_store_explicit(&t->last_ticks, ticks, memory_order_relaxed);
 }
 
+/* A call that is a span too (SONDE_OPERATION_SPANS, the setting operation.spans). */
+static __attribute__((noinline)) void *start_span(const sonde_operation *o)
+{
+    sonde_span *span = sonde_span_start(o->name, SONDE_SPAN_INTERNAL);
+    sonde_span_set_string(span, "sonde.service", o->service->name);
+    return span;
+}
+
+static __attribute__((noinline)) void end_span(sonde_span *span, int outcome, const char *message)
+{
+    if (outcome == SONDE_OPERATION_FAILED) {
+        sonde_span_set_status(span, SONDE_SPAN_ERROR, message);
+    }
+    sonde_span_set_string(span, "sonde.outcome", sonde_operation_outcome_name(outcome));
+    sonde_span_end(span);
+}
+
 sonde_tracker sonde_operation_begin(sonde_operation *operation)
 {
     sonde_tracker t = SONDE_TRACKER_INIT;
@@ -45,6 +63,9 @@ sonde_tracker sonde_operation_begin(sonde_operation *operation)
     t.start = ticks_now();
     count_begin(tally, operation, t.start);
     active_enter(p, &t);
+    if (__builtin_expect(atomic_load_explicit(&operation->spans, memory_order_relaxed), 0)) {
+        t.span = start_span(operation);
+    }
     return t;
 }
 
@@ -56,6 +77,10 @@ static void end(sonde_tracker *t, int outcome, const char *message)
     uint64_t now = ticks_now();
     sonde_operation *o = t->operation;
     t->operation = NULL;
+    if (t->span) {
+        end_span(t->span, outcome, message);
+        t->span = NULL;
+    }
     struct tally_part *p = tally_part();
     if (!active_leave(p, t)) {
         return;

@@ -100,7 +100,8 @@ static struct tally *make(struct tally_room *r, sonde_operation *o, size_t histo
         return NULL;
     }
     t->operation = o;
-    t->epoch = atomic_load_explicit(&o->epoch, memory_order_acquire);
+    atomic_store_explicit(&t->epoch, atomic_load_explicit(&o->epoch, memory_order_acquire),
+                          memory_order_relaxed);
     write_u64(&t->least_ns, UINT64_MAX);
     size_t n = 2; /* one more than are kept: that which is being written */
     while (n <= history) {
@@ -111,14 +112,29 @@ static struct tally *make(struct tally_room *r, sonde_operation *o, size_t histo
     return t;
 }
 
+static uint32_t epoch_of(const struct tally *t)
+{
+    return atomic_load_explicit(&t->epoch, memory_order_relaxed);
+}
+
+/* Publishes a tally in which nothing is counted yet. Whoever resets from now on finds it, so that
+ * the one before it is held by no reader after the next reset. */
+static void publish(struct tally_part *p, struct tally *t)
+{
+    sonde_operation *o = t->operation;
+    atomic_store(&p->of[o->index], t);
+    for (uint32_t epoch = atomic_load(&o->epoch); epoch_of(t) != epoch;
+         epoch = atomic_load(&o->epoch)) {
+        atomic_store_explicit(&t->epoch, epoch, memory_order_relaxed);
+    }
+}
+
 struct tally *tally_make(struct tally_part *p, sonde_operation *o)
 {
     struct tally *old = atomic_load_explicit(&p->of[o->index], memory_order_relaxed), *t = NULL;
-    uint32_t epoch = atomic_load_explicit(&o->epoch, memory_order_acquire);
     if (old && old->spare) {
         t = old->spare;
         old->spare = NULL;
-        t->epoch = epoch;
     } else {
         t = make(&p->room, o, (size_t)setting.operation_history);
     }
@@ -126,8 +142,10 @@ struct tally *tally_make(struct tally_part *p, sonde_operation *o)
         return NULL;
     }
     clear(t, old ? open_of(old) : 0);
+    atomic_store_explicit(&t->epoch, atomic_load_explicit(&o->epoch, memory_order_acquire),
+                          memory_order_relaxed);
     t->spare = old;
-    atomic_store_explicit(&p->of[o->index], t, memory_order_release);
+    publish(p, t);
     return t;
 }
 
@@ -255,7 +273,7 @@ static void retire(void *part)
             lost_add(LOST_OPERATION, LOST_MEMORY, 1);
             continue;
         }
-        if (t->epoch != atomic_load_explicit(&o->epoch, memory_order_relaxed)) {
+        if (epoch_of(t) != atomic_load_explicit(&o->epoch, memory_order_relaxed)) {
             clear(t, open_of(t)); /* nothing else of it counts */
         }
         move(t, o->ended);
@@ -291,7 +309,7 @@ static void add_blocks(const struct tally *t, struct buckets_sum *into)
 static void add_tally(struct walk *w, const struct tally *t)
 {
     w->sum->active += open_of(t);
-    if (t->epoch != atomic_load_explicit(&w->operation->epoch, memory_order_relaxed)) {
+    if (epoch_of(t) != atomic_load_explicit(&w->operation->epoch, memory_order_relaxed)) {
         return;
     }
     struct tally_sum one = {0};
@@ -369,7 +387,8 @@ void tally_sum_add(struct tally_sum *into, const struct tally_sum *other)
  * out. */
 static void add_calls(struct walk *w, const struct tally *t)
 {
-    if (!t->calls || t->epoch != atomic_load_explicit(&w->operation->epoch, memory_order_relaxed)) {
+    if (!t->calls ||
+        epoch_of(t) != atomic_load_explicit(&w->operation->epoch, memory_order_relaxed)) {
         return;
     }
     size_t before = w->calls_n;
@@ -405,6 +424,40 @@ size_t tally_calls(sonde_operation *o, struct tally_memory *ret, size_t cap)
     return w.calls_n;
 }
 
+/* Puts those of one tally behind n others; returns how many there are then. */
+static size_t add_since(const struct tally *t, uint64_t since_ticks, struct tally_memory *ret,
+                        size_t n, size_t cap)
+{
+    uint64_t last = read_u64(&t->calls_n);
+    uint64_t first = last > t->calls_mask ? last - t->calls_mask : 0;
+    for (uint64_t i = last; t->calls && i > first && n < cap; i--) {
+        const struct tally_call *c = &t->calls[(i - 1) & t->calls_mask];
+        uint64_t end = read_u64(&c->end_ticks), rest = read_u64(&c->ns_and_outcome);
+        if (end < since_ticks) {
+            break;
+        }
+        ret[n++] = (struct tally_memory){.operation = t->operation,
+                                         .end_ticks = end,
+                                         .ns = rest >> TALLY_OUTCOME_BITS,
+                                         .outcome = rest & ((1 << TALLY_OUTCOME_BITS) - 1)};
+    }
+    return n;
+}
+
+size_t tally_calls_mine(uint64_t since_ticks, struct tally_memory *ret, size_t cap)
+{
+    const struct slot *s = slot_pointer;
+    const struct tally_part *p = s ? s->part[SLOT_OPERATION] : NULL;
+    size_t n = 0;
+    for (size_t i = 0, all = operation_count(); p && i < all && n < cap; i++) {
+        const struct tally *t = atomic_load_explicit(&p->of[i], memory_order_relaxed);
+        if (t) {
+            n = add_since(t, since_ticks, ret, n, cap);
+        }
+    }
+    return n;
+}
+
 static void visit_reset(void *part, const struct slot *s, void *context)
 {
     struct walk *w = context;
@@ -414,9 +467,9 @@ static void visit_reset(void *part, const struct slot *s, void *context)
         uint32_t epoch = atomic_load_explicit(&o->epoch, memory_order_relaxed) + 1;
         if (o->ended) {
             clear(o->ended, open_of(o->ended));
-            o->ended->epoch = epoch;
+            atomic_store_explicit(&o->ended->epoch, epoch, memory_order_relaxed);
         }
-        atomic_store_explicit(&o->epoch, epoch, memory_order_release);
+        atomic_store(&o->epoch, epoch);
     }
 }
 

@@ -59,7 +59,8 @@ struct tally {
     _Alignas(OPERATION_LINE) _Atomic uint64_t last_ticks; /* of the last begin */
     _Atomic uint64_t calls_n; /* that were ever put into the ring `calls` */
     struct tally_call *calls; /* [calls_mask + 1], NULL: none are kept */
-    uint32_t calls_mask, epoch;
+    uint32_t calls_mask;
+    _Atomic uint32_t epoch;
     sonde_operation *operation;
     struct tally *spare; /* of an older epoch, for the next */
     struct tally_block *_Atomic block[TALLY_BLOCKS];
@@ -92,7 +93,8 @@ struct tally *tally_make(struct tally_part *p, sonde_operation *o);
 static inline struct tally *tally_of(struct tally_part *p, sonde_operation *o)
 {
     struct tally *t = atomic_load_explicit(&p->of[o->index], memory_order_relaxed);
-    if (__builtin_expect(t && t->epoch == atomic_load_explicit(&o->epoch, memory_order_acquire),
+    if (__builtin_expect(t && atomic_load_explicit(&t->epoch, memory_order_relaxed) ==
+                                  atomic_load_explicit(&o->epoch, memory_order_acquire),
                          1)) {
         return t;
     }
@@ -118,6 +120,9 @@ struct tally_memory {
     int outcome;
 };
 size_t tally_calls(sonde_operation *o, struct tally_memory *ret, size_t cap);
+/* Those of the calling thread that ended at since_ticks or later, the latest of each operation
+ * first; without a lock. Writes at most cap, returns how many it wrote. */
+size_t tally_calls_mine(uint64_t since_ticks, struct tally_memory *ret, size_t cap);
 
 /* Everything but what is active begins again at nothing. */
 void tally_reset(sonde_operation *o);

@@ -87,3 +87,13 @@ size_t current_raw(struct current_span *ret, size_t cap)
     slot_each_raw(SLOT_TRACE, look_at_thread, &f);
     return f.n;
 }
+
+size_t current_mine(struct current_span *ret, size_t cap)
+{
+    struct search f = {.ret = ret, .cap = cap};
+    struct slot *s = slot_pointer;
+    if (s && s->part[SLOT_TRACE]) {
+        span_each(s->part[SLOT_TRACE], look, &f);
+    }
+    return f.n;
+}

@@ -30,5 +30,7 @@ struct current_span {
 size_t current_each(struct current_span *ret, size_t cap, pid_t tid);
 /* The same in a signal handler: no locks. */
 size_t current_raw(struct current_span *ret, size_t cap);
+/* Those of the calling thread, without a lock. */
+size_t current_mine(struct current_span *ret, size_t cap);
 
 #endif
