@@ -130,15 +130,43 @@ struct view {
     bool raw; /* the answer is the document: it has no envelope */
 };
 
+/* One application's part of an answer: who it is, then what it says. */
+static void put_instance(const struct json_tree *instance, struct buf *out)
+{
+    static const char *const OPERATIONS[] = {"operation",  "count",    "errors",  "active",
+                                             "error_rate", "rate_10s", "mean_ms", "p50_ms",
+                                             "p95_ms",     "p99_ms",   "max_ms",  "last_error"};
+    buf_printf(out, STR_FMT " " STR_FMT "\n", STR_ARG(json_tree_text(instance, "application")),
+               STR_ARG(json_tree_text(instance, "instance")));
+    for (size_t i = 0; i < json_tree_n(instance); i++) {
+        const struct json_tree *m = &instance->children[i];
+        bool operations = m->type == JSON_ARRAY && str_eq(m->key, STR("operations"));
+        if (str_eq(m->key, STR("application")) || str_eq(m->key, STR("instance")))
+            continue;
+        if (m->type == JSON_ARRAY && m->n > 0 && m->children[0].type == JSON_OBJECT) {
+            json_table_rows(m, OPERATIONS, operations ? COUNTOF(OPERATIONS) : 0, out);
+            continue;
+        }
+        buf_printf(out, STR_FMT "  ", STR_ARG(m->key));
+        json_table_cell(m, out);
+        buf_put_c(out, '\n');
+    }
+}
+
 static void put_table(const struct json_tree *data, const struct view *v, struct buf *out)
 {
     const struct json_tree *rows = v->member ? json_tree_get(data, v->member) : data;
+    const struct json_tree *instances = json_tree_get(data, "instances");
     const struct json_tree *unanswered = json_tree_get(data, "unanswered");
     if (v->columns != NULL && rows != NULL)
         json_table_rows(rows, v->columns, v->n, out);
-    else
+    else if (instances == NULL)
         json_table_put(data, out);
-    for (size_t i = 0; v->columns != NULL && i < json_tree_n(unanswered); i++)
+    for (size_t i = 0; i < json_tree_n(instances); i++) {
+        buf_put_str(out, i > 0 ? STR("\n") : STR(""));
+        put_instance(&instances->children[i], out);
+    }
+    for (size_t i = 0; i < json_tree_n(unanswered); i++)
         fprintf(stderr, STR_FMT " (" STR_FMT "): " STR_FMT "\n",
                 STR_ARG(json_tree_text(&unanswered->children[i], "instance")),
                 STR_ARG(json_tree_text(&unanswered->children[i], "application")),
@@ -241,7 +269,12 @@ int app_run_services(int argc, char **argv)
     static const char USAGE[] =
         "services [NAME [--slowest N|--errors|--active|--recent|--reset|--prometheus]] "
         "[--instance INSTANCE] [--format table|json] [--server URL]";
-    static const struct view SERVICES = {0};
+    static const char *const COLUMNS[] = {
+        "application", "instance", "service", "operations", "count",  "errors", "active",
+        "error_rate",  "rate_10s", "mean_ms", "p95_ms",     "p99_ms", "max_ms"};
+    static const struct view SERVICES = {
+        .member = "services", .columns = COLUMNS, .n = COUNTOF(COLUMNS)};
+    static const struct view ONE = {0};
     struct words w = {.command = "services"};
     struct buf path;
     if (!read_words(&w, argc, argv))
@@ -265,7 +298,8 @@ int app_run_services(int argc, char **argv)
         buf_printf(&path, "/%s", part);
     put_param(&path, "limit", w.slowest);
     put_param(&path, "instance", w.instance);
-    return ask_and_show(&w, w.reset ? "POST" : "GET", &path, w.prometheus ? NULL : &SERVICES);
+    const struct view *view = w.plain_n == 0 ? &SERVICES : &ONE;
+    return ask_and_show(&w, w.reset ? "POST" : "GET", &path, w.prometheus ? NULL : view);
 }
 
 int app_run_errors(int argc, char **argv)

@@ -320,7 +320,8 @@ def table(line, level):
     if words[0] == "services":
         return {"services": [{"service": "shop", "operations": 2, "count": 7},
                              {"service": "stock", "operations": 1, "count": 1}]}
-    if words[0] in ("operations", "errors", "active", "reset") and words[1] == "shop":
+    if words[0] in ("operations", "slowest", "recent", "errors", "active",
+                    "reset") and words[1] == "shop":
         return {"line": line, "level": level, "operations": [{"operation": "pay", "count": 7}]}
     if words[0] == "prometheus" and words[1] == "shop":
         return {"prometheus": "shop_calls_total 7\n"}
@@ -351,7 +352,7 @@ def questions_are_answered_by_the_application():
         shop = d.data_of("/api/services/shop")
         assert [i["instance"] for i in shop["instances"]] == ["host:1", "host:2"], shop
         assert d.data_of("/api/services/shop/slowest?limit=3&instance=host%3A1")["instances"][0][
-            "line"] == "operations 'shop' slowest 3"
+            "line"] == "slowest 'shop' 3"
         for part in ("errors", "active", "recent"):
             assert d.data_of(f"/api/services/shop/{part}")["instances"], part
         assert d.status("/api/services/nothing") == 404
