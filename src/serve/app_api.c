@@ -2,6 +2,7 @@
 
 #include "apps/apps.h"
 #include "serve/answer.h"
+#include "serve/exposition_merge.h"
 #include "serve/job.h"
 #include "serve/param.h"
 #include "serve/serve_state.h"
@@ -315,19 +316,23 @@ static void draw_service(struct job *j)
 static void draw_prometheus(struct job *j)
 {
     const struct question *q = j->context;
-    size_t n = 0;
+    struct exposition_merge m;
+    exposition_merge_init(&m);
     for (size_t i = 0; i < q->reply.n; i++) {
         const struct json_tree *t = tree_of(j, &q->reply.v[i]);
+        const struct hello *h = q->reply.v[i].hello;
         struct str text = json_tree_text(t, "prometheus");
-        text = text.n > 0 ? text : json_tree_text(t, "text");
-        buf_put_str(&j->body, text);
-        n += text.n > 0;
+        exposition_merge_add(&m, text.n > 0 ? text : json_tree_text(t, "text"), str_c(h->service),
+                             str_c(h->instance));
     }
-    if (n == 0)
+    if (m.n == 0) {
         answer_fault(j, 404, "not_found", "no connected application has the service %s",
                      q->service);
-    else
+    } else {
+        exposition_merge_put(&m, &j->body);
         j->type = STR("text/plain; version=0.0.4; charset=utf-8");
+    }
+    exposition_merge_done(&m);
 }
 
 static const struct {

@@ -360,7 +360,8 @@ def questions_are_answered_by_the_application():
         assert d.status("/api/services/shop/reset") == 405
         status, body = d.get("/api/services/shop/reset", b"")
         assert status == 200 and json.loads(body)["data"]["instances"][0]["level"] == 1
-        assert d.get("/api/services/shop/prometheus")[1] == b"shop_calls_total 7\n" * 2
+        assert d.get("/api/services/shop/prometheus")[1] == b"".join(
+            b'shop_calls_total{job="shop",instance="host:%d"} 7\n' % i for i in (1, 2))
         with d.app("other", "host:1", answers=table):
             assert d.ask("host:1", "info")[0] == 409
         one.bye()
@@ -383,7 +384,8 @@ def the_command_line_asks_the_same():
         for switch in (["--slowest", "3"], ["--errors"], ["--active"], ["--recent"], ["--reset"]):
             status, out, said = d.cli("services", "shop", *switch)
             assert status == 0 and "host:1" in out, (switch, out, said)
-        assert d.cli("services", "shop", "--prometheus")[1] == "shop_calls_total 7\n"
+        assert d.cli("services", "shop", "--prometheus")[1] == (
+            'shop_calls_total{job="shop",instance="host:1"} 7\n')
         status, out, _ = d.cli("errors", "--limit", "5")
         assert status == 0 and "Broken: from the command line" in out, out
         assert json.loads(d.cli("errors", "--format", "json")[1])[0]["event_id"] == "0" * 31 + "1"
