@@ -15,6 +15,7 @@
 
 #include <sonde/core.h>
 #include <sonde/metric.h>
+#include <sonde/bus.h>
 #include <sonde/debug.h>
 #include <sonde/operation.h>
 #include <sonde/frame.h>

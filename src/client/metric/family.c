@@ -473,6 +473,17 @@ static bool clean_values(const struct sonde_family *f, const char *const *values
     return *room != NULL;
 }
 
+void family_limit(struct sonde_family *f, size_t most)
+{
+    atomic_store(&f->series_max, most);
+}
+
+static size_t most_series(const struct sonde_family *f)
+{
+    size_t all = atomic_load(&series_max), own = atomic_load(&f->series_max);
+    return f->labels_n == 0 ? 1 : own && own < all ? own : all;
+}
+
 static struct series *series_of(struct sonde_family *f, const char *const *values)
 {
     const char *clean[FAMILY_LABELS_MAX];
@@ -483,8 +494,7 @@ static struct series *series_of(struct sonde_family *f, const char *const *value
     uint64_t hash = hash_values(f, clean);
     pthread_mutex_lock(&lock);
     struct series *s = find_series(f, hash, clean);
-    if (!s && (f->series_n >= (f->labels_n ? atomic_load(&series_max) : 1) ||
-               series_n >= atomic_load(&series_total))) {
+    if (!s && (f->series_n >= most_series(f) || series_n >= atomic_load(&series_total))) {
         s = other_series(f);
     } else if (!s) {
         s = make_series(f, clean, hash);

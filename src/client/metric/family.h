@@ -82,6 +82,7 @@ struct sonde_family {
     struct series *last, *other; /* under the registry's lock */
     struct series **table;       /* [table_size] */
     uint32_t table_size, series_n;
+    _Atomic size_t series_max; /* 0: as of metric.series_max */
     uint64_t age_ns; /* of a summary: when its window slid last; under the exporter's lock */
     uint32_t ages_n, age;
 };
@@ -96,6 +97,8 @@ struct series *family_series(const char *name, const char *help, const sonde_lab
 struct series *family_with(struct sonde_family *f, const char *const *values,
                            enum family_kind kind);
 
+/* Fewer series than metric.series_max. */
+void family_limit(struct sonde_family *f, size_t series_max);
 bool family_taken(const char *name); /* is there one of that name (a counter: with _total)? */
 int family_hide(const char *name);
 struct sonde_family *family_first(void); /* in the order of names, hidden ones too */
