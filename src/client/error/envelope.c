@@ -185,7 +185,8 @@ static bool in_app(const char *path, const char *function)
     name = name ? name + 1 : path;
     return !begins(path, "/lib/") && !begins(path, "/lib64/") && !begins(path, "/usr/lib/") &&
            !begins(path, "/usr/lib64/") && !begins(path, "linux-vdso") &&
-           !begins(name, "libsonde.so") && !begins(function, "sonde_");
+           !begins(name, "libsonde.so") && !begins(function, "sonde_") &&
+           strcmp(function, "_start") != 0;
 }
 
 static void frame(struct jot *j, const struct envelope_frame *f, const struct module_list *modules)
