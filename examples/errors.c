@@ -82,6 +82,7 @@ int main(void)
     user.email = "jane@example.com"; /* masked, but for the setting send_pii */
     sonde_set_user(&user);
 
+    sonde_breadcrumb(SONDE_LEVEL_INFO, "ui", "opened the cart", NULL, 0);
     char id[33] = "";
     sonde_error_ref failed = sonde_error_chain_capture(reserve("tea"), SONDE_LEVEL_ERROR);
     if (sonde_error_event_id(failed, id) == 0) {

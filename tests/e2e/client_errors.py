@@ -120,6 +120,7 @@ def check_events(events, event_id):
     assert order["tags"]["shop"] == "Mainstreet"  # by before_send
     assert order["user"] == {"id": "u1", "email": "[email]"}, order["user"]
     assert order["contexts"]["cart"] == {"articles": 3, "token": "[filtered]"}
+    assert [b["message"] for b in order["breadcrumbs"]] == ["opened the cart"], order
     mail = by_type["MailError"]["exception"]["values"][0]["value"]
     assert mail == "mail 0 to [email] was refused", mail
     printer = by_type["PrinterError"]["contexts"]["recovery"]

@@ -15,8 +15,6 @@
 #include "client/error/error.h"
 #include "client/trace/current.h"
 
-#pragma weak current_context
-
 enum { JOBS_MAX = 32, WAITING_MAX = 32, SLUG_MAX = 64, JSON_MAX = 2048 };
 
 struct job { /* that is in progress */
@@ -64,7 +62,7 @@ int sonde_checkin(const char *slug, int status, double duration)
     module_wake();
     struct checkin c = {.seconds = duration};
     c.status = status;
-    c.trace = current_context ? current_context() : c.trace;
+    c.trace = current_context();
     snprintf(c.slug, sizeof c.slug, "%s", slug);
     uint64_t now = ticks_monotonic_ns();
     pthread_mutex_lock(&lock);

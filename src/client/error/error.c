@@ -25,8 +25,6 @@
 #include "client/stack/unwind.h"
 #include "client/trace/current.h"
 
-#pragma weak current_context
-
 enum { TAGS_MAX = 32, EXTRA_MAX = 64, FINGERPRINT_MAX = 8, PERIOD_MS = 500, USER_TEXT_MAX = 256 };
 
 static void round_of_worker(void *unused)

@@ -12,9 +12,6 @@
 #include "client/log/breadcrumb.h"
 #include "client/stack/module_list.h"
 
-#pragma weak breadcrumb_raw
-#pragma weak breadcrumb_json
-
 enum { EXTRA_JSON_MAX = 4 * ERROR_DATA_MAX, CRUMBS_MAX = 200, FRAMES_ALL_MAX = 1024 };
 
 typedef const struct sonde_error_event event;
@@ -263,7 +260,7 @@ static void crumbs(struct jot *j, event *e)
 {
     size_t most = setting.error_breadcrumbs < CRUMBS_MAX ? setting.error_breadcrumbs : CRUMBS_MAX;
     struct breadcrumb_record *list = most ? malloc(most * sizeof *list) : NULL;
-    size_t n = list && breadcrumb_raw ? breadcrumb_raw(list, most) : 0;
+    size_t n = list ? breadcrumb_raw(list, most) : 0;
     struct text raw, clean;
     struct jot own;
     text_init(&raw, ENVELOPE_MAX / 4);

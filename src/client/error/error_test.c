@@ -4,8 +4,12 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "client/core/id.h"
 #include "client/core/lost.h"
+#include "client/trace/current.h"
 #include "client/error/sink_test.h"
+#include "sonde/log.h"
+#include "sonde/trace.h"
 
 __attribute__((noinline)) static sonde_error_ref capture_with_all(void)
 {
@@ -112,6 +116,31 @@ static void an_error_becomes_an_event_with_all_that_was_said(void **state)
     assert_true(json_is_true(json_object_get(inner, "in_app")));
     assert_true(json_array_size(sink_at(e, "debug_meta.images")) >= 1);
     check_surroundings(e);
+    sink_stop();
+}
+
+static void breadcrumbs_and_the_open_span_are_part_of_an_event(void **state)
+{
+    sink_start(NULL);
+    const sonde_attr data[] = {sonde_attr_string("to", "jane@example.com"),
+                               sonde_attr_string("password", "hunter2")};
+    sonde_breadcrumb(SONDE_LEVEL_INFO, "ui", "opened the cart of bob@example.com", data, 2);
+    sonde_breadcrumb(SONDE_LEVEL_INFO, "db", "SELECT 1", NULL, 0);
+    sonde_span *span = sonde_span_start("checkout", NULL);
+    sonde_context context = current_context();
+    sonde_error_capture(SONDE_LEVEL_ERROR, "A", "x");
+    sonde_span_end(span);
+    sonde_breadcrumb(SONDE_LEVEL_INFO, "ui", "later than the error", NULL, 0);
+    json_t *e = sink_event(0);
+    assert_int_equal(json_array_size(sink_at(e, "breadcrumbs")), 2);
+    assert_string_equal(sink_string(e, "breadcrumbs.0.category"), "ui");
+    assert_string_equal(sink_string(e, "breadcrumbs.0.message"), "opened the cart of [email]");
+    assert_string_equal(sink_string(e, "breadcrumbs.0.data.to"), "[email]");
+    assert_string_equal(sink_string(e, "breadcrumbs.0.data.password"), "[filtered]");
+    assert_string_equal(sink_string(e, "breadcrumbs.1.message"), "SELECT 1");
+    char id[33];
+    id_text(id, context.trace_id);
+    assert_string_equal(sink_string(e, "contexts.trace.trace_id"), id);
     sink_stop();
 }
 
@@ -374,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_happens_where_the_library_does_not_run),
         cmocka_unit_test(an_error_becomes_an_event_with_all_that_was_said),
+        cmocka_unit_test(breadcrumbs_and_the_open_span_are_part_of_an_event),
         cmocka_unit_test(a_bare_message_has_its_stack_on_its_thread),
         cmocka_unit_test(an_errno_has_its_number_and_name),
         cmocka_unit_test(a_chain_is_captured_with_the_stack_of_its_beginning),

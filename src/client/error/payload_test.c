@@ -1,6 +1,7 @@
 /* client/error/payload_test.c - our envelopes have the form of those that the official SDKs send:
  * what all of theirs have, ours has, with values of the same types. */
 #include "client/error/sink_test.h"
+#include "sonde/log.h"
 
 /* A recorded body; NULL where the test data is absent. */
 static char *recorded(const char *name, size_t *ret_n)
@@ -90,6 +91,8 @@ static void covers(json_t *theirs, json_t *ours, const char *const * not )
 
 static json_t *our_event(const char *type)
 {
+    const sonde_attr data[] = {sonde_attr_string("url", "https://example.com/api")};
+    sonde_breadcrumb(SONDE_LEVEL_DEBUG, "http", "debug crumb", data, 1);
     sonde_user user = SONDE_USER_INIT;
     user.id = "u1";
     sonde_error_cause cause = SONDE_ERROR_CAUSE_INIT;
@@ -146,6 +149,8 @@ static void an_exception_has_what_those_of_sentry_s_native_sdk_have(void **state
                                         "sdk.name",
                                         "sdk.version",
                                         "sdk.packages.0.name",
+                                        "breadcrumbs.0.timestamp",
+                                        "breadcrumbs.0.message",
                                         "user.id",
                                         "tags.expected-tag",
                                         NULL};
