@@ -200,9 +200,7 @@ static void fill(struct error_record *r, const sonde_error_info *info, const voi
     r->unix_ns = ticks_unix_now_ns();
     r->level = info->level;
     r->flags = info->flags;
-    r->trace = info->context_of_trace ? *info->context_of_trace
-               : current_context      ? current_context()
-                                      : (sonde_context){0};
+    r->trace = info->context_of_trace ? *info->context_of_trace : current_context();
     struct slot *s = slot_mine();
     r->tid = s ? s->tid : 0;
     prctl(PR_GET_NAME, r->thread);

@@ -9,7 +9,7 @@
 #include "client/trace/current.h"
 #include "client/error/sink_test.h"
 #include "sonde/log.h"
-#include "sonde/trace.h"
+#include "sonde/span.h"
 
 __attribute__((noinline)) static sonde_error_ref capture_with_all(void)
 {
@@ -126,7 +126,7 @@ static void breadcrumbs_and_the_open_span_are_part_of_an_event(void **state)
                                sonde_attr_string("password", "hunter2")};
     sonde_breadcrumb(SONDE_LEVEL_INFO, "ui", "opened the cart of bob@example.com", data, 2);
     sonde_breadcrumb(SONDE_LEVEL_INFO, "db", "SELECT 1", NULL, 0);
-    sonde_span *span = sonde_span_start("checkout", NULL);
+    sonde_span *span = sonde_span_start("checkout", SONDE_SPAN_INTERNAL);
     sonde_context context = current_context();
     sonde_error_capture(SONDE_LEVEL_ERROR, "A", "x");
     sonde_span_end(span);
