@@ -13,6 +13,7 @@
 #include "client/core/ticks.h"
 #include "sonde/core.h"
 
+enum { FORK_WAIT_MS = 50 };
 enum { WATCHES_MAX = 128, STACK_BYTES = 256 * 1024, SLEEP_MAX_MS = 60000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* tasks, watches, jobs: their lists */
@@ -25,6 +26,8 @@ static pthread_t thread;
 static bool started, ended; /* under the lock */
 static _Atomic bool stopping;
 static _Atomic int wake_fd = -1;
+static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER; /* held by the thread while it is awake */
+static _Thread_local bool forking __attribute__((tls_model("initial-exec"))); /* holds busy */
 static _Thread_local bool mine __attribute__((tls_model("initial-exec")));
 
 enum { JOB_WAITED_FOR = 1, JOB_TO_RUN = 2 }; /* bits of worker_job.state: who still holds it */
@@ -290,7 +293,10 @@ static void wait_and_dispatch(uint64_t next_ns)
     uint64_t wait = next_ns > now ? next_ns - now : 0;
     struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000),
                           .tv_nsec = (long)(wait % 1000000000)};
-    if (ppoll(fds, n, &ts, NULL) <= 0) {
+    pthread_mutex_unlock(&busy);
+    int ready = ppoll(fds, n, &ts, NULL);
+    pthread_mutex_lock(&busy);
+    if (ready <= 0) {
         return;
     }
     if (fds[0].revents) {
@@ -320,11 +326,13 @@ static void *live(void *unused)
 {
     mine = true;
     pthread_setname_np(pthread_self(), "sonde");
+    pthread_mutex_lock(&busy);
     while (!atomic_load(&stopping)) {
         run_jobs();
         wait_and_dispatch(run_tasks());
     }
     last_runs();
+    pthread_mutex_unlock(&busy);
     pthread_mutex_lock(&lock);
     ended = true;
     pthread_cond_broadcast(&changed);
@@ -395,6 +403,19 @@ bool worker_stop(uint64_t deadline_ns)
     return over;
 }
 
+void worker_fork_wait(void)
+{
+    struct timespec until;
+    if (mine) {
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += (long)FORK_WAIT_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    forking = pthread_mutex_timedlock(&busy, &until) == 0;
+}
+
 void worker_fork_prepare(void)
 {
     pthread_mutex_lock(&lock);
@@ -403,6 +424,10 @@ void worker_fork_prepare(void)
 void worker_fork_parent(void)
 {
     pthread_mutex_unlock(&lock);
+    if (forking) {
+        forking = false;
+        pthread_mutex_unlock(&busy);
+    }
 }
 
 void worker_fork_child(void)
@@ -413,6 +438,8 @@ void worker_fork_child(void)
     if (fd >= 0) {
         close(fd);
     }
+    pthread_mutex_init(&busy, NULL);
+    forking = false;
     jobs = NULL;
     started = false;
     ended = false;

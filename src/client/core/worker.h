@@ -66,6 +66,9 @@ struct worker_job {
 };
 int worker_call(struct worker_job *job, unsigned timeout_ms);
 
+/* First of all: until the thread sleeps, so that no lock (of libc's loader, of modules) is held by
+ * it in the child, where nobody would open it; at most 50 ms, in case a callback blocks. */
+void worker_fork_wait(void);
 void worker_fork_prepare(void);
 void worker_fork_parent(void);
 void worker_fork_child(void);

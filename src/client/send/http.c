@@ -21,6 +21,8 @@
 #include "sonde/core.h"
 
 enum { SOCKETS_MAX = 16, CONNECT_MS = 5000, CLOSE_WAIT_MS = 200 };
+/* CURLOPT_PROTOCOLS, which every libcurl.so.4 has; its successor came with 7.85. */
+static const CURLoption OPTION_PROTOCOLS = (CURLoption)(CURLOPTTYPE_LONG + 181);
 
 /* What we call of libcurl, by its names. */
 static struct {
@@ -281,7 +283,7 @@ static void reap(void)
         curl.easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &p->status);
         if (code != CURLE_OK) {
             p->status = 0;
-            snprintf(p->problem, sizeof p->problem, "%s",
+            snprintf(p->problem, sizeof p->problem, "%.150s",
                      *p->error ? p->error : curl.easy_strerror(code));
         }
         end_request(p);
@@ -378,7 +380,7 @@ static void set_options(struct http_post *p)
     curl.easy_setopt(e, CURLOPT_URL, p->url);
     curl.easy_setopt(e, CURLOPT_PRIVATE, p);
     curl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl.easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    curl.easy_setopt(e, OPTION_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
     curl.easy_setopt(e, CURLOPT_USERAGENT, "libsonde/" SONDE_VERSION);
     curl.easy_setopt(e, CURLOPT_HTTPHEADER, p->list);
     curl.easy_setopt(e, CURLOPT_POST, 1L);

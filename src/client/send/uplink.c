@@ -32,7 +32,7 @@ enum {
     STALL_MS = 30000,
     BACKOFF_LEAST_MS = 100,
     BACKOFF_MOST_MS = 5000,
-    BACKOFF_STALLED_MS = 30000, /* after one that was not answered */
+    REFUSED_WAIT_MS = 30000, /* after a HELLO that was refused without a time */
     RETRY_MOST_MS = 3600 * 1000,
 };
 static const uint64_t MS = 1000000; /* ns */
@@ -61,7 +61,6 @@ static struct {
     bool snapshot_owed;                  /* one was asked for that could not be taken yet */
     uint64_t paused_ns[SPOOL_KINDS + 1]; /* not before: kinds, then metrics */
     uint64_t backoff_ms, welcome_by_ns, progress_ns;
-    bool stalled;
 } up;
 
 /* What other threads read. */
@@ -347,7 +346,7 @@ static void on_refused(uint64_t sequence, const char *payload, size_t n)
         snprintf(message, sizeof message, "the daemon refused something");
     }
     if (atomic_load(&state) == UPLINK_TRYING) { /* HELLO itself */
-        down(message, retry_ms ? retry_ms : BACKOFF_STALLED_MS);
+        down(message, retry_ms ? retry_ms : REFUSED_WAIT_MS);
         return;
     }
     if (!take_sent(sequence, &s)) {
@@ -436,7 +435,7 @@ static bool take_frames(void)
         struct frame_header h;
         memcpy(&h, up.in + at, HEADER);
         if (h.version != FRAME_VERSION || h.length > IN_PAYLOAD_MAX) {
-            down("what answers there speaks another language", BACKOFF_STALLED_MS);
+            down("what answers there speaks another language", BACKOFF_MOST_MS);
             return false;
         }
         if (up.in_n - at - HEADER < h.length) {
@@ -509,7 +508,6 @@ static void try_connect(void)
         return;
     }
     up.sequence = 0;
-    up.stalled = false;
     up.watch = (struct worker_watch){.fd = fd, .events = POLLIN, .ready = ready};
     atomic_store(&socket_fd, fd);
     set_state(UPLINK_TRYING);
@@ -533,14 +531,14 @@ static void timer_run(void *context)
         if (up.watch.fd < 0) {
             try_connect();
         } else if (now >= up.welcome_by_ns) {
-            down("the daemon does not answer", BACKOFF_STALLED_MS);
+            down("the daemon does not answer", BACKOFF_MOST_MS);
         } else {
             worker_task_at(&timer, up.welcome_by_ns);
         }
         break;
     case UPLINK_UP:
         if ((up.window_n || ahead()) && now - up.progress_ns > STALL_MS * MS) {
-            down("the daemon does not answer", BACKOFF_STALLED_MS);
+            down("the daemon does not answer", BACKOFF_MOST_MS);
         } else {
             worker_task_at(&timer, now + 1000 * MS);
             uplink_pump(); /* pauses may be over */

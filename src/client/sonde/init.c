@@ -118,6 +118,7 @@ static int start_modules(char *problem)
 
 static void before_fork(void)
 {
+    worker_fork_wait();
     pthread_mutex_lock(&lock);
     slot_fork_prepare();
     worker_fork_prepare();
