@@ -24,6 +24,7 @@
 #include <sonde/crash.h>
 #include <sonde/debug.h>
 #include <sonde/error.h>
+#include <sonde/health.h>
 #include <sonde/log.h>
 #include <sonde/memory.h>
 #include <sonde/metric.h>

@@ -154,3 +154,8 @@ SETTING(count, "memory.backtrace_every", memory_backtrace_every, 0, 0, 100000000
         "each so many-th counted allocation of a thread keeps its call stack for `leaks`; 0: none")
 SETTING(count, "memory.rss_max_bytes", memory_rss_max_bytes, 0, 0, 1e18,
         "resident memory above which the alarm memory_rss is raised; 0: none")
+/* health */
+SETTING(count, "health.period_ms", health_period_ms, 10000, 10, 3600000,
+        "how often checks of components run that name no period of their own")
+SETTING(count, "health.slow_ms", health_slow_ms, 500, 1, 3600000,
+        "from how many milliseconds on a check of a component is slow")
