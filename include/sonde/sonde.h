@@ -25,6 +25,7 @@
 #include <sonde/debug.h>
 #include <sonde/error.h>
 #include <sonde/health.h>
+#include <sonde/frame.h>
 #include <sonde/log.h>
 #include <sonde/memory.h>
 #include <sonde/metric.h>

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "client/core/setting.h"
+#include "sonde/metric.h"
 #include "sonde/operation.h"
 #include "sonde/span.h"
 
@@ -335,6 +335,42 @@ static void commands_answer_for_one_and_for_all(void **state)
     assert_int_equal(read_of(f).count, 0);
 }
 
+/* The value of a series in the text of all metrics. */
+static double metric_of(const char *series)
+{
+    char *text = sonde_metrics_new_text(SONDE_METRICS_TEXT);
+    assert_non_null(text);
+    char line[300];
+    snprintf(line, sizeof line, "\n%s ", series);
+    const char *at = strstr(text, line);
+    double value = at ? strtod(at + strlen(line), NULL) : NAN;
+    free(text);
+    return value;
+}
+
+static void metrics_say_what_was_counted(void **state)
+{
+    sonde_frames *f = frames_of("metric", 0, 0);
+    for (int i = 0; i < 10; i++) {
+        sonde_frame_record(f, 0.0125);
+    }
+    sonde_frame_record(f, 0.05);
+    sonde_frame_record(f, 1);
+#define SERIES(name, more) "sonde_" name "{name=\"metric\"" more "}"
+    assert_true(metric_of(SERIES("frames_total", ",kind=\"normal\"")) == 10);
+    assert_true(metric_of(SERIES("frames_total", ",kind=\"slow\"")) == 1);
+    assert_true(metric_of(SERIES("frames_total", ",kind=\"frozen\"")) == 1);
+    assert_true(metric_of(SERIES("frames_janky_total", "")) == 2);
+    assert_true(metric_of(SERIES("frames_dropped_total", "")) == 2 + 59);
+    assert_true(fabs(metric_of(SERIES("frame_delay_seconds_total", "")) - 1.05 + 2.0 / 60) < 1e-6);
+    assert_true(metric_of(SERIES("frame_duration_seconds_count", "")) == 12);
+    assert_true(metric_of(SERIES("frame_window_duration_seconds", ",quantile=\"0.5\"")) == 0.0125);
+    assert_true(metric_of(SERIES("frame_window_duration_seconds", ",quantile=\"1\"")) == 1);
+    assert_true(metric_of(SERIES("frame_rate", "")) > 0);
+    assert_true(metric_of(SERIES("frame_target_rate", "")) == 60);
+#undef SERIES
+}
+
 static void options_beyond_their_limits_are_refused(void **state)
 {
     static const sonde_frames_options bad[] = {
@@ -428,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_worst_are_kept_the_slowest_first, start, stop),
         cmocka_unit_test_setup_teardown(a_worst_frame_says_what_ran_in_it, start, stop),
         cmocka_unit_test_setup_teardown(commands_answer_for_one_and_for_all, start, stop),
+        cmocka_unit_test_setup_teardown(metrics_say_what_was_counted, start, stop),
         cmocka_unit_test_setup_teardown(options_beyond_their_limits_are_refused, start, stop),
         cmocka_unit_test_setup_teardown(it_can_be_read_and_reset_while_it_runs, start, stop),
         cmocka_unit_test_setup_teardown(a_forked_child_has_frames_of_its_own, start, stop),

@@ -16,6 +16,8 @@
 #include "client/core/setting.h"
 #include "client/operation/active.h"
 #include "client/operation/tally.h"
+#include "client/trace/current.h"
+#include "sonde/metric.h"
 
 /* The forked child starts the library's thread, which the sanitizer forbids by default. */
 const char *__tsan_default_options(void);
@@ -626,6 +628,85 @@ static void a_bad_record_is_refused(void **state)
     assert_string_equal(sonde_operation_outcome_name(4), "unknown");
 }
 
+/* The value of a series in the text of all metrics. */
+static double metric_of(const char *series)
+{
+    char *text = sonde_metrics_new_text(SONDE_METRICS_TEXT);
+    assert_non_null(text);
+    char line[300];
+    snprintf(line, sizeof line, "\n%s ", series);
+    const char *at = strstr(text, line);
+    double value = at ? strtod(at + strlen(line), NULL) : NAN;
+    free(text);
+    return value;
+}
+
+static void metrics_say_what_was_counted(void **state)
+{
+    sonde_operation *o = sonde_operation_get("metric", "call");
+    sonde_operation_get("metric", "never used");
+    sonde_operation_record(o, 0.25, SONDE_OPERATION_COMPLETED, NULL);
+    sonde_operation_record(o, 0.75, SONDE_OPERATION_FAILED, NULL);
+    sonde_operation_record(o, 3, SONDE_OPERATION_COMPLETED, NULL);
+    sonde_tracker t = sonde_operation_begin(o);
+#define SERIES(name, more) "sonde_" name "{service=\"metric\",operation=\"call\"" more "}"
+    assert_true(metric_of(SERIES("operation_total", ",outcome=\"completed\"")) == 2);
+    assert_true(metric_of(SERIES("operation_total", ",outcome=\"failed\"")) == 1);
+    assert_true(metric_of(SERIES("operation_total", ",outcome=\"abandoned\"")) == 0);
+    assert_true(metric_of(SERIES("operation_duration_seconds_count", "")) == 3);
+    assert_true(metric_of(SERIES("operation_duration_seconds_sum", "")) == 4);
+    assert_true(metric_of(SERIES("operation_duration_seconds_bucket", ",le=\"1.0\"")) == 2);
+    assert_true(metric_of(SERIES("operation_duration_seconds_bucket", ",le=\"+Inf\"")) == 3);
+    assert_true(metric_of(SERIES("operation_active", "")) == 1);
+    assert_true(metric_of(SERIES("operation_duration_min_seconds", "")) == 0.25);
+    assert_true(metric_of(SERIES("operation_duration_max_seconds", "")) == 3);
+    assert_true(metric_of(SERIES("operation_last_call_timestamp_seconds", "")) > 1.6e9);
+    assert_true(metric_of("sonde_service_uptime_seconds{service=\"metric\"}") >= 0);
+#undef SERIES
+    assert_true(isnan(metric_of("sonde_operation_active{service=\"metric\",operation=\"never "
+                                "used\"}")));
+    sonde_operation_complete(&t);
+}
+
+static void rates_follow_the_calls(void **state)
+{
+    sonde_operation *o = sonde_operation_get("rates", "call");
+    for (int i = 0; i < 100; i++) {
+        sonde_operation_record(o, 0.001, i % 4 ? SONDE_OPERATION_COMPLETED : SONDE_OPERATION_FAILED,
+                               NULL);
+    }
+    sonde_operation_info i = read_of(o);
+    assert_true(i.rate_1s > 50 && i.rate_1s <= 100); /* the first second counts as a whole one */
+    assert_true(i.rate_60s > 50 && i.rate_60s <= 100);
+    assert_true(fabs(i.error_rate_60s - 0.25) < 1e-9);
+    usleep(2300000);
+    i = read_of(o);
+    assert_true(i.rate_1s == 0);
+    assert_true(i.rate_10s > 20 && i.rate_10s < 50);
+    assert_true(i.uptime > 2.2 && i.uptime < 60);
+}
+
+static void a_call_may_be_a_span_too(void **state)
+{
+    sonde_operation_options options = SONDE_OPERATION_OPTIONS_INIT;
+    options.flags = SONDE_OPERATION_SPANS;
+    sonde_operation *o = sonde_operation_get_with("spans", "traced", &options);
+    sonde_operation *quiet = sonde_operation_get("spans", "quiet");
+    struct current_span spans[4];
+    sonde_tracker inner, t = sonde_operation_begin(o);
+    inner = sonde_operation_begin(quiet);
+    assert_int_equal(current_mine(spans, 4), 1);
+    assert_string_equal(spans[0].name, "traced");
+    sonde_operation_complete(&inner);
+    sonde_operation_fail(&t, "no");
+    assert_int_equal(current_mine(spans, 4), 0);
+    sonde_operation_get_with("spans", "traced", &(sonde_operation_options){sizeof options, 0});
+    t = sonde_operation_begin(o);
+    assert_int_equal(current_mine(spans, 4), 0);
+    sonde_operation_complete(&t);
+    assert_int_equal(read_of(o).count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -645,6 +726,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_can_be_read_and_reset_while_it_runs, start, stop),
         cmocka_unit_test_setup_teardown(a_forked_child_counts_from_nothing, start, stop),
         cmocka_unit_test_setup_teardown(a_bad_record_is_refused, start, stop),
+        cmocka_unit_test_setup_teardown(metrics_say_what_was_counted, start, stop),
+        cmocka_unit_test_setup_teardown(rates_follow_the_calls, start, stop),
+        cmocka_unit_test_setup_teardown(a_call_may_be_a_span_too, start, stop),
         cmocka_unit_test_setup_teardown(names_are_cut_and_too_many_become_one, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
