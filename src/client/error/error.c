@@ -445,6 +445,7 @@ static void fork_child(void)
     error_pass_reset();
     error_types_reset();
     error_recent_reset();
+    set_fork_child();
     checkin_fork_child();
     report_start();
     session_fork_child();

@@ -240,3 +240,8 @@ void set_reset(void)
     put(transaction, NULL);
     pthread_mutex_unlock(&lock);
 }
+
+void set_fork_child(void)
+{
+    pthread_mutex_init(&lock, NULL); /* whoever held it is not here */
+}

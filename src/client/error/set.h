@@ -33,5 +33,6 @@ void set_user_write(struct jot *j, const char *id, const char *email, const char
 /* The transaction; "" for none. */
 void set_transaction(char *ret, size_t size);
 void set_reset(void);
+void set_fork_child(void); /* what was set holds in the child too */
 
 #endif
