@@ -109,7 +109,7 @@ def every_example_runs_and_is_seen_by_the_daemon():
     if not names:
         raise Skip("there are no examples in this build")
     socket = os.path.join(folder, "apps.sock")
-    with Daemon(config=f'[apps]\nlisten = ["unix:{socket}"]\n') as d:
+    with Daemon(config=f'[apps]\nlisten = ["unix:{socket}"]\n').start() as d:
         for name in names:
             spool = os.path.join(folder, "spool", name)
             done = subprocess.run(
