@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apps/apps_inside.h"
+#include "apps/crash_facts.h"
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -226,15 +227,25 @@ static void hand_over(struct app *app, const struct frame *f, enum signal_kind k
 
 /* ---- frames */
 
-/* The name of the application whose handler sends a crash: it is still connected. */
-static void begin_crash(struct app *app)
+/* A signal handler's only frame. */
+static void take_crash(struct app *app, const struct frame *f)
 {
+    struct crash_facts facts;
+    struct why why = {0};
+    int err = crash_facts_read(f->payload, &facts, &why);
     thread_lock(&app->apps->lock);
     app->state = APP_CRASH;
-    for (const struct app *other = app->apps->first; other != NULL; other = other->next)
-        if (other->state == APP_KNOWN && app->view.pid > 0 && other->view.pid == app->view.pid)
-            app->view.hello = other->view.hello;
+    if (err == 0)
+        app->view.hello = facts.hello;
+    if (err == 0 && app->view.pid == 0)
+        app->view.pid = facts.hello.pid;
     thread_unlock(&app->apps->lock);
+    if (err == 0) {
+        hand_over(app, f, SIGNAL_CRASH);
+        return;
+    }
+    send_refused(app, f->header.sequence, err, why.text);
+    apps_close(app, APPS_END_FRAME, "%s", why.text);
 }
 
 static void welcome(struct app *app, const struct frame *f)
@@ -266,8 +277,7 @@ static void take_first(struct app *app, const struct frame *f)
     if (f->header.kind == FRAME_HELLO) {
         welcome(app, f);
     } else if (f->header.kind == FRAME_CRASH) {
-        begin_crash(app);
-        hand_over(app, f, SIGNAL_CRASH);
+        take_crash(app, f);
     } else {
         send_refused(app, f->header.sequence, -ERR_FORMAT, "the first frame must be HELLO");
         apps_close(app, APPS_END_HELLO, "its first frame was not HELLO");

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 
+#include "apps/crash_facts.h"
 #include "base/clock.h"
 #include "model/labels.h"
+#include "os/fatal.h"
 #include "tool/options.h"
 
 /* ---- what is told of errors */
@@ -52,7 +54,13 @@ static void on_failed(void *context, const struct signal *s, uint64_t row, const
     char key[64], text[WHY_MAX + 100];
     snprintf(key, sizeof key, "crash-record-%llu", (unsigned long long)row);
     snprintf(text, sizeof text, "Its stack could not be read: %s", why);
-    const struct envelope e = {.title = str_c(text), .event_id = str_c(key)};
+    struct envelope e = {.title = str_c(text), .event_id = str_c(key)};
+    struct crash_facts facts;
+    if (crash_facts_read(s->bytes, &facts, NULL) == 0) {
+        e.release = str_c(facts.hello.release);
+        e.signal = facts.signal > 0 ? str_c(fatal_name(facts.signal)) : STR("");
+        e.time_ms = facts.time_ms;
+    }
     tell_crash(service, s, &e);
 }
 

@@ -47,6 +47,23 @@ def envelope(event_id, message, **more):
     return head + b"\n" + item + b"\n" + body + b"\n"
 
 
+def crash_record(event_id, service="shop", instance="host:1", signal=11, message=""):
+    """The fields of src/client/wire/crash_record.h that the daemon looks at."""
+    r = bytearray(5232)
+
+    def put(at, data):
+        r[at:at + len(data)] = data
+    put(0, b"SONDECR1" + struct.pack("<II", 1, len(r)))
+    put(392, struct.pack("<II", 0x01020304, 1))
+    put(408, bytes.fromhex(event_id))
+    put(448, struct.pack("<qii", time.time_ns(), os.getpid(), os.getpid()))
+    put(464, struct.pack("<i", signal))
+    put(2208, service.encode())
+    put(2336, instance.encode())
+    put(4208, message.encode())
+    return bytes(r)
+
+
 class Refused(Exception):
     def __init__(self, said):
         super().__init__(said.get("message"))

@@ -11,16 +11,15 @@ import shutil
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import threading
 import time
 import urllib.parse
 import uuid
 
-from _apps import (ACK, ACK_WANTED, ANSWER, BYE, CRASH, ENVELOPE, HEADER, HELLO, LOGS, METRICS,
-                   REFUSED, SPANS, App, Refused, envelope, facts, lines, write_request)
-from _daemon import SONDE, Daemon, run, wait
+from _apps import (ACK, ACK_WANTED, CRASH, ENVELOPE, HEADER, HELLO, LOGS, METRICS, REFUSED, SPANS,
+                   App, Refused, crash_record, envelope, facts, lines, write_request)
+from _daemon import ROOT, SANITIZED, SONDE, Daemon, Skip, run, wait
 
 QUIET = ["collect.enabled=false"]
 
@@ -231,6 +230,7 @@ def bad_frames_close_the_connection_and_are_counted():
         HEADER.pack((4 << 20) + 1, HELLO, 0, 0, 1, 1),                    # too long
         HEADER.pack(3, METRICS, 0, 0, 1, 1) + b"abc",                     # not HELLO first
         HEADER.pack(3, HELLO, 0, 0, 1, 1) + b"abc",                       # no lines
+        HEADER.pack(9, CRASH, 0, 0, 1, 1) + b"no record",
         HEADER.pack(len(hello), HELLO, 0, 0, 1, 1) + hello +
         HEADER.pack(len(hello), HELLO, 0, 0, 1, 2) + hello,               # HELLO twice
         os.urandom(64)[:7] + b"\x07" + os.urandom(56),
@@ -246,7 +246,7 @@ def bad_frames_close_the_connection_and_are_counted():
                 pass  # until the daemon closes
             s.close()
         wait("all are counted", lambda: sum(d.own(f'sonde_apps_closed_total{{by="{w}"}}') for w in
-                                            ("frame", "hello")) >= 6)
+                                            ("frame", "hello")) >= 7)
         app = d.app()
         app.promised(METRICS, write_request([({"__name__": "alive", "job": "shop"}, 1,
                                               int(time.time() * 1000))]))
@@ -436,8 +436,8 @@ def applications_are_listed_with_how_they_ended():
 HELPER = """#!/usr/bin/env python3
 import json, sys
 data = sys.stdin.buffer.read()
-open(LOG, "ab").write(data[:20] + b"\\n")
-if data.startswith(b"BAD"):
+open(LOG, "ab").write(data[:8] + b"\\n")
+if data[4208:4211] == b"BAD":
     print("cannot be read", file=sys.stderr)
     sys.exit(1)
 if data.startswith(b"{"):
@@ -445,7 +445,7 @@ if data.startswith(b"{"):
     head, item, body = out.split(b"\\n")[:3]
     out = head + b"\\n" + json.dumps({"type": "event", "length": len(body)}).encode() + b"\\n" + body
 else:
-    event = {"event_id": data[:32].decode(), "level": "fatal", "platform": "native",
+    event = {"event_id": data[408:424].hex(), "level": "fatal", "platform": "native",
              "exception": {"values": [{"type": "SIGSEGV", "value": "Segfault",
                  "mechanism": {"type": "signalhandler", "handled": False,
                                "meta": {"signal": {"name": "SIGSEGV", "number": 11}}},
@@ -489,7 +489,7 @@ class Symbolising(Server):
 def a_crash_becomes_an_error_with_its_stack_and_an_event():
     with Symbolising().start() as d, d.app("shop", "host:1"):
         event_id = uuid.uuid4().hex
-        d.crash(event_id.encode() + b"record" * 100)
+        d.crash(crash_record(event_id))
         wait("the error is listed", d.recent)
         error = d.recent()[0]
         assert error["event_id"] == event_id and error["signal"] == "SIGSEGV", error
@@ -509,8 +509,11 @@ def a_crash_becomes_an_error_with_its_stack_and_an_event():
 def a_crash_without_its_envelope_is_tried_again_at_the_next_start():
     with Symbolising(helper=False).start() as d:
         event_id = uuid.uuid4().hex
-        d.crash(event_id.encode() + b"record")
+        d.crash(crash_record(event_id, "shop", "host:7", 6))
         wait("an event says that its stack could not be read", lambda: d.events_of("crash"))
+        event = d.events_of("crash")[0]
+        assert event["title"] == "shop crashed: SIGABRT", event
+        assert event["labels"]["instance"] == "host:7", event
         assert d.recent() == []
         d.stop()
         d.add_helper()
@@ -525,11 +528,98 @@ def errors_with_bare_addresses_get_names_and_a_bad_helper_loses_nothing():
     with Symbolising().start() as d, d.app() as app:
         app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "", exception=frames))
         assert d.recent()[0]["frames"][0]["function"] == "named", d.recent()
-        d.crash(b"BAD record")
+        d.crash(crash_record(uuid.uuid4().hex, message="BAD"))
         wait("its failure is counted", lambda: d.data_of("/api/spool")["symbols"]["failed"] == 1)
         os.unlink(os.path.join(d.folder, "sonde-helper-symbols"))
         app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "", exception=frames))
         assert d.recent()[0]["frames"][0]["function"] == "0x1234", d.recent()[0]
+
+
+PROGRAM = """
+#include <sonde/sonde.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+__attribute__((noinline)) static int boom(long n) { return *(volatile int *)n + 1; }
+int main(int argc, char **argv)
+{
+    char socket[200], spool[200];
+    snprintf(socket, sizeof socket, "socket=%s", argv[1]);
+    snprintf(spool, sizeof spool, "spool.dir=%s", argv[2]);
+    const char *settings[] = {socket, spool, NULL};
+    sonde_options o = SONDE_OPTIONS_INIT;
+    o.service = "real";
+    o.instance = "one";
+    o.settings = settings;
+    if (sonde_init(&o) != 0)
+        return 3;
+    sonde_operation *pay = sonde_operation_get("till", "pay");
+    for (int i = 0; i < 10; i++) {
+        sonde_tracker t = sonde_operation_begin(pay);
+        sonde_operation_complete(&t);
+    }
+    sonde_error_capture(SONDE_LEVEL_ERROR, "Broken", "for real");
+    char line[10];
+    if (fgets(line, sizeof line, stdin) && strcmp(line, "crash\\n") == 0)
+        return boom(8);
+    sonde_shutdown(2000);
+    return 0;
+}
+"""
+
+
+class Program:
+    """A program that links the library that was built beside the daemon."""
+
+    def __init__(self, d):
+        folder, compiler = os.path.dirname(SONDE), shutil.which("cc") or shutil.which("gcc")
+        if SANITIZED or not compiler or not os.path.exists(os.path.join(folder, "libsonde.so")):
+            raise Skip("no compiler, or no plain libsonde.so beside the daemon")
+        source, self.path = os.path.join(d.folder, "real.c"), os.path.join(d.folder, "real")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(PROGRAM)
+        subprocess.run([compiler, "-g", "-O1", "-I", os.path.join(ROOT, "include"), source, "-o",
+                        self.path, "-L", folder, "-lsonde", "-Wl,-rpath," + folder], check=True)
+        self.process = subprocess.Popen([self.path, d.path, os.path.join(d.folder, "real-spool")],
+                                        stdin=subprocess.PIPE, text=True)
+        self.begun = time.monotonic()
+
+    def end(self, word):
+        self.process.communicate(word + "\n", timeout=20)
+        return self.process.returncode
+
+
+def a_program_that_links_the_library_is_seen_asked_and_its_crash_is_told():
+    with Server() as d:
+        d.start()
+        program = Program(d)
+        d.becomes('sum(sonde_operation_total{service="till",job="real",instance="one"})', 10)
+        took = time.monotonic() - program.begun
+        assert took < 2, took
+        services = d.data_of("/api/services")["services"]
+        assert [(s["instance"], s["service"], s["count"]) for s in services] == [
+            ("one", "till", 10)], services
+        till = d.data_of("/api/services/till")["instances"][0]
+        assert till["operations"][0]["operation"] == "pay", till
+        for part in ("slowest", "recent", "errors", "active"):
+            assert d.data_of(f"/api/services/till/{part}")["instances"], part
+        assert 'operation="pay"' in d.get("/api/services/till/prometheus")[1].decode()
+        wait("its error is listed", lambda: [e["title"] for e in d.recent()] == [
+            "Broken: for real"])
+        status, body = d.get("/api/services/till/reset", b"")
+        assert status == 200, body
+        wait("its figures are forgotten", lambda: [
+            s["count"] for s in d.data_of("/api/services")["services"]] == [0])
+        d.kill_worker()  # it connects again by itself
+        wait("it is back", lambda: d.ask("one", "info")[0] == 200)
+        assert program.end("crash") == -signal.SIGSEGV
+        if os.path.exists(os.path.join(os.path.dirname(SONDE), "sonde-helper-symbols")):
+            wait("its crash is listed", lambda: d.recent()[0].get("signal") == "SIGSEGV")
+            crash = d.recent()[0]
+            assert crash["frames"][0]["function"] == "boom", crash
+            assert crash["frames"][0]["file"] == "real.c" and crash["service"] == "real", crash
+        wait("its series end", lambda: d.query('up{job="real"}') == [])
+        print(f"  seen {took * 1000:.0f} ms after its start")
 
 
 # ---- relay
