@@ -174,6 +174,8 @@ int main(int argc, char **argv)
     }
     printf("last %d\n", sonde_crash_last_run());
     fflush(stdout);
+    sonde_breadcrumb(SONDE_LEVEL_WARNING, "shop", "write to jane@example.org", NULL, 0);
+    sonde_tracker sale = sonde_operation_begin(sonde_operation_get("shop", "sell"));
     pthread_t threads[2];
     if (strcmp(argv[1], "thread") == 0) {
         pthread_create(&threads[0], NULL, crash_in_thread, NULL);
@@ -191,6 +193,7 @@ int main(int argc, char **argv)
     } else {
         crash();
     }
+    sonde_operation_complete(&sale);
     sonde_shutdown(2000);
     return 0;
 }
