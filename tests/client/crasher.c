@@ -1,6 +1,7 @@
 /* A program that crashes in the way it is told, for tests/e2e/crash_matrix.py.
  * usage: host-crasher WHERE HOW; WHERE: main, thread, child (after fork()), twice (two threads at
- * once), chained (with a handler of its own). The library's settings come from the environment. */
+ * once), chained (with a handler of its own), callback (on the library's thread). The library's
+ * settings come from the environment. */
 #include <assert.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -133,6 +134,12 @@ static void *crash_together(void *unused)
     return unused;
 }
 
+static void crash_in_callback(const sonde_alarm_event *event, void *unused)
+{
+    crash();
+    sink++; /* no tail call: the function is to be seen in the stack */
+}
+
 static void own_handler(int number)
 {
     static const char said[] = "own handler\n";
@@ -186,6 +193,13 @@ int main(int argc, char **argv)
         pthread_create(&threads[1], NULL, crash_together, NULL);
         pthread_join(threads[0], NULL);
         pthread_join(threads[1], NULL);
+    } else if (strcmp(argv[1], "callback") == 0) { /* on the library's own thread */
+        sonde_alarm_on_change(crash_in_callback, NULL);
+        sonde_alarm *alarm = sonde_alarm_above("depth", "queue", 1, "items", 0);
+        for (int i = 0; i < 200; i++) {
+            sonde_alarm_feed(alarm, 2);
+            usleep(50000);
+        }
     } else if (strcmp(argv[1], "child") == 0) {
         int status = crash_in_child();
         sonde_shutdown(2000);

@@ -49,6 +49,8 @@ MATRIX = [
     ("chained", "abrt", "SIGABRT", "SIGABRT", "Aborted", "crash_by_abort"),
     ("twice", "segv", "SIGSEGV", "SIGSEGV", "SEGV_MAPERR", "crash_together"),
     ("twice", "abrt", "SIGABRT", "SIGABRT", "Aborted", "crash_together"),
+    ("callback", "segv", "SIGSEGV", "SIGSEGV", "SEGV_MAPERR", "crash_in_callback"),
+    ("callback", "overflow", "SIGSEGV", "SIGSEGV", "Stack overflow", "crash_by_recursion"),
     ("child", "segv", None, "SIGSEGV", "SEGV_MAPERR", "crash_by_reading"),
     ("child", "overflow", None, "SIGSEGV", "Stack overflow", "crash_by_recursion"),
 ]

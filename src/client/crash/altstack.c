@@ -82,6 +82,15 @@ bool altstack_take(void)
     return has_one();
 }
 
+void altstack_worker(void)
+{
+    static void *memory; /* there is one such thread at a time */
+    if (!has_one()) {
+        memory = memory ? memory : map();
+        (void)use(memory);
+    }
+}
+
 void altstack_start(void)
 {
     at_home = getpid();

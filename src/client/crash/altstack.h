@@ -17,6 +17,7 @@ enum { ALTSTACK_BYTES = 64 << 10, ALTSTACK_NEEDED_BYTES = 40 << 10 };
 void altstack_start(void); /* hooks into the slots; gives the calling thread one */
 void altstack_stop(void);  /* no more; those that are given stay */
 void altstack_fork_child(void);
-bool altstack_take(void); /* for the calling thread; false: no memory, or too many threads */
+void altstack_worker(void); /* for the library's own thread */
+bool altstack_take(void);   /* for the calling thread; false: no memory, or too many threads */
 
 #endif

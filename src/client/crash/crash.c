@@ -110,6 +110,8 @@ static bool look(const void *bytes, size_t n, void *unused)
 
 static void sweep(void *unused)
 {
+    altstack_worker(); /* callbacks of the program run here too, and may crash */
+    handler_let_in();
     file.at->seen_unix_ns = ticks_unix_now_ns();
     terminate_hook(); /* libstdc++ may have been loaded since */
     record_file_sweep(spool_path(), &file, settle, NULL);

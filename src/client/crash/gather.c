@@ -29,11 +29,6 @@
 #include "client/trace/current.h"
 #include "sonde/core.h"
 
-#pragma weak current_context
-#pragma weak current_raw
-#pragma weak breadcrumb_raw
-#pragma weak active_raw
-
 enum {
     FILE_BYTES = 4096,
     NEAR_STACK_BYTES = 65536,
@@ -216,7 +211,7 @@ static void stage_frames(struct crash *c)
 
 static void stage_context(struct crash *c)
 {
-    if (!slot_pointer || !current_context) {
+    if (!slot_pointer) {
         return; /* it records nothing, so it has no context; asking would make it a slot */
     }
     sonde_context context = current_context();
@@ -313,7 +308,7 @@ static void stage_threads(struct crash *c)
 static void stage_breadcrumbs(struct crash *c)
 {
     static struct breadcrumb_record from[CRASH_BREADCRUMBS_MAX];
-    size_t n = breadcrumb_raw ? breadcrumb_raw(from, CRASH_BREADCRUMBS_MAX) : 0;
+    size_t n = breadcrumb_raw(from, CRASH_BREADCRUMBS_MAX);
     for (size_t i = 0; i < n; i++) {
         struct crash_breadcrumb *to = record_room(c->record, CRASH_RECORD_MAX, sizeof *to);
         if (!to) {
@@ -333,7 +328,7 @@ static void stage_breadcrumbs(struct crash *c)
 static void stage_spans(struct crash *c)
 {
     static struct current_span from[CRASH_SPANS_MAX];
-    size_t n = current_raw ? current_raw(from, CRASH_SPANS_MAX) : 0;
+    size_t n = current_raw(from, CRASH_SPANS_MAX);
     for (size_t i = 0; i < n && i < CRASH_SPANS_MAX; i++) {
         struct crash_span *to = record_room(c->record, CRASH_RECORD_MAX, sizeof *to);
         if (!to) {
@@ -352,7 +347,7 @@ static void stage_spans(struct crash *c)
 static void stage_operations(struct crash *c)
 {
     static struct active_operation from[CRASH_OPERATIONS_MAX];
-    size_t n = active_raw ? active_raw(from, CRASH_OPERATIONS_MAX) : 0;
+    size_t n = active_raw(from, CRASH_OPERATIONS_MAX);
     for (size_t i = 0; i < n && i < CRASH_OPERATIONS_MAX; i++) {
         struct crash_operation *to = record_room(c->record, CRASH_RECORD_MAX, sizeof *to);
         if (!to) {

@@ -105,6 +105,17 @@ void handler_start(struct record_file *record)
     }
 }
 
+/* A fault whose signal is blocked ends the process without any handler. */
+void handler_let_in(void)
+{
+    sigset_t faults;
+    sigemptyset(&faults);
+    for (size_t i = 0; i < KNOWN; i++) {
+        sigaddset(&faults, known[i].number);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
+}
+
 void handler_stop(void)
 {
     for (size_t i = 0; i < KNOWN; i++) {
@@ -194,12 +205,7 @@ static void record(siginfo_t *info, const void *context)
     static struct record_file child;
     struct record_file *f = file;
     uint64_t deadline = ticks_monotonic_ns() + setting.crash_deadline_ms * 1000000;
-    sigset_t faults; /* one that is blocked would end the process without another word */
-    sigemptyset(&faults);
-    for (size_t i = 0; i < KNOWN; i++) {
-        sigaddset(&faults, known[i].number);
-    }
-    pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
+    handler_let_in();
     if (f->pid != getpid()) { /* after fork(): the parent's record is not ours */
         if (!record_file_fork(f, &child)) {
             return;

@@ -19,6 +19,8 @@
 /* Checks the setting crash.signals: false with a sentence in problem [SETTING_PROBLEM_MAX]. */
 bool handler_check(char *problem);
 void handler_start(struct record_file *file); /* file: where the record is written */
-void handler_stop(void);                      /* the previous handlers are back */
+/* Lets the signals of crashes in on the calling thread, which has blocked all. */
+void handler_let_in(void);
+void handler_stop(void); /* the previous handlers are back */
 
 #endif

@@ -12,8 +12,6 @@
 #include "client/stack/symbol.h"
 #include "sonde/core.h"
 
-#pragma weak breadcrumb_json
-
 enum { ITEM_MAX = 900 << 10, SESSION_MAX = 4096, IMAGES_MAX = 200, SENTENCE_MAX = 256 };
 
 struct report {
@@ -218,7 +216,7 @@ static void breadcrumbs(struct report *p)
     struct jot *j = &p->j;
     jot_object(j, "breadcrumbs");
     jot_array(j, "values");
-    for (size_t i = 0; breadcrumb_json && i < p->r->breadcrumbs_n; i++) {
+    for (size_t i = 0; i < p->r->breadcrumbs_n; i++) {
         const struct crash_breadcrumb *b = &p->parts->breadcrumbs[i];
         struct breadcrumb_record to = {.unix_ns = b->unix_ns, .level = b->level};
         memcpy(to.trace_id, b->trace_id, sizeof to.trace_id);
