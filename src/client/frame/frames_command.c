@@ -11,10 +11,11 @@
 
 enum { WORST_DEFAULT = 10, WORST_MAX = 1000 };
 
+/* Milliseconds to the nanosecond. */
 static void put_ms(struct jot *j, const char *key, double seconds)
 {
     if (isfinite(seconds)) {
-        jot_number(j, key, seconds * 1000);
+        jot_number(j, key, nearbyint(seconds * 1e9) / 1e6);
     } else {
         jot_null(j, key);
     }
@@ -58,7 +59,7 @@ static void visit_worst(const sonde_frame_worst *w, void *user)
     jot_object(j, NULL);
     jot_string(j, "name", w->name);
     jot_i64(j, "time_ms", w->start_ms);
-    jot_number(j, "duration_ms", w->seconds * 1000);
+    put_ms(j, "duration_ms", w->seconds);
     jot_bool(j, "frozen", w->frozen);
     jot_i64(j, "thread", w->thread);
     jot_array(j, "running");
@@ -70,7 +71,7 @@ static void visit_worst(const sonde_frame_worst *w, void *user)
             jot_string(j, "service", r->service);
         }
         jot_string(j, "name", r->name);
-        jot_number(j, "duration_ms", r->seconds * 1000);
+        put_ms(j, "duration_ms", r->seconds);
         jot_bool(j, "ended", r->ended);
         jot_end(j);
     }

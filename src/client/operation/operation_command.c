@@ -24,10 +24,11 @@ static void put_message(struct jot *j, const char *key, const char *message)
     text_done(&clean);
 }
 
+/* Milliseconds to the nanosecond. */
 static void put_ms(struct jot *j, const char *key, double seconds)
 {
     if (isfinite(seconds)) {
-        jot_number(j, key, seconds * 1000);
+        jot_number(j, key, nearbyint(seconds * 1e9) / 1e6);
     } else {
         jot_null(j, key);
     }
@@ -93,9 +94,9 @@ static void visit_call(const sonde_operation_call *c, void *user)
     jot_string(j, "operation", c->operation);
     jot_i64(j, "time_ms", c->start_ms);
     if (c->outcome < 0) {
-        jot_number(j, "age_ms", c->seconds * 1000);
+        put_ms(j, "age_ms", c->seconds);
     } else {
-        jot_number(j, "duration_ms", c->seconds * 1000);
+        put_ms(j, "duration_ms", c->seconds);
         jot_string(j, "outcome", sonde_operation_outcome_name(c->outcome));
     }
     if (c->thread) {
