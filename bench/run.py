@@ -23,6 +23,7 @@ import faults
 import host
 import influx
 import ingest
+import libsonde
 import load
 import mixed
 import moving
@@ -42,7 +43,7 @@ ROWS = {"remote-write": ingest.remote_write, "otlp": ingest.otlp, "size-15s": in
         "scrape": scrape.scrape, "rules": rules.rules,
         "kill": faults.kill, "powercut": faults.powercut, "diskfull": faults.diskfull,
         "clock": faults.clock, "memory": faults.memory, "abuse": faults.abuse, "influx": influx.influx,
-        "checks": checks.checks,
+        "checks": checks.checks, "libsonde": libsonde.libsonde,
         "watchdog": watchdog.watchdog, "watchdog-crashes": watchdog.crashes}
 
 

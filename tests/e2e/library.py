@@ -123,6 +123,25 @@ def every_example_runs_and_is_seen_by_the_daemon():
              >= set(names))
 
 
+def the_examples_of_metrics_print_what_they_count():
+    wanted = {
+        "example-metrics": ['shop_orders_total{kind="books",payment="cash"} ',
+                            "# TYPE shop_order_duration_seconds histogram", "shop_free_shelves ",
+                            'shop_order_items{quantile="0.5"} ', 'shop_order_euros_bucket{le="5.0"} '],
+        "example-home_automation": [
+            'home_events_total{event_type="internal.state_changed"} 20',
+            'home_device_changes_total{room="kitchen",on="true"} ',
+            'home_service_calls_total{domain="light",service="turn_on",status="ok"} 96',
+            'home_storage_operations_total{operation="load",backend="sqlite",status="ok"} ',
+            'home_plugin_state{integration="zigbee",version="2.1.0",state="loaded"} 1',
+            'home_plugins{state="failed"} 1', "# motion was seen 50 times"]}
+    for name, lines in wanted.items():
+        out = call([os.path.join(BUILD, name)], env={
+            **os.environ, "SONDE_SOCKET": "", "SONDE_SPOOL_DIR": os.path.join(folder, name)})
+        missing = [line for line in lines if line not in out]
+        assert not missing, (name, missing, out[-3000:])
+
+
 if not shutil.which("meson") or not shutil.which("gcc"):
     print("meson or gcc is missing\n0 passed, 0 failed, 1 skipped")
     sys.exit(0)

@@ -18,12 +18,13 @@
 #include <x86intrin.h>
 #endif
 
-enum { THREADS = 8, REPEATS = 9 };
+enum { THREADS = 8, REPEATS = 9, FLUSH_MS = 5000, DEEP = 20, PAUSE_US = 2000 };
 
 struct bench_case {
     const char *name;
     void (*run)(unsigned n, unsigned thread);
-    unsigned n; /* calls of one repeat */
+    unsigned n; /* calls of one repeat: as many as rings hold, where there are rings */
+    bool flush; /* hand over what was recorded after each repeat */
 };
 
 static double cpu_ns(void)
@@ -112,6 +113,98 @@ static void start_metrics(void)
     family = sonde_counter_family("bench_requests_total", "Requests.", names);
 }
 
+/* ---- operations, spans, logs, errors */
+
+static sonde_operation *operation;
+
+static void operation_pair(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_tracker t = sonde_operation_begin(operation);
+        sonde_operation_complete(&t);
+    }
+}
+
+static void span_four(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_span *s = sonde_span_start("GET /orders/{id}", SONDE_SPAN_SERVER);
+        sonde_span_set_string(s, "http.request.method", "GET");
+        sonde_span_set_int(s, "http.response.status_code", 200);
+        sonde_span_set_double(s, "order.value", 12.5);
+        sonde_span_set_bool(s, "cache.hit", true);
+        sonde_span_end(s);
+    }
+}
+
+static void breadcrumb(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_breadcrumb(SONDE_LEVEL_INFO, "http", "GET /orders answered 200", NULL, 0);
+    }
+}
+
+static void log_record(unsigned n, unsigned thread)
+{
+    const sonde_attr attrs[] = {sonde_attr_string("order", "4711"), sonde_attr_int("items", 3)};
+    for (unsigned i = 0; i < n; i++) {
+        sonde_log_write(SONDE_LEVEL_INFO, "shop", "the order was taken", attrs, 2);
+    }
+}
+
+static void log_below(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_log(SONDE_LEVEL_DEBUG, "shop", "item %u", i);
+    }
+}
+
+static void error_dropped(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        (void)sonde_error_capture(SONDE_LEVEL_ERROR, "StoreError",
+                                  "the store refused a connection");
+    }
+}
+
+/* Twenty frames deep, as programs are. */
+__attribute__((noinline)) static sonde_error_ref deep(unsigned depth)
+{
+    sonde_error_ref ref = depth ? deep(depth - 1)
+                                : sonde_error_capture(SONDE_LEVEL_ERROR, "StoreError",
+                                                      "the store refused a connection");
+    __asm__ volatile("" ::: "memory"); /* no tail call */
+    return ref;
+}
+
+static _Atomic unsigned captured;
+static _Thread_local double left_out_ns; /* of what is measured */
+
+static void error_captured(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        atomic_fetch_add(&captured, deep(DEEP) != 0);
+        double from = cpu_ns();
+        usleep(PAUSE_US); /* so that the queue never fills */
+        left_out_ns += cpu_ns() - from;
+    }
+}
+
+static bool keep_none(sonde_error_event *event, void *user)
+{
+    return false; /* the library's thread is not what is measured */
+}
+
+static void start_errors(void)
+{
+    sonde_error_before_send(keep_none, NULL);
+}
+
+static void start_operations(void)
+{
+    operation = sonde_operation_get("shop", "order");
+}
+
 /* ---- what others do */
 
 /* A counter that is found by its labels under a lock at each call, as client libraries do that keep
@@ -187,26 +280,82 @@ static void time_stamp(unsigned n, unsigned thread)
 
 /* ---- the cases */
 
-static const struct bench_case cases[] = {
-    {"counter_add", counter_add, 2000000},
-    {"counter_with", counter_with, 1000000},
-    {"gauge_set", gauge_set, 2000000},
-    {"histogram_observe", histogram_observe, 1000000},
-    {"histogram_native", histogram_native, 1000000},
-    {"summary_observe", summary_observe, 1000000},
-    {"locked_lookup", locked_lookup, 200000},
-    {"clock_pair", clock_pair, 300000},
-    {"time_stamp", time_stamp, 1000000},
+static const struct bench_case before_start[] = {
+    {"disabled_counter_add", counter_add, 2000000, false},
+    {"disabled_span", span_four, 1000000, false},
+    {"disabled_operation", operation_pair, 1000000, false},
+    {NULL, NULL, 0, false},
+};
+
+static const struct bench_case metrics[] = {
+    {"counter_add", counter_add, 2000000, false},
+    {"counter_with", counter_with, 1000000, false},
+    {"gauge_set", gauge_set, 2000000, false},
+    {"histogram_observe", histogram_observe, 1000000, false},
+    {"histogram_native", histogram_native, 1000000, false},
+    {"summary_observe", summary_observe, 1000000, false},
+    {"locked_lookup", locked_lookup, 200000, false},
+    {"clock_pair", clock_pair, 300000, false},
+    {"time_stamp", time_stamp, 1000000, false},
+    {NULL, NULL, 0, false},
+};
+
+static const struct bench_case operations[] = {
+    {"operation", operation_pair, 500000, false},
+    {"breadcrumb", breadcrumb, 100000, false},
+    {"log_below_level", log_below, 1000000, false},
+    {"error_dropped", error_dropped, 100000, false},
+    {NULL, NULL, 0, false},
+};
+
+static const struct bench_case recorded[] = {
+    {"span", span_four, 10000, true},
+    {"log_record", log_record, 10000, true},
+    {NULL, NULL, 0, false},
+};
+
+static const struct bench_case unsampled[] = {
+    {"span_unsampled", span_four, 500000, false},
+    {NULL, NULL, 0, false},
+};
+
+static const struct bench_case untraced[] = {
+    {"span_disabled", span_four, 1000000, false},
+    {NULL, NULL, 0, false},
+};
+
+static const struct bench_case errors[] = {
+    {"error_captured", error_captured, 40, false},
+    {NULL, NULL, 0, false},
+};
+
+static const struct phase {
+    const char *settings[4];
+    void (*start)(void);
+    const struct bench_case *cases;
+} phases[] = {
+    {{NULL}, start_metrics, metrics},
+    {{NULL}, start_operations, operations},
+    {{"trace.ring_bytes=16777216", "log.ring_bytes=16777216", "log.rate_max=0"}, NULL, recorded},
+    {{"trace.sample_rate=0"}, NULL, unsampled},
+    {{"trace.enabled=false"}, NULL, untraced},
+    {{"error.dedup_ms=0", "error.per_second_max=0", "error.alike_per_minute_max=0"},
+     start_errors,
+     errors},
 };
 
 static double one_thread(const struct bench_case *c)
 {
-    double least = INFINITY;
+    double least = 1e18;
     c->run(c->n / 10, 0);
     for (int i = 0; i < REPEATS; i++) {
+        if (c->flush) {
+            (void)sonde_flush(FLUSH_MS);
+        }
+        left_out_ns = 0;
         double from = cpu_ns();
         c->run(c->n, 0);
-        double took = (cpu_ns() - from) / c->n;
+        double took = (cpu_ns() - from - left_out_ns) / c->n;
         least = took < least ? took : least;
     }
     return least;
@@ -225,9 +374,14 @@ static void *run_thread(void *context)
     r->c->run(r->c->n / 10, r->number);
     for (int i = 0; i < REPEATS; i++) {
         pthread_barrier_wait(r->barrier);
+        if (r->c->flush && r->number == 0) {
+            (void)sonde_flush(FLUSH_MS);
+        }
+        pthread_barrier_wait(r->barrier);
+        left_out_ns = 0;
         double from = cpu_ns();
         r->c->run(r->c->n, r->number);
-        r->took[i] = (cpu_ns() - from) / r->c->n;
+        r->took[i] = (cpu_ns() - from - left_out_ns) / r->c->n;
     }
     return NULL;
 }
@@ -248,7 +402,7 @@ static double eight_threads(const struct bench_case *c)
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-    double least = INFINITY;
+    double least = 1e18;
     for (int k = 0; k < REPEATS; k++) {
         double sum = 0;
         for (unsigned i = 0; i < THREADS; i++) {
@@ -260,35 +414,41 @@ static double eight_threads(const struct bench_case *c)
     return least;
 }
 
-static void measure(const char *prefix, const char *wanted)
+static void measure(const struct bench_case *c, const char *wanted)
 {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (!wanted || strcmp(wanted, cases[i].name) == 0) {
-            double one = one_thread(&cases[i]);
-            printf("%s%s %.2f %.2f\n", prefix, cases[i].name, one, eight_threads(&cases[i]));
+    for (; c->name; c++) {
+        if (!wanted || strcmp(wanted, c->name) == 0) {
+            double one = one_thread(c);
+            printf("%s %.2f %.2f\n", c->name, one, eight_threads(c));
             fflush(stdout);
         }
     }
 }
 
-/* usage: bench [CASE] */
+/* usage: bench [CASE]; SONDE_SPOOL_DIR: a folder of its own. */
 int main(int argc, char **argv)
 {
     const char *wanted = argc > 1 ? argv[1] : NULL;
     static char spool[] = "/tmp/sonde-bench-XXXXXX";
-    if (!mkdtemp(spool)) {
-        return 1;
+    if (!getenv("SONDE_SPOOL_DIR") && mkdtemp(spool)) {
+        setenv("SONDE_SPOOL_DIR", spool, 1);
     }
     setenv("SONDE_SOCKET", "", 1);
-    setenv("SONDE_SPOOL_DIR", spool, 1);
-    measure("disabled_", wanted ? wanted : "counter_add"); /* before the start all does nothing */
-    if (sonde_init(NULL) != 0) {
-        fprintf(stderr, "%s\n", sonde_last_problem());
-        return 1;
+    measure(before_start, wanted);
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        sonde_options o = SONDE_OPTIONS_INIT;
+        o.service = "bench";
+        o.settings = phases[i].settings;
+        if (sonde_init(&o) != 0) {
+            fprintf(stderr, "%s\n", sonde_last_problem());
+            return 1;
+        }
+        if (phases[i].start) {
+            phases[i].start();
+        }
+        measure(phases[i].cases, wanted);
+        sonde_shutdown(FLUSH_MS);
     }
-    start_metrics();
-    measure("", wanted);
-    sonde_shutdown(1000);
-    rmdir(spool);
+    printf("captured %u\n", atomic_load(&captured));
     return 0;
 }
