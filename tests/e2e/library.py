@@ -2,6 +2,7 @@
 """libsonde as a stranger has it: installed, found by pkg-config, linked shared and static into C and
 C++ programs; and the programs of examples/, each run against a daemon."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,39 @@ def it_exports_nothing_but_its_own_names():
             assert words[2].startswith(("sonde_", "SONDE_")), line
 
 
+def settings_table():
+    """The rows of setting.tbl.h as the manual shows them."""
+    with open(os.path.join(ROOT, "src/client/core/setting.tbl.h"), encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    rows = ["| key | default | what it is |", "| --- | --- | --- |"]
+    pattern = (r'SETTING\(\s*(\w+),\s*"([^"]+)",\s*\w+,\s*(.+?),\s*[^",]+,\s*[^",]+,'
+               r'\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)')
+    for kind, key, standard, words in re.findall(pattern, text, flags=re.S):
+        said = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', words)).replace("|", "\\|").replace("\\\"", "\"")
+        value = standard.strip('"') or "(empty)"
+        if re.fullmatch(r"[\d\sULul*<]+", value):
+            value = str(eval(re.sub(r"[ULul]", "", value)))  # digits and shifts alone
+        rows.append(f"| `{key}` | {value} | {said} |")
+    assert len(rows) - 2 == len(re.findall(r"\bSETTING\(", text)), "a row is not understood"
+    return "\n".join(rows)
+
+
+MANUAL = os.path.join(ROOT, "docs", "manual", "libsonde.md")
+
+
+def manual_with_settings():
+    with open(MANUAL, encoding="utf-8") as f:
+        text = f.read()
+    begin = text.index("-->", text.index("<!-- settings:")) + len("-->\n")
+    end = text.index("<!-- end of settings -->")
+    return text, text[:begin] + settings_table() + "\n" + text[end:]
+
+
+def the_manual_has_every_setting_with_its_default():
+    now, wanted = manual_with_settings()
+    assert now == wanted, "write it anew: python3 tests/e2e/library.py --settings"
+
+
 def every_example_runs_and_is_seen_by_the_daemon():
     names = sorted(n for n in os.listdir(BUILD) if n.startswith("example-")
                    and os.access(os.path.join(BUILD, n), os.X_OK)
@@ -142,6 +176,11 @@ def the_examples_of_metrics_print_what_they_count():
         assert not missing, (name, missing, out[-3000:])
 
 
+if sys.argv[1:] == ["--settings"]:
+    page = manual_with_settings()[1]
+    with open(MANUAL, "w", encoding="utf-8") as out:
+        out.write(page)
+    sys.exit(0)
 if not shutil.which("meson") or not shutil.which("gcc"):
     print("meson or gcc is missing\n0 passed, 0 failed, 1 skipped")
     sys.exit(0)
