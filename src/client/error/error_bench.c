@@ -3,6 +3,7 @@
  *
  * usage: bench.client.error.error [ROUNDS]
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,37 @@ static void dropped(const char *name, const char *dedup, const char *limit, int 
     sonde_shutdown(2000);
 }
 
+enum { THREADS = 8, THREAD_ROUNDS = 200000 };
+
+static void *drop_many(void *took)
+{
+    double begin = now_ns();
+    for (int i = 0; i < THREAD_ROUNDS; i++) {
+        (void)sonde_error_capture(SONDE_LEVEL_ERROR, "BenchError",
+                                  "connection 17 to the store was refused");
+    }
+    *(double *)took = (now_ns() - begin) / THREAD_ROUNDS;
+    return NULL;
+}
+
+/* The same error from eight threads at once: the most that they can be in each other's way. */
+static void dropped_by_many(void)
+{
+    start("error.dedup_ms=60000", "error.per_second_max=10", "error.alike_per_minute_max=0");
+    pthread_t threads[THREADS];
+    double took[THREADS] = {0}, all = 0;
+    int n = 0;
+    while (n < THREADS && pthread_create(&threads[n], NULL, drop_many, &took[n]) == 0) {
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        pthread_join(threads[i], NULL);
+        all += took[i];
+    }
+    printf("error_deduplicated_8_threads_ns %.0f\n", n ? all / n : 0);
+    sonde_shutdown(2000);
+}
+
 int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 2000;
@@ -116,5 +148,6 @@ int main(int argc, char **argv)
     printf("error_resident_kib %ld\n", resident_kib() - before);
     dropped("error_deduplicated", "error.dedup_ms=60000", "error.per_second_max=10", 1000000);
     dropped("error_limited", "error.dedup_ms=0", "error.per_second_max=1", 1000000);
+    dropped_by_many();
     return 0;
 }

@@ -328,6 +328,39 @@ static void before_send_changes_and_drops_and_what_it_writes_is_masked(void **st
     sink_stop();
 }
 
+static bool sleep_long(sonde_error_event *event, void *user)
+{
+    usleep(*(useconds_t *)user);
+    *(useconds_t *)user = 0;
+    return true;
+}
+
+static void a_hook_that_blocks_does_not_block_who_captures(void **state)
+{
+    uint64_t before = lost_count(LOST_ERROR, LOST_QUEUE_FULL);
+    useconds_t blocked_us = 500000;
+    sink_start("error.per_second_max=0", NULL);
+    sonde_error_before_send(sleep_long, &blocked_us);
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    size_t kept = 0;
+    for (int i = 0; i < 200; i++) {
+        char type[32];
+        snprintf(type, sizeof type, "Blocked%c%c", 'a' + i / 26, 'a' + i % 26);
+        kept += sonde_error_capture(SONDE_LEVEL_ERROR, type, "x") != 0;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double ms =
+        (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+    assert_true(ms < 400);
+    assert_in_range(kept, 64, 80); /* the records that are set aside, and what went before it */
+    assert_int_equal(lost_count(LOST_ERROR, LOST_QUEUE_FULL) - before, 200 - kept);
+    (void)sonde_flush(10000);
+    assert_int_equal(sink_count("event"), kept);
+    sonde_error_before_send(NULL, NULL);
+    sink_stop();
+}
+
 static void bad_context_is_kept_as_text_and_too_much_is_cut(void **state)
 {
     sink_start("error.dedup_ms=0", NULL);
@@ -411,6 +444,7 @@ int main(void)
         cmocka_unit_test(other_places_and_other_texts_are_other_errors),
         cmocka_unit_test(more_than_the_limits_allow_is_left_out_and_counted),
         cmocka_unit_test(before_send_changes_and_drops_and_what_it_writes_is_masked),
+        cmocka_unit_test(a_hook_that_blocks_does_not_block_who_captures),
         cmocka_unit_test(bad_context_is_kept_as_text_and_too_much_is_cut),
         cmocka_unit_test(values_outside_their_limits_are_refused),
     };
