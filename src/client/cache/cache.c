@@ -270,8 +270,7 @@ static void record(struct cache *c, bool hit, double seconds, const char *key)
         buckets_observe(b, seconds);
     }
     uint64_t from_ns = atomic_load_explicit(&c->slow_from_ns, memory_order_relaxed);
-    double from;
-    __atomic_load(&setting.cache_slow_ms, &from, __ATOMIC_RELAXED);
+    double from = atomic_load_explicit(&setting.cache_slow_ms, memory_order_relaxed);
     from = from_ns ? (double)from_ns / 1e9 : from / 1e3;
     if (__builtin_expect(seconds >= from, 0)) {
         keep_slow(c, hit, seconds, key);

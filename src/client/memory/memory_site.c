@@ -140,7 +140,7 @@ uint32_t memory_site(uint32_t subsystem, uintptr_t address, struct memory_part *
         number = add(key, &like);
         number = number ? number : subsystem + 1;
     }
-    uint64_t every = __atomic_load_n(&setting.memory_backtrace_every, __ATOMIC_RELAXED);
+    uint64_t every = atomic_load_explicit(&setting.memory_backtrace_every, memory_order_relaxed);
     if (__builtin_expect(every && part && !part->unwinding, 0)) {
         if (part->until_sample == 0 || part->until_sample > every) {
             part->until_sample = every;
