@@ -562,6 +562,73 @@ static void it_can_be_read_and_reset_while_it_runs(void **state)
     assert_true(read_of(o).minimum == 1);
 }
 
+enum { ROUNDS = 15, PARTIES = 3, EACH = 60 };
+
+struct handed {
+    sonde_tracker tracker;
+    _Atomic bool ready;
+};
+
+struct party {
+    pthread_t thread;
+    sonde_operation *operation;
+    struct handed handed[EACH];
+};
+
+/* Ends every fourth call, hands over two (one of them detached), leaves one open, and ends. */
+static void *run_party(void *context)
+{
+    struct party *p = context;
+    for (int i = 0; i < EACH; i++) {
+        sonde_tracker t = sonde_operation_begin(p->operation);
+        if (i % 4 == 0) {
+            sonde_operation_complete(&t);
+            continue;
+        }
+        if (i % 4 == 1) {
+            assert_int_equal(sonde_operation_detach(&t), 0);
+        }
+        if (i % 4 != 2) {
+            p->handed[i].tracker = t;
+            atomic_store(&p->handed[i].ready, true);
+        }
+    }
+    return NULL;
+}
+
+static void each_call_ends_once_whoever_ends_it(void **state)
+{
+    static struct party parties[PARTIES];
+    sonde_operation *o = sonde_operation_get("parties", "call");
+    for (int round = 0; round < ROUNDS; round++) {
+        memset(parties, 0, sizeof parties);
+        for (int k = 0; k < PARTIES; k++) {
+            parties[k].operation = o;
+            pthread_create(&parties[k].thread, NULL, run_party, &parties[k]);
+        }
+        for (int left_over = PARTIES * EACH / 2; left_over;) {
+            for (int i = 0; i < PARTIES * EACH; i++) {
+                struct handed *h = &parties[i / EACH].handed[i % EACH];
+                if (atomic_load(&h->ready)) {
+                    atomic_store(&h->ready, false);
+                    sonde_operation_complete(&h->tracker); /* perhaps its thread has ended */
+                    left_over--;
+                }
+            }
+            assert_true(read_of(o).active <= PARTIES * EACH);
+        }
+        for (int k = 0; k < PARTIES; k++) {
+            pthread_join(parties[k].thread, NULL);
+        }
+        sonde_operation_info i = read_of(o);
+        uint64_t all = (uint64_t)(round + 1) * PARTIES * EACH;
+        assert_int_equal(i.count, all);
+        assert_int_equal(i.active, 0);
+        assert_int_equal(i.completed + i.abandoned, all);
+        assert_true(i.abandoned >= all / 4 && i.abandoned <= all / 2);
+    }
+}
+
 static void a_forked_child_counts_from_nothing(void **state)
 {
     sonde_operation *o = sonde_operation_get("fork", "call");
@@ -724,6 +791,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(messages_are_counted_cut_and_cleaned, start, stop),
         cmocka_unit_test_setup_teardown(each_command_answers_with_its_fields, start, stop),
         cmocka_unit_test_setup_teardown(it_can_be_read_and_reset_while_it_runs, start, stop),
+        cmocka_unit_test_setup_teardown(each_call_ends_once_whoever_ends_it, start, stop),
         cmocka_unit_test_setup_teardown(a_forked_child_counts_from_nothing, start, stop),
         cmocka_unit_test_setup_teardown(a_bad_record_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(metrics_say_what_was_counted, start, stop),
