@@ -11,6 +11,13 @@
 #include "client/trace/otlp_dump_test.h"
 #include "sonde/core.h"
 
+/* A forked child starts the library's thread, which the sanitizer forbids by default. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
 static pthread_mutex_t capture_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *capture_text[2]; /* dumps: of spans, of logs */
 static size_t capture_items[2];
