@@ -39,15 +39,6 @@ double sampler_rate_of(uint64_t t)
     return t >= SAMPLER_NEVER ? 0 : ldexp((double)(SAMPLER_NEVER - t), -BITS);
 }
 
-uint64_t sampler_random(const uint8_t id[16])
-{
-    uint64_t r = 0;
-    for (int i = 9; i < 16; i++) {
-        r = r << 8 | id[i];
-    }
-    return r;
-}
-
 size_t sampler_text(uint64_t t, char ret[SAMPLER_TEXT_MAX])
 {
     static const char digits[] = "0123456789abcdef";

@@ -25,9 +25,16 @@
 enum { SAMPLER_TEXT_MAX = 16 };
 
 /* Pure functions. */
-uint64_t sampler_of_rate(double rate);         /* the threshold of a probability */
-double sampler_rate_of(uint64_t threshold);    /* and back */
-uint64_t sampler_random(const uint8_t id[16]); /* the 56 bits */
+uint64_t sampler_of_rate(double rate);                      /* the threshold of a probability */
+double sampler_rate_of(uint64_t threshold);                 /* and back */
+static inline uint64_t sampler_random(const uint8_t id[16]) /* the 56 bits */
+{
+    uint64_t r = 0;
+    for (int i = 8; i < 16; i++) {
+        r = r << 8 | id[i];
+    }
+    return r & (((uint64_t)1 << 56) - 1);
+}
 /* "e666": without trailing zeros, "0" for all; returns its length. */
 size_t sampler_text(uint64_t threshold, char ret[SAMPLER_TEXT_MAX]);
 /* Reads 1..14 hexadecimal digits; false where they are none. */

@@ -97,9 +97,8 @@ struct span_record {
 };
 
 /* span_pool.c: nodes and lists of the calling thread. */
-struct span_part *span_mine(struct slot **ret_slot); /* NULL: nothing can be recorded */
-struct span_part *span_part_new(struct slot *s);     /* its slow path */
-sonde_span *span_take(struct span_part *p);          /* a free node, or NULL */
+struct span_part *span_part_new(struct slot *s); /* the slow path of span_mine() */
+sonde_span *span_take(struct span_part *p);      /* a free node, or NULL */
 void span_link(struct span_part *p, sonde_span *n);
 void span_unlink(struct span_part *p, sonde_span *n);
 /* Gives a node back that is SPAN_CLOSING; mine: the calling thread's part or NULL. */
@@ -108,6 +107,18 @@ sonde_span *span_settle(struct span_part *p); /* the innermost one that is open 
 void span_retire(void *part);                 /* slot_retire_f */
 void span_forget_all(void);                   /* in a forked child */
 size_t span_chunk_size(size_t chunk);
+
+/* The calling thread's part; NULL: nothing can be recorded. */
+static inline struct span_part *span_mine(struct slot **ret_slot)
+{
+    struct slot *s = slot_mine();
+    *ret_slot = s;
+    if (__builtin_expect(!s, 0)) {
+        return NULL;
+    }
+    struct span_part *p = s->part[SLOT_TRACE];
+    return __builtin_expect(p != NULL, 1) ? p : span_part_new(s);
+}
 
 static inline enum span_phase span_phase(uint32_t state)
 {

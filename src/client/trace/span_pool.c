@@ -53,16 +53,6 @@ struct span_part *span_part_new(struct slot *s)
     return p;
 }
 
-struct span_part *span_mine(struct slot **ret_slot)
-{
-    struct slot *s = slot_mine();
-    *ret_slot = s;
-    if (!s) {
-        return NULL;
-    }
-    return s->part[SLOT_TRACE] ? s->part[SLOT_TRACE] : span_part_new(s);
-}
-
 void span_link(struct span_part *p, sonde_span *n)
 {
     n->older = p->top;
