@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "client/core/id.h"
 #include "client/core/proto.h"
 #include "client/core/redact.h"
 
+enum { KEYS_REMEMBERED = 256 }; /* a power of two */
 enum { KEY_VALUE_KEY = 1, KEY_VALUE_VALUE = 2 };
 enum { ANY_STRING = 1, ANY_BOOL = 2, ANY_INT = 3, ANY_DOUBLE = 4 };
 static const char FILTERED[] = "[filtered]";
@@ -124,12 +126,34 @@ bool item_overwritten(const uint64_t *words, size_t n, size_t at, const struct i
     return false;
 }
 
+/* What client/core/redact.h says of a key, remembered: programs have few of them. The worker's. */
+static struct {
+    uint64_t hash;
+    bool secret;
+} keys[KEYS_REMEMBERED];
+
+void item_forget_keys(void)
+{
+    memset(keys, 0, sizeof keys);
+}
+
+static bool is_secret(const char *key, size_t n)
+{
+    uint64_t hash = id_hash(key, n, 0) | 1;
+    size_t at = hash >> 8 & (KEYS_REMEMBERED - 1);
+    if (keys[at].hash != hash) {
+        keys[at].hash = hash;
+        keys[at].secret = redact_key(key, n);
+    }
+    return keys[at].secret;
+}
+
 void item_otlp(struct text *t, unsigned field, const struct item *i)
 {
     size_t pair = proto_open(t, field);
     proto_bytes(t, KEY_VALUE_KEY, i->key, i->key_n);
     size_t any = proto_open(t, KEY_VALUE_VALUE);
-    bool secret = redact_key(i->key, i->key_n);
+    bool secret = is_secret(i->key, i->key_n);
     if (secret) {
         proto_string(t, ANY_STRING, FILTERED);
     } else if (i->kind == ITEM_STRING) {

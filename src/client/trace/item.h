@@ -82,8 +82,10 @@ size_t item_cut(const char *s, size_t n, size_t max);
 /* Is there an attribute of the same key behind this one (at: where the next one begins)? */
 bool item_overwritten(const uint64_t *words, size_t n, size_t at, const struct item *i);
 
-/* As KeyValue of OTLP into `field`, cleaned by client/core/redact.h. */
+/* As KeyValue of OTLP into `field`, cleaned by client/core/redact.h. The worker, or who flushes
+ * while it does not run. */
 void item_otlp(struct text *t, unsigned field, const struct item *i);
+void item_forget_keys(void); /* the setting redact may have changed: at the start */
 /* As a member of the open object; secrets are replaced. */
 void item_json(struct jot *j, const struct item *i);
 

@@ -15,9 +15,11 @@
 #ifndef CLIENT_TRACE_SAMPLER_H
 #define CLIENT_TRACE_SAMPLER_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sonde/core.h"
 
@@ -29,11 +31,9 @@ uint64_t sampler_of_rate(double rate);                      /* the threshold of 
 double sampler_rate_of(uint64_t threshold);                 /* and back */
 static inline uint64_t sampler_random(const uint8_t id[16]) /* the 56 bits */
 {
-    uint64_t r = 0;
-    for (int i = 8; i < 16; i++) {
-        r = r << 8 | id[i];
-    }
-    return r & (((uint64_t)1 << 56) - 1);
+    uint64_t r;
+    memcpy(&r, id + 8, sizeof r);
+    return be64toh(r) & (((uint64_t)1 << 56) - 1);
 }
 /* "e666": without trailing zeros, "0" for all; returns its length. */
 size_t sampler_text(uint64_t threshold, char ret[SAMPLER_TEXT_MAX]);

@@ -40,6 +40,7 @@ static int start(char *problem)
 {
     slot_on_retire(SLOT_TRACE, span_retire);
     sampler_start();
+    item_forget_keys();
     roots_before = span_counts().roots;
     ticked_ns = ticks_monotonic_ns();
     drain_task.period_ns = (uint64_t)setting.export_interval_ms * 1000000;
