@@ -18,10 +18,10 @@ static struct crash_record good(void)
                              .pid = 77,
                              .signal = 11};
     memcpy(r.magic, CRASH_MAGIC, sizeof r.magic);
-    strcpy(r.service, "shop");
+    memcpy(r.service, "shop", 5);
     memset(r.instance, 'i', sizeof r.instance); /* it fills its field: no NUL */
-    strcpy(r.release, "bad\xff");
-    strcpy(r.environment, "a\nb");
+    memcpy(r.release, "bad\xff", 5);
+    memcpy(r.environment, "a\nb", 4);
     return r;
 }
 

@@ -169,8 +169,8 @@ def what_is_acknowledged_survives_a_worker_that_is_killed():
         d.kill_worker()
         assert app.receive() is None
         with d.app() as again:
-            assert [e["title"] for e in d.recent()] == ["Broken: big"] + [
-                f"Broken: number {i}" for i in (4, 3, 2, 1, 0)]
+            wait("all are listed again", lambda: [e["title"] for e in d.recent()] == [
+                "Broken: big"] + [f"Broken: number {i}" for i in (4, 3, 2, 1, 0)])
             again.promised(ENVELOPE, envelope(ids[2], "number 2"))  # known: not stored twice
             assert len(d.recent()) == 6
             assert d.spool("errors")["records"] == 6, d.spool("errors")
@@ -310,7 +310,8 @@ def a_backup_has_the_spool_and_a_restore_brings_it_back():
             assert done.returncode == 0, (words, done.stdout, done.stderr)
         d.stop()
         with Server(data=os.path.join(d.folder, "restored")).start() as again:
-            assert [e["title"] for e in again.recent()] == [f"Broken: number {i}" for i in (2, 1, 0)]
+            wait("all are listed", lambda: [e["title"] for e in again.recent()] == [
+                f"Broken: number {i}" for i in (2, 1, 0)])
 
 
 # ---- questions
@@ -500,6 +501,7 @@ def a_crash_becomes_an_error_with_its_stack_and_an_event():
         assert event["title"] == "shop crashed: SIGSEGV", event
         assert event["labels"]["pid"] == str(os.getpid()), event
         d.kill_worker()
+        wait("it is listed again", d.recent)
         time.sleep(0.5)
         assert len(d.recent()) == 1  # its envelope is there: it is not made again
         with open(d.log, "rb") as f:
