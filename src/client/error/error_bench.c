@@ -3,6 +3,7 @@
  *
  * usage: bench.client.error.error [ROUNDS]
  */
+#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,9 +49,18 @@ static long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+static char folder[96];
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    (void)st;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 static void start(const char *dedup, const char *limit, const char *alike)
 {
-    char folder[96];
     snprintf(folder, sizeof folder, "spool.dir=/tmp/sonde-error-bench-%d", (int)getpid());
     const char *settings[] = {"socket=", folder, dedup, limit, alike, NULL};
     sonde_options o = SONDE_OPTIONS_INIT;
@@ -149,5 +159,6 @@ int main(int argc, char **argv)
     dropped("error_deduplicated", "error.dedup_ms=60000", "error.per_second_max=10", 1000000);
     dropped("error_limited", "error.dedup_ms=0", "error.per_second_max=1", 1000000);
     dropped_by_many();
+    (void)nftw(folder + sizeof "spool.dir=" - 1, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
 }

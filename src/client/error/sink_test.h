@@ -3,6 +3,7 @@
 #ifndef CLIENT_ERROR_SINK_TEST_H
 #define CLIENT_ERROR_SINK_TEST_H
 
+#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,6 +98,16 @@ static void sink_clear(void)
     pthread_mutex_unlock(&sink.lock);
 }
 
+static int sink_remove(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    return remove(path);
+}
+
+static void sink_remove_folder(void)
+{
+    (void)nftw(sink.folder, sink_remove, 16, FTW_DEPTH | FTW_PHYS); /* none may have been made */
+}
+
 /* Starts the library with these settings, NULL at the end. */
 static void sink_start(const char *first, ...)
 {
@@ -128,6 +139,11 @@ static void sink_start(const char *first, ...)
     o.release = "shop@1.4.2";
     o.environment = "test";
     o.settings = settings;
+    static bool hooked;
+    if (!hooked) {
+        hooked = true;
+        atexit(sink_remove_folder); /* for tests that shut down by themselves */
+    }
     sink_clear();
     (void)sonde_shutdown(1000); /* of a test that failed */
     int err = sonde_init(&o);
@@ -141,9 +157,7 @@ static void sink_start(const char *first, ...)
 __attribute__((unused)) static void sink_stop(void)
 {
     assert_int_equal(sonde_shutdown(5000), 0);
-    char command[128];
-    snprintf(command, sizeof command, "%s", sink.folder);
-    (void)rmdir(command);
+    sink_remove_folder();
 }
 
 /* The i-th item of that type; NULL where there are not so many. */
