@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -42,8 +43,24 @@ static bool is_trusted(int fd)
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* A folder that somebody else may have made in /tmp is none of ours. */
+static bool is_safe(const char *path)
+{
+    char folder[PLACE_PATH_MAX];
+    struct stat st;
+    size_t n = (size_t)(strrchr(path, '/') - path);
+    memcpy(folder, path, n);
+    folder[n] = 0;
+    return lstat(folder, &st) != 0 || /* nothing there: connect() says so */
+           (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)));
+}
+
 static int connect_to(const struct place *p, char *problem)
 {
+    if (p->check && !is_safe(p->path)) {
+        snprintf(problem, PLACE_PROBLEM_MAX, "%s: its folder is not this user's alone", p->path);
+        return -1;
+    }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, p->path, strlen(p->path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -2,7 +2,8 @@
  *
  * The setting socket: a path; "auto": /run/sonde/sonde.sock, $XDG_RUNTIME_DIR/sonde/sonde.sock,
  * /tmp/sonde-UID/sonde.sock, in this order; "none" or empty: nowhere. In /tmp everybody may make a
- * folder of that name: there the other end must be root or this user.
+ * folder of that name: of the last two, the folder must be this user's, written by no other, and
+ * the other end root's or this user's.
  *
  * Threads: any.
  */
