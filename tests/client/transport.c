@@ -1,6 +1,6 @@
 /* A program that does what its standard input says, for tests of how libsonde delivers.
  * usage: host-transport [KEY=VALUE].. settings; then lines:
- *   start | error TEXT | count N | loop MS | flush MS | shutdown MS | query LINE | rss |
+ *   start | error TEXT | log TEXT | count N | loop MS | flush MS | shutdown MS | query LINE | rss |
  *   fork TEXT | sleeper | cycles N | exit | _exit | exec
  * Each line is answered by one line. */
 #include <pthread.h>
@@ -31,8 +31,10 @@ static int start(void)
     options.release = "transport@1";
     options.settings = settings;
     int err = sonde_init(&options);
-    jobs = sonde_counter_get("jobs_total", "Jobs.", NULL);
-    took = sonde_histogram_get("job_seconds", "How long they take.", NULL, NULL);
+    if (!jobs) { /* handles live until the process ends */
+        jobs = sonde_counter_get("jobs_total", "Jobs.", NULL);
+        took = sonde_histogram_get("job_seconds", "How long they take.", NULL, NULL);
+    }
     return err;
 }
 
@@ -174,6 +176,9 @@ static void answer(const char *line, const char *rest)
     } else if (strcmp(line, "error") == 0) {
         error(rest, id);
         printf("%s\n", id);
+    } else if (strcmp(line, "log") == 0) {
+        sonde_log_write(SONDE_LEVEL_ERROR, "transport", rest, NULL, 0);
+        printf("0\n");
     } else if (strcmp(line, "count") == 0) {
         sonde_counter_add(jobs, strtod(rest, NULL));
         printf("0\n");

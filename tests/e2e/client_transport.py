@@ -421,6 +421,23 @@ def a_dsn_that_hangs_holds_up_neither_the_program_nor_its_end():
     listener.close()
 
 
+def an_otlp_endpoint_that_is_busy_gets_it_when_it_says():
+    def answers(n, path):
+        return (503, {"Retry-After": "1"}) if n == 1 else (200, {})
+    web = Web(answers)
+    with Place() as place:
+        host = place.host("socket=none", OTEL_EXPORTER_OTLP_HEADERS="x-key=a%20b",
+                          OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{web.port}/base/")
+        host.do("log the needle")
+        wait("it came again", lambda: len(web.requests) >= 2)
+        wait("it was taken", lambda: host.outgoing()["direct"][1]["sent"] >= 1)
+        (first, path, headers, body), (second, _, _, again) = web.requests[:2]
+        assert path == "/base/v1/logs" and headers["Content-Type"] == "application/x-protobuf"
+        assert headers["x-key"] == "a b"
+        assert b"the needle" in body and body == again and second - first >= 1
+    web.shutdown()
+
+
 def the_daemon_has_priority_and_the_dsn_steps_in_without_it():
     web = Web(lambda n, path: (200, {}))
     with Place() as place:
@@ -496,6 +513,23 @@ def starts_flushes_and_shutdowns_at_once_are_fine():
         host = place.host()
         assert host.do("cycles 20") == "0 1", host.last
         assert host.end() == 7
+        daemon.close()
+
+
+def the_example_of_an_offline_tool_keeps_and_delivers():
+    with Place() as place:
+        def ran():
+            done = subprocess.run(
+                [os.path.join(BUILD, "example-offline")], capture_output=True, text=True,
+                timeout=60, check=False,
+                env={**os.environ, "SONDE_SOCKET": place.socket, "SONDE_SPOOL_DIR":
+                     f"{place.folder}/spool"})
+            assert done.returncode == 0, done
+            return done.stdout.strip()
+        assert ran() == "kept for a later run"
+        daemon = Scripted(place.socket)
+        assert ran() == "delivered"
+        wait("both errors have arrived", lambda: len(set(daemon.ids) - {""}) >= 2)
         daemon.close()
 
 

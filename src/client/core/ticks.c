@@ -9,7 +9,7 @@
 #include <cpuid.h>
 #endif
 
-bool ticks_are_cycles;
+_Atomic bool ticks_are_cycles;
 
 /* Nanoseconds of a tick as a 32.32 fixed-point number, and where both clocks began. */
 static _Atomic uint64_t rate_32 = (uint64_t)1 << 32;

@@ -10,6 +10,7 @@
 #ifndef CLIENT_CORE_TICKS_H
 #define CLIENT_CORE_TICKS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -18,12 +19,12 @@
 #include <x86intrin.h>
 #endif
 
-extern bool ticks_are_cycles; /* read by ticks_now() alone; set by ticks_start() */
+extern _Atomic bool ticks_are_cycles; /* read by ticks_now() alone; set by ticks_start() */
 
 static inline uint64_t ticks_now(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_expect(ticks_are_cycles, 1)) {
+    if (__builtin_expect(atomic_load_explicit(&ticks_are_cycles, memory_order_relaxed), 1)) {
         return __rdtsc();
     }
 #endif
