@@ -177,6 +177,11 @@ class Server(Daemon):
                 except ProcessLookupError:
                     pass
         self.process.wait()
+        wait("nobody listens any more", lambda: not self.listens())  # its other processes end too
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.path) == 0
 
 
 class Web(socketserver.ThreadingMixIn, http.server.HTTPServer):
