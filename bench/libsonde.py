@@ -15,6 +15,8 @@ CASES = [
     ("histogram_native", "histogram observe, native", 25, 15),
     ("summary_observe", "summary observe", None, None),
     ("operation", "operation begin and complete", 100, 50),
+    ("operation_failed", "operation begin and fail with a message", None, None),
+    ("frame_mark", "frame mark", None, 50),
     ("span", "span with 4 attributes", 120, 60),
     ("span_unsampled", "span with 4 attributes, not sampled", None, None),
     ("span_disabled", "span with 4 attributes, tracing off", 3, 2),

@@ -125,6 +125,23 @@ static void operation_pair(unsigned n, unsigned thread)
     }
 }
 
+static void operation_failed(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_tracker t = sonde_operation_begin(operation);
+        sonde_operation_fail(&t, "connection refused");
+    }
+}
+
+static sonde_frames *frames[THREADS];
+
+static void frame_mark(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_frame_mark(frames[thread]);
+    }
+}
+
 static void span_four(unsigned n, unsigned thread)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -203,6 +220,13 @@ static void start_errors(void)
 static void start_operations(void)
 {
     operation = sonde_operation_get("shop", "order");
+    for (unsigned i = 0; i < sizeof frames / sizeof *frames; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "loop %u", i);
+        sonde_frames_options o = SONDE_FRAMES_OPTIONS_INIT;
+        o.name = name;
+        frames[i] = sonde_frames_new(&o);
+    }
 }
 
 /* ---- what others do */
@@ -302,6 +326,8 @@ static const struct bench_case metrics[] = {
 
 static const struct bench_case operations[] = {
     {"operation", operation_pair, 500000, false},
+    {"operation_failed", operation_failed, 500000, false},
+    {"frame_mark", frame_mark, 500000, false},
     {"breadcrumb", breadcrumb, 100000, false},
     {"log_below_level", log_below, 1000000, false},
     {"error_dropped", error_dropped, 100000, false},
