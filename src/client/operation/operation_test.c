@@ -13,61 +13,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "client/core/setting.h"
 #include "client/operation/active.h"
+#include "client/operation/start_test.h"
 #include "client/operation/tally.h"
 #include "client/trace/current.h"
 #include "sonde/metric.h"
-
-/* The forked child starts the library's thread, which the sanitizer forbids by default. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void)
-{
-    return "die_after_fork=0";
-}
-
-static int start(void **state)
-{
-    static char folder[64];
-    snprintf(folder, sizeof folder, "spool.dir=/tmp/sonde-operation-test-%d", (int)getpid());
-    const struct setting_row *rows;
-    size_t n = setting_rows(&rows), at = 0;
-    const char *settings[4] = {NULL};
-    for (size_t i = 0; i < n; i++) { /* those of modules that are not here are left out */
-        if (strcmp(rows[i].key, "socket") == 0) {
-            settings[at++] = "socket=none";
-        } else if (strcmp(rows[i].key, "spool.dir") == 0) {
-            settings[at++] = folder;
-        }
-    }
-    sonde_options o = SONDE_OPTIONS_INIT;
-    o.service = "operation-test";
-    o.settings = settings;
-    return sonde_init(&o);
-}
-
-static int stop(void **state)
-{
-    return sonde_shutdown(5000);
-}
-
-static json_t *ask(const char *line)
-{
-    static char answer[1 << 20];
-    size_t n;
-    sonde_query(line, answer, sizeof answer, &n);
-    json_error_t error;
-    json_t *j = json_loads(answer, 0, &error);
-    assert_non_null(j);
-    return j;
-}
-
-static sonde_operation_info read_of(sonde_operation *o)
-{
-    sonde_operation_info i = {.struct_size = sizeof i};
-    assert_int_equal(sonde_operation_read(o, &i), 0);
-    return i;
-}
 
 static void nothing_happens_without_a_running_library(void **state)
 {
@@ -357,18 +307,6 @@ static void more_than_are_listed_are_counted_all_the_same(void **state)
     assert_int_equal(active_each(a, 4, 0), 0);
 }
 
-struct seen {
-    size_t n;
-    sonde_operation_call call[512];
-};
-
-static void see(const sonde_operation_call *call, void *user)
-{
-    struct seen *s = user;
-    assert_int_equal(call->struct_size, sizeof *call);
-    s->call[s->n++] = *call;
-}
-
 static void the_last_calls_are_remembered_the_newest_first(void **state)
 {
     sonde_operation *o = sonde_operation_get("memory", "recent");
@@ -501,132 +439,6 @@ static void each_command_answers_with_its_fields(void **state)
     sonde_operation_complete(&t);
     assert_int_equal(read_of(o).completed, 1);
     assert_int_equal(read_of(o).active, 0);
-}
-
-static _Atomic bool over;
-
-static void *run_calls(void *context)
-{
-    sonde_operation *o = context;
-    for (uint64_t i = 0; !atomic_load(&over); i++) {
-        SONDE_OPERATION(t, o);
-        if (i % 64 == 0) {
-            sonde_operation_fail(&t, i % 128 ? "one" : "other");
-        } else if (i % 3) {
-            sonde_operation_complete(&t);
-        }
-    }
-    return NULL;
-}
-
-static void it_can_be_read_and_reset_while_it_runs(void **state)
-{
-    sonde_operation *o = sonde_operation_get("busy", "call");
-    pthread_t threads[3];
-    atomic_store(&over, false);
-    for (int i = 0; i < 3; i++) {
-        pthread_create(&threads[i], NULL, run_calls, o);
-    }
-    uint64_t before = 0;
-    for (int i = 0; i < 300; i++) {
-        if (i % 10 == 9) {
-            sonde_operation_reset(i % 20 == 9 ? NULL : "busy");
-            before = 0;
-        }
-        sonde_operation_info info = read_of(o);
-        assert_true(info.active <= 3);
-        assert_true(info.count >= before);
-        assert_true(info.count == 0 || (info.minimum <= info.p50 && info.p99 <= info.maximum));
-        before = info.count;
-        struct seen s = {0};
-        sonde_operation_recent("busy", NULL, 500, see, &s);
-        for (size_t k = 0; k < s.n; k++) { /* nothing that was half written */
-            assert_true(s.call[k].seconds < 60);
-            assert_true(s.call[k].start_ms > 1600000000000);
-        }
-        s.n = 0;
-        sonde_operation_active("busy", NULL, 500, see, &s);
-        assert_true(s.n <= 3);
-        json_decref(ask("errors"));
-        usleep(200);
-    }
-    atomic_store(&over, true);
-    for (int i = 0; i < 3; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    assert_int_equal(read_of(o).active, 0);
-    sonde_operation_reset("busy");
-    assert_int_equal(read_of(o).count, 0);
-    sonde_operation_record(o, 1, SONDE_OPERATION_COMPLETED, NULL);
-    assert_int_equal(read_of(o).count, 1);
-    assert_true(read_of(o).minimum == 1);
-}
-
-enum { ROUNDS = 15, PARTIES = 3, EACH = 60 };
-
-struct handed {
-    sonde_tracker tracker;
-    _Atomic bool ready;
-};
-
-struct party {
-    pthread_t thread;
-    sonde_operation *operation;
-    struct handed handed[EACH];
-};
-
-/* Ends every fourth call, hands over two (one of them detached), leaves one open, and ends. */
-static void *run_party(void *context)
-{
-    struct party *p = context;
-    for (int i = 0; i < EACH; i++) {
-        sonde_tracker t = sonde_operation_begin(p->operation);
-        if (i % 4 == 0) {
-            sonde_operation_complete(&t);
-            continue;
-        }
-        if (i % 4 == 1) {
-            assert_int_equal(sonde_operation_detach(&t), 0);
-        }
-        if (i % 4 != 2) {
-            p->handed[i].tracker = t;
-            atomic_store(&p->handed[i].ready, true);
-        }
-    }
-    return NULL;
-}
-
-static void each_call_ends_once_whoever_ends_it(void **state)
-{
-    static struct party parties[PARTIES];
-    sonde_operation *o = sonde_operation_get("parties", "call");
-    for (int round = 0; round < ROUNDS; round++) {
-        memset(parties, 0, sizeof parties);
-        for (int k = 0; k < PARTIES; k++) {
-            parties[k].operation = o;
-            pthread_create(&parties[k].thread, NULL, run_party, &parties[k]);
-        }
-        for (int left_over = PARTIES * EACH / 2; left_over;) {
-            for (int i = 0; i < PARTIES * EACH; i++) {
-                struct handed *h = &parties[i / EACH].handed[i % EACH];
-                if (atomic_load(&h->ready)) {
-                    atomic_store(&h->ready, false);
-                    sonde_operation_complete(&h->tracker); /* perhaps its thread has ended */
-                    left_over--;
-                }
-            }
-            assert_true(read_of(o).active <= PARTIES * EACH);
-        }
-        for (int k = 0; k < PARTIES; k++) {
-            pthread_join(parties[k].thread, NULL);
-        }
-        sonde_operation_info i = read_of(o);
-        uint64_t all = (uint64_t)(round + 1) * PARTIES * EACH;
-        assert_int_equal(i.count, all);
-        assert_int_equal(i.active, 0);
-        assert_int_equal(i.completed + i.abandoned, all);
-        assert_true(i.abandoned >= all / 4 && i.abandoned <= all / 2);
-    }
 }
 
 static void a_forked_child_counts_from_nothing(void **state)
@@ -790,8 +602,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_slowest_calls_are_exactly_those, start, stop),
         cmocka_unit_test_setup_teardown(messages_are_counted_cut_and_cleaned, start, stop),
         cmocka_unit_test_setup_teardown(each_command_answers_with_its_fields, start, stop),
-        cmocka_unit_test_setup_teardown(it_can_be_read_and_reset_while_it_runs, start, stop),
-        cmocka_unit_test_setup_teardown(each_call_ends_once_whoever_ends_it, start, stop),
         cmocka_unit_test_setup_teardown(a_forked_child_counts_from_nothing, start, stop),
         cmocka_unit_test_setup_teardown(a_bad_record_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(metrics_say_what_was_counted, start, stop),
