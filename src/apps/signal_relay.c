@@ -348,6 +348,7 @@ static void add(struct signal_relay *r, const char *name, enum signal_spool_queu
     s->facts.to = shown;
     buf_init(&s->body, SIGNAL_RECORD_BYTES_MAX);
     cursor_read(s, q);
+    cursor_write(s); /* a new one's place is known before anything comes */
     signal_record_reader_init(&s->reader, q, s->done);
 }
 
