@@ -20,7 +20,7 @@ struct type {
     struct buckets *_Atomic recovery; /* made by the worker at the first */
 };
 
-static struct type types[ERROR_TYPES_MAX + 1] = {{.name = "other"}};
+static struct type types[ERROR_TYPES_MAX + 1]; /* [0] is "other", all further ones */
 static _Atomic uint64_t places[PLACES]; /* hash, its last byte the number of the type; 0: free */
 static _Atomic uint32_t types_n;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of new types */
@@ -69,7 +69,7 @@ uint32_t error_types_of(const char *type)
 
 const char *error_types_name(uint32_t type)
 {
-    return types[type <= ERROR_TYPES_MAX ? type : 0].name;
+    return type && type <= ERROR_TYPES_MAX ? types[type].name : "other";
 }
 
 static int level_of(int level)
@@ -105,13 +105,14 @@ const char *error_types_outcome(int outcome)
     return outcome < 0 || outcome >= OUTCOMES ? names[0] : names[outcome];
 }
 
-static void write_counts(struct source_writer *w, const struct type *t)
+static void write_counts(struct source_writer *w, uint32_t type)
 {
+    const struct type *t = &types[type];
     for (int level = 0; level < LEVELS; level++) {
         for (int outcome = 0; outcome < OUTCOMES; outcome++) {
             uint64_t n = atomic_load_explicit(&t->count[level][outcome], memory_order_relaxed);
             const sonde_label labels[] = {
-                {"type", t->name},
+                {"type", error_types_name(type)},
                 {"level", level == SONDE_LEVEL_TRACE ? "trace" : envelope_level(level)},
                 {"outcome", error_types_outcome(outcome)},
                 {NULL, NULL},
@@ -129,14 +130,14 @@ static void write_all(struct source_writer *w, void *context)
     source_family(w, "sonde_errors", SOURCE_COUNTER,
                   "Errors that were captured, by how they ended.", NULL);
     for (uint32_t i = 0; i <= n; i++) {
-        write_counts(w, &types[i]);
+        write_counts(w, i);
     }
     source_family(w, "sonde_error_recovery_seconds", SOURCE_HISTOGRAM,
                   "Time from an error to its known end.", "seconds");
     for (uint32_t i = 0; i <= n; i++) {
         struct buckets *b = atomic_load_explicit(&types[i].recovery, memory_order_acquire);
         if (b) {
-            const sonde_label labels[] = {{"type", types[i].name}, {NULL, NULL}};
+            const sonde_label labels[] = {{"type", error_types_name(i)}, {NULL, NULL}};
             struct buckets_sum sum = {0};
             struct source_histogram h;
             buckets_fold(b, &sum);

@@ -30,11 +30,8 @@ struct target {
     struct limit limit;
 };
 
-static struct target targets[SPOOL_KINDS] = {
-    [SPOOL_ENVELOPE] = {.name = "dsn", .kind = SPOOL_ENVELOPE},
-    [SPOOL_LOGS] = {.name = "otlp logs", .kind = SPOOL_LOGS},
-    [SPOOL_SPANS] = {.name = "otlp traces", .kind = SPOOL_SPANS},
-};
+static struct target
+    targets[SPOOL_KINDS]; /* named by direct_start(): kept out of the file's data */
 static struct dsn dsn;
 static struct otlp_headers otlp_headers;
 static void (*changed_call)(void);
@@ -136,8 +133,19 @@ static int start_otlp(char *problem)
     return err;
 }
 
+static void name_targets(void)
+{
+    static const char *const names[SPOOL_KINDS] = {
+        [SPOOL_ENVELOPE] = "dsn", [SPOOL_LOGS] = "otlp logs", [SPOOL_SPANS] = "otlp traces"};
+    for (size_t i = 0; i < SPOOL_KINDS; i++) {
+        targets[i].name = names[i];
+        targets[i].kind = (enum spool_kind)i;
+    }
+}
+
 int direct_start(char *problem, void (*changed)(void))
 {
+    name_targets();
     changed_call = changed;
     for (size_t i = 0; i < SPOOL_KINDS; i++) {
         struct target *t = &targets[i];
