@@ -389,6 +389,10 @@ static void session(const struct crash_session *from, const char *status, int64_
     memcpy(&s, from, sizeof s);
     s.user[sizeof s.user - 1] = 0;
     s.errors++;
+    unix_ns = unix_ns > 0 ? unix_ns : 0; /* a damaged record may say anything */
+    if (s.started_unix_ns < 0 || s.started_unix_ns > unix_ns) {
+        s.started_unix_ns = unix_ns;
+    }
     text_over(&t, memory, sizeof memory);
     session_json(&s, status, unix_ns, &t);
     if (!t.cut) {
