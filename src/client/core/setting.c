@@ -238,6 +238,22 @@ static void drop(struct setting *s, bool *owned)
     }
 }
 
+/* Texts that stay the same stay where they are: other threads may still be reading them when the
+ * library is started again. */
+static void keep_same(struct setting *next, bool *owned)
+{
+    for (size_t i = 0; i < ROWS_N; i++) {
+        if (places[i].kind == KIND_text && made[i] && owned[i]) {
+            char **before = field(&setting, i), **now = field(next, i);
+            if (strcmp(*before, *now) == 0) {
+                free(*now);
+                *now = *before;
+                made[i] = false; /* it is the next one's now */
+            }
+        }
+    }
+}
+
 int setting_load(const sonde_options *options, char problem[SETTING_PROBLEM_MAX])
 {
     struct setting next = standard;
@@ -250,6 +266,7 @@ int setting_load(const sonde_options *options, char problem[SETTING_PROBLEM_MAX]
         drop(&next, owned);
         return err;
     }
+    keep_same(&next, owned);
     drop(&setting, made);
     setting = next;
     memcpy(made, owned, sizeof made);

@@ -96,8 +96,8 @@ static int settings(const struct command_call *call, struct jot *j, char *proble
         setting_value(i, value, sizeof value);
         jot_object(j, NULL);
         jot_string(j, "key", rows[i].key);
-        bool secret =
-            strcmp(rows[i].key, "dsn") == 0 || redact_key(rows[i].key, strlen(rows[i].key));
+        bool secret = strcmp(rows[i].key, "dsn") == 0 || strcmp(rows[i].key, "otlp.headers") == 0 ||
+                      redact_key(rows[i].key, strlen(rows[i].key));
         jot_string(j, "value", secret && *value ? "[secret]" : value);
         jot_string(j, "default", rows[i].standard);
         jot_string(j, "help", rows[i].help);
