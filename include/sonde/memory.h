@@ -41,7 +41,8 @@ SONDE_API void sonde_memory_reserved(sonde_memory *memory, int64_t bytes);
  * with memory == NULL too (not counted then). A block is given back by sonde_memory_free() alone,
  * also after sonde_shutdown(). A pointer that is none of theirs, or was freed before, is left alone
  * and counted (metric sonde_memory_mismatches_total{kind="foreign"}); one that belongs to another
- * subsystem is freed and counted (kind="subsystem"). aligned: alignment is a power of two up to
+ * subsystem is freed and counted (kind="subsystem"). What is freed twice is known as long as
+ * its memory is there: that of a big block goes back to the system at once. aligned: alignment is a power of two up to
  * 1 MiB, and realloc keeps it. */
 SONDE_API void *sonde_memory_alloc(sonde_memory *memory, size_t size);
 SONDE_API void *sonde_memory_calloc(sonde_memory *memory, size_t n, size_t size);

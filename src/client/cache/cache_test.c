@@ -387,6 +387,9 @@ static void the_command_answers_for_one_and_for_all(void **state)
 
 static void a_child_counts_its_own_lookups(void **state)
 {
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it lets no child start a thread */
+#endif
     sonde_cache *c = sonde_cache_get("forked");
     for (int i = 0; i < 5; i++) {
         sonde_cache_hit(c);

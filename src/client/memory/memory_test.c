@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,6 +184,19 @@ static void pointers_of_others_are_left_alone_and_counted(void **state)
     assert_int_equal(memory_mismatches(MEMORY_OTHER_SUBSYSTEM), other + 1);
     assert_int_equal(stats_of(a).bytes, 0);
     assert_int_equal(stats_of(b).frees, 0);
+}
+
+static void a_pointer_behind_a_hole_in_memory_is_no_crash(void **state)
+{
+    uint64_t foreign = memory_mismatches(MEMORY_FOREIGN);
+    const size_t page = 4096;
+    char *p = mmap(NULL, 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(p != MAP_FAILED);
+    assert_int_equal(mprotect(p + page, page, PROT_READ | PROT_WRITE), 0);
+    sonde_memory_free(NULL, p + page);
+    assert_int_equal(sonde_memory_size(p + page), 0);
+    assert_int_equal(memory_mismatches(MEMORY_FOREIGN), foreign + 1);
+    munmap(p, 2 * page);
 }
 
 static void a_block_that_is_freed_twice_is_freed_once(void **state)
@@ -578,6 +592,9 @@ static void the_command_reports_what_there_is(void **state)
 
 static void a_child_holds_what_its_parent_held(void **state)
 {
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it lets no child start a thread */
+#endif
     sonde_memory *m = sonde_memory_get("forked");
     void *p = sonde_memory_alloc(m, 777);
     pid_t pid = fork();
@@ -643,6 +660,7 @@ int main(void)
         CASE(aligned_blocks_stay_aligned_when_they_grow),
         CASE(an_allocation_that_cannot_be_is_counted_and_gives_null),
         CASE(pointers_of_others_are_left_alone_and_counted),
+        CASE(a_pointer_behind_a_hole_in_memory_is_no_crash),
         CASE(a_block_that_is_freed_twice_is_freed_once),
         cmocka_unit_test(blocks_outlive_the_library),
         CASE(a_table_of_functions_is_counted_alike),
