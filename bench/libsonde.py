@@ -23,6 +23,9 @@ CASES = [
     ("error_captured", "error capture, 20 frames deep", 50000, 20000),
     ("error_dropped", "error that is dropped", 1000, 300),
     ("breadcrumb", "breadcrumb", None, 100),
+    ("cache_hit", "cache hit", 10, None),
+    ("cache_lookup", "cache lookup with its response time", None, None),
+    ("memory_counted", "counted allocation and its release", None, None),
     ("log_record", "log record with 2 attributes", None, None),
     ("log_below_level", "log call below the level", None, None),
     ("disabled_counter_add", "counter add before the start", None, None),
@@ -32,6 +35,7 @@ CASES = [
 SHARED = {"counter_add", "histogram_observe", "histogram_native", "operation", "span"}
 PEERS = {"counter_add": ("locked_lookup", "looked up under a lock"),
          "counter_with": ("locked_lookup", "looked up under a lock"),
+         "memory_counted": ("memory_plain", "malloc and free"),
          "operation": ("clock_pair", "a pair of clock_gettime"),
          "span": ("clock_pair", "a pair of clock_gettime")}
 EMPTY = """#include <stdio.h>

@@ -302,6 +302,58 @@ static void time_stamp(unsigned n, unsigned thread)
 #endif
 }
 
+/* ---- caches, counted allocators */
+
+static sonde_cache *cache;
+static sonde_memory *memory;
+
+static void cache_hit(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_cache_hit(cache);
+    }
+}
+
+static void cache_lookup(unsigned n, unsigned thread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sonde_cache_lookup l = sonde_cache_begin(cache);
+        sonde_cache_end(&l, i % 8 != 0, "key");
+    }
+}
+
+enum { BLOCKS = 64 }; /* of many sizes, held at a time */
+
+static void memory_counted(unsigned n, unsigned thread)
+{
+    void *volatile held[BLOCKS] = {NULL};
+    for (unsigned i = 0; i < n; i++) {
+        sonde_memory_free(memory, held[i % BLOCKS]);
+        held[i % BLOCKS] = sonde_memory_alloc(memory, 16 + i % 200);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        sonde_memory_free(memory, held[i]);
+    }
+}
+
+static void memory_plain(unsigned n, unsigned thread)
+{
+    void *volatile held[BLOCKS] = {NULL};
+    for (unsigned i = 0; i < n; i++) {
+        free(held[i % BLOCKS]);
+        held[i % BLOCKS] = malloc(16 + i % 200);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        free(held[i]);
+    }
+}
+
+static void start_resources(void)
+{
+    cache = sonde_cache_get("bench");
+    memory = sonde_memory_get("bench");
+}
+
 /* ---- the cases */
 
 static const struct bench_case before_start[] = {
@@ -334,6 +386,14 @@ static const struct bench_case operations[] = {
     {NULL, NULL, 0, false},
 };
 
+static const struct bench_case resources[] = {
+    {"cache_hit", cache_hit, 2000000, false},
+    {"cache_lookup", cache_lookup, 300000, false},
+    {"memory_counted", memory_counted, 300000, false},
+    {"memory_plain", memory_plain, 300000, false},
+    {NULL, NULL, 0, false},
+};
+
 static const struct bench_case recorded[] = {
     {"span", span_four, 10000, true},
     {"log_record", log_record, 10000, true},
@@ -362,6 +422,7 @@ static const struct phase {
 } phases[] = {
     {{NULL}, start_metrics, metrics},
     {{NULL}, start_operations, operations},
+    {{NULL}, start_resources, resources},
     {{"trace.ring_bytes=16777216", "log.ring_bytes=16777216", "log.rate_max=0"}, NULL, recorded},
     {{"trace.sample_rate=0"}, NULL, unsampled},
     {{"trace.enabled=false"}, NULL, untraced},
