@@ -158,14 +158,29 @@ static int print_jemalloc(void)
 
 static json_t *report_under(const char *preload)
 {
-    char line[300];
-    snprintf(line, sizeof line, "%s%s /proc/%d/exe jemalloc", *preload ? "LD_PRELOAD=" : "",
-             preload, (int)getpid());
-    FILE *f = popen(line, "r"); /* NOLINT: a test's own line */
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (*preload) {
+            setenv("LD_PRELOAD", preload, 1);
+        }
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execl("/proc/self/exe", "heap_test", "jemalloc", (char *)NULL);
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    close(ends[1]);
+    FILE *f = fdopen(ends[0], "r");
     assert_non_null(f);
     json_error_t error;
     json_t *j = json_loadf(f, 0, &error);
-    assert_int_equal(pclose(f), 0);
+    fclose(f);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     assert_non_null(j);
     return j;
 }
