@@ -146,6 +146,18 @@ def the_next_start_sends_each_crash_once():
     assert not failed, failed
 
 
+def a_program_that_crashes_at_each_start_fills_no_disk():
+    with Place() as p:
+        for _ in range(25):
+            assert p.run(CRASHER, "main", "segv")[0] == "SIGSEGV"
+            assert len(p.records()) <= 10, len(p.records())
+        p.run(CRASHER, "main", "none")
+        ids = [e["event_id"] for e in p.items("event")]
+        # One that dies between handing over and removing a record leaves both: the same event_id,
+        # by which whoever receives them knows that they are one.
+        assert len(set(ids)) == 25 and not p.records(), (len(ids), p.records())
+
+
 def exceptions_of_programs_in_cplusplus_say_what_was_thrown():
     for how, kind, said, function in THROWN:
         with Place() as p:

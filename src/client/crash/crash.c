@@ -32,7 +32,7 @@
 #include "client/error/session.h"
 #include "client/send/spool.h"
 
-enum { SWEEP_S = 10, SENT_MS = 5000, CORE_MS = 30000, CORE_STEP_NS = 5000000 };
+enum { SWEEP_S = 10, SENT_MS = 5000, CORE_MS = 30000, CORE_STEP_NS = 5000000, LEFT_MAX = 8 };
 
 static struct record_file file; /* .at NULL: crashes are not recorded */
 static _Atomic int last_run;
@@ -92,8 +92,9 @@ static bool settle(const void *bytes, size_t n, void *unused)
     return true;
 }
 
-static bool look(const void *bytes, size_t n, void *unused)
+static bool look(const void *bytes, size_t n, void *count)
 {
+    ++*(size_t *)count;
     const struct crash_record *r = bytes;
     struct record_parts parts;
     char problem[RECORD_PROBLEM_MAX];
@@ -303,7 +304,11 @@ static int start(char *problem)
     if (!file.at) {
         return 0; /* without memory for a record the program runs on without one */
     }
-    record_file_sweep(spool_path(), &file, look, NULL);
+    size_t left = 0;
+    record_file_sweep(spool_path(), &file, look, &left);
+    if (left > LEFT_MAX) { /* it crashes again and again, before its worker comes to them */
+        record_file_sweep(spool_path(), &file, settle, NULL);
+    }
     gather_start();
     handover_start(spool_path());
     altstack_start();
