@@ -345,6 +345,7 @@ static void add(struct signal_relay *r, const char *name, enum signal_spool_queu
     s->sentry = from == SIGNAL_SPOOL_ERRORS;
     snprintf(s->url, sizeof s->url, "%.600s%s", url, slash ? path + 1 : path);
     s->facts.name = name;
+    s->facts.from = from;
     s->facts.to = shown;
     buf_init(&s->body, SIGNAL_RECORD_BYTES_MAX);
     cursor_read(s, q);

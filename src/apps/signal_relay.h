@@ -47,7 +47,8 @@ void signal_relay_wake(struct signal_relay *r);
 
 struct signal_relay_facts {
     const char *name, *to; /* "errors", where to (without its key) */
-    uint64_t behind;       /* records that it has not come to */
+    enum signal_spool_queue from;
+    uint64_t behind; /* records that it has not come to */
     uint64_t sent, dropped, failures;
     uint64_t lost;                  /* that were gone from the spool before they were sent */
     int64_t waits_until;            /* wall time; 0: it does not wait */

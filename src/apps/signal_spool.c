@@ -70,6 +70,7 @@ struct signal_spool {
     struct job *first, **last;
     size_t waiting_bytes;
     bool stopping;
+    _Atomic bool recalled; /* what was there at the start is listed */
 };
 
 const char *signal_spool_word(enum signal_spool_queue which)
@@ -326,6 +327,7 @@ static void run(void *context)
 {
     struct signal_spool *s = context;
     recall(s);
+    atomic_store(&s->recalled, true);
     thread_lock(&s->lock);
     for (;;) {
         struct job *first = take_round(s);
@@ -440,6 +442,11 @@ struct queue *signal_spool_of(struct signal_spool *s, enum signal_spool_queue wh
 struct error_list *signal_spool_errors(struct signal_spool *s)
 {
     return s->errors;
+}
+
+bool signal_spool_partial(struct signal_spool *s)
+{
+    return !atomic_load(&s->recalled);
 }
 
 void signal_spool_look(struct signal_spool *s, enum signal_spool_queue which,

@@ -57,6 +57,9 @@ struct signal_sink *signal_spool_sink(struct signal_spool *s);
 struct queue *signal_spool_of(struct signal_spool *s, enum signal_spool_queue which);
 struct error_list *signal_spool_errors(struct signal_spool *s);
 
+/* Is what was there at the start not all listed yet? It is read back while others are served. */
+bool signal_spool_partial(struct signal_spool *s);
+
 /* "spans", "logs", "errors": also the folder's name below DATA/spool. */
 const char *signal_spool_word(enum signal_spool_queue which);
 

@@ -2,11 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apps/apps_settings.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "os/local_socket.h"
+
+enum { PATIENCE_MS = 1500, PAUSE_MS = 100 };
+
+static const char *const MODULE = "sockets";
 
 int app_door_address(const struct conf *c, const char *wanted, struct address *ret, struct why *why)
 {
@@ -27,12 +33,31 @@ int app_door_address(const struct conf *c, const char *wanted, struct address *r
     return err;
 }
 
+static const char *path_of(const struct address *a)
+{
+    return a->text + strlen("unix:");
+}
+
+int app_door_listen(struct address *a, bool first, int *ret_fd, struct why *why)
+{
+    int64_t until = clock_monotonic_ns(&clock_real) + (first ? PATIENCE_MS * 1000000LL : 0);
+    enum local_socket_holder holder;
+    while ((holder = local_socket_holder(path_of(a))) == LOCAL_SOCKET_SOMEBODY &&
+           clock_monotonic_ns(&clock_real) < until)
+        usleep(PAUSE_MS * 1000);
+    if (holder == LOCAL_SOCKET_SOMEBODY)
+        return why_set(why, ERR_BUSY, "somebody listens at %s already", path_of(a));
+    if (holder == LOCAL_SOCKET_ORPHANED && unlink(path_of(a)) == 0)
+        log_info(MODULE, "%s was held by what is left of a killed daemon", path_of(a));
+    return address_listen(a, 1, ret_fd, why);
+}
+
 void app_door_open(const struct conf *c, const struct address *a)
 {
     const struct apps_settings *apps = conf_get(c, &apps_settings_options);
     struct why why = {0};
-    const char *path = a->text + strlen("unix:");
+    const char *path = path_of(a);
     if (local_socket_mode(path, (unsigned)strtoul(apps->mode, NULL, 8), &why) != 0)
-        log_warn("sockets", "%s", why.text);
-    log_info("sockets", "applications connect to %s", path);
+        log_warn(MODULE, "%s", why.text);
+    log_info(MODULE, "applications connect to %s", path);
 }

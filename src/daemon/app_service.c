@@ -116,7 +116,12 @@ int app_service_open(struct app_service *s, const struct app_service_host *host,
                                      .signals = symbols_sink(s->symbols),
                                      .clock = &clock_real};
     err = apps_new(&apps, &s->apps, why);
-    return err ? err : open_relay(s, host, why);
+    if (err == 0)
+        err = open_relay(s, host, why);
+    if (err)
+        return err;
+    s->checks = (struct app_checks){.spool = s->spool, .relay = s->relay};
+    return app_checks_add(&s->checks, host->health);
 }
 
 int app_service_start(struct app_service *s, const int *fds, size_t n, struct why *why)

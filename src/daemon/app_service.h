@@ -14,15 +14,19 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "daemon/app_checks.h"
 #include "event/event.h"
+#include "health/health.h"
 #include "launch/launch.h"
 
+/* It stays where it is: the health's checks look at it. */
 struct app_service {
     struct apps *apps;
     struct signal_spool *spool;
     struct symbols *symbols;
     struct signal_relay *relay; /* NULL: nothing is sent on */
     struct events *events;
+    struct app_checks checks;
 };
 
 struct app_service_host {
@@ -31,6 +35,7 @@ struct app_service_host {
     struct sink *sink;
     size_t lane;
     struct events *events;
+    struct health *health;
     struct launcher *launcher; /* NULL: no programs are configured */
 };
 

@@ -25,18 +25,19 @@ static void close_address(struct sockets_address *a)
 }
 
 static int open_address(const struct conf *c, enum door door, const char *wanted, size_t loops,
-                        struct sockets_address *ret, struct why *why)
+                        bool first, struct sockets_address *ret, struct why *why)
 {
     const struct door_kind *kind = &door_kinds[door];
     struct address a;
-    int err = kind->local ? app_door_address(c, wanted, &a, why)
-                          : address_parse(str_c(wanted), &a, why);
+    int err =
+        kind->local ? app_door_address(c, wanted, &a, why) : address_parse(str_c(wanted), &a, why);
     if (err != 0)
         return err;
     size_t n = kind->each_loop ? loops : 1;
     struct sockets_address made = {.door = door, .fds = mem_array(n, sizeof *made.fds), .fds_n = n};
-    err = kind->datagram ? address_receive(&a, n, made.fds, why)
-                         : address_listen(&a, n, made.fds, why);
+    err = kind->local      ? app_door_listen(&a, first, made.fds, why)
+          : kind->datagram ? address_receive(&a, n, made.fds, why)
+                           : address_listen(&a, n, made.fds, why);
     if (err == 0 && kind->local)
         app_door_open(c, &a);
     if (err != 0) {
@@ -73,7 +74,7 @@ static int add(struct opening *o, const struct conf *c, enum door door, const ch
         return 0;
     }
     struct why own = {0};
-    int err = open_address(c, door, wanted, o->loops, &o->next.v[at], &own);
+    int err = open_address(c, door, wanted, o->loops, o->old->n == 0, &o->next.v[at], &own);
     if (err == 0) {
         o->fresh[o->next.n++] = true;
         return 0;

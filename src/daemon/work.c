@@ -424,6 +424,7 @@ static int open_apps(struct work *w, struct why *why)
                                           .sink = ingest_sink(w->ingest),
                                           .lane = lane(w, LANE_APPS),
                                           .events = w->respond.events.events,
+                                          .health = w->health,
                                           .launcher = w->launcher};
     return app_service_open(&w->apps, &host, why);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -221,6 +222,34 @@ int local_socket_folder(const char *path, bool make, struct why *why)
     if (access(path, W_OK | X_OK) != 0)
         return failed(why, "no socket in", path, -1);
     return 0;
+}
+
+/* A zombie is gone as well. */
+static bool process_gone(pid_t pid)
+{
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        return errno == ESRCH;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    bool gone = poll(&p, 1, 0) == 1;
+    close(fd);
+    return gone;
+}
+
+enum local_socket_holder local_socket_holder(const char *path)
+{
+    struct ucred listener;
+    socklen_t n = sizeof listener;
+    int fd, err = local_socket_connect(path, 0, &fd, NULL);
+    if (err == -ERR_TIMEOUT) /* its queue is full */
+        return LOCAL_SOCKET_SOMEBODY;
+    if (err != 0)
+        return LOCAL_SOCKET_NOBODY;
+    /* of a connected socket: who called listen(); 0: of another namespace */
+    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &n) == 0 && listener.pid > 0 &&
+                 listener.uid == geteuid();
+    close(fd);
+    return known && process_gone(listener.pid) ? LOCAL_SOCKET_ORPHANED : LOCAL_SOCKET_SOMEBODY;
 }
 
 int local_socket_mode(const char *path, unsigned mode, struct why *why)

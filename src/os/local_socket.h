@@ -35,6 +35,12 @@ void local_socket_close(int fd); /* negative is fine */
  * the caller alone (0700), and must be the caller's own and no link. -ERR_DENIED, -ERR_NOENT. */
 MUST_USE int local_socket_folder(const char *path, bool make, struct why *why);
 
+/* Who holds the socket at path: nobody (or it is none), somebody, or nobody but processes that are
+ * left of the one that listened (a worker of a killed parent that is about to end): then nobody
+ * will serve it. Where that cannot be told, or it was another user's, it is somebody. */
+enum local_socket_holder { LOCAL_SOCKET_NOBODY, LOCAL_SOCKET_SOMEBODY, LOCAL_SOCKET_ORPHANED };
+MUST_USE enum local_socket_holder local_socket_holder(const char *path);
+
 /* Who may connect to the socket at path: permissions as of chmod(). */
 MUST_USE int local_socket_mode(const char *path, unsigned mode, struct why *why);
 

@@ -123,9 +123,12 @@ struct wanted {
 static void errors_work(struct job *j)
 {
     const struct wanted *wanted = j->context;
+    bool partial = signal_spool_partial(j->serve->config.spool); /* before what is listed */
     answer_begin(j);
     error_list_recent(signal_spool_errors(j->serve->config.spool), (size_t)wanted->limit,
                       wanted->service, &j->body);
+    if (partial)
+        buf_put_str(&j->body, STR(",\"partial\":true"));
     answer_end(j, NULL, STR(""));
 }
 
