@@ -68,6 +68,27 @@ static int repair(struct offline *o, struct arguments *a)
     return 0;
 }
 
+static int count_queue(void *context, const struct disk_entry *e)
+{
+    size_t n = strlen(e->name);
+    if (e->is_dir || (n > 4 && strcmp(e->name + n - 4, ".log") == 0))
+        ++*(size_t *)context;
+    return 0;
+}
+
+/* Queues keep their keys: what waits to be sent on, and the spool of applications' signals. */
+static bool queues_there(struct disk *d)
+{
+    static const char *const FOLDERS[] = {"forward", "spool/spans", "spool/logs", "spool/errors"};
+    size_t n = 0;
+    for (size_t i = 0; i < COUNTOF(FOLDERS); i++) {
+        int err = disk_list(d, FOLDERS[i], count_queue, &n);
+        if (err != 0 && err != -ERR_NOENT)
+            n++; /* who knows */
+    }
+    return n > 0;
+}
+
 static int rotate(struct offline *o, struct arguments *a)
 {
     struct rotate_result r;
@@ -78,9 +99,10 @@ static int rotate(struct offline *o, struct arguments *a)
         return 1;
     if (rotate_run(o->disk, &clock_real, &o->settings, put_line, NULL, &r, &why))
         return offline_fail(o, why.text);
-    printf("%" PRIu64 " of %" PRIu64 " files were wrapped by key %s anew; older keys may leave "
-           "the key file\n",
-           r.wrapped, r.files, keyring_newest(o->ring));
+    printf("%" PRIu64 " of %" PRIu64 " files were wrapped by key %s anew; older keys %s\n",
+           r.wrapped, r.files, keyring_newest(o->ring),
+           queues_there(o->disk) ? "are needed until what is in forward/ and spool/ has gone"
+                                 : "may leave the key file");
     if (r.clear)
         printf("%" PRIu64 " files are not encrypted: they were written without a key file, and "
                "merges will encrypt them\n",

@@ -392,6 +392,36 @@ def a_backup_has_the_spool_and_a_restore_brings_it_back():
                 f"Broken: number {i}" for i in (2, 1, 0)])
 
 
+def an_encrypted_spool_needs_its_key_after_a_rotation_which_says_so():
+    with Server() as d:
+        keys = os.path.join(d.folder, "keys")
+        first, second = (f"k{i} {os.urandom(32).hex()}\n" for i in (1, 2))
+
+        def put_keys(text):
+            with open(keys, "w", encoding="ascii") as f:
+                f.write(text)
+            os.chmod(keys, 0o600)
+
+        def rotated():
+            done = subprocess.run([SONDE, "store", "rotate-key", "--data", d.data, "--key-file",
+                                   keys], capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, done
+            return done.stdout
+        put_keys(first)
+        d.argv += ["--set", f"store.key_file={keys}"]
+        d.start()
+        d.stop()
+        assert "older keys may leave" in rotated()
+        d.start()
+        with d.app() as app:
+            app.promised(ENVELOPE, envelope(uuid.uuid4().hex, "secret"))
+        d.stop()
+        put_keys(second + first)
+        assert "older keys are needed until" in rotated()
+        d.start()
+        wait("it can be read", lambda: [e["title"] for e in d.recent()] == ["Broken: secret"])
+
+
 # ---- questions
 
 def table(line, level):
