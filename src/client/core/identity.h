@@ -1,6 +1,7 @@
 /* client/core/identity.h - who this process is, in everything that leaves it.
  *
- * Threads: written by sonde_init() and in a forked child, before the worker runs; then only read.
+ * Threads: written by sonde_init() and in a forked child; read by any, also meanwhile: texts live
+ * for ever.
  */
 #ifndef CLIENT_CORE_IDENTITY_H
 #define CLIENT_CORE_IDENTITY_H
@@ -8,15 +9,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { IDENTITY_MAX = 256 };
+enum { IDENTITY_MAX = 256 }; /* bytes of a text, with its NUL */
 
 struct identity {
-    char service[IDENTITY_MAX];  /* the setting, or the name of the executable */
-    char instance[IDENTITY_MAX]; /* the setting, or "HOST:PID" */
-    char host[IDENTITY_MAX];
-    char executable[IDENTITY_MAX]; /* path */
-    pid_t pid;
-    int64_t started_unix_ns; /* when sonde_init() was called, or the fork */
+    char *_Atomic service;  /* the setting, or the name of the executable */
+    char *_Atomic instance; /* the setting, or "HOST:PID" */
+    char *_Atomic host;
+    char *_Atomic executable; /* path */
+    _Atomic pid_t pid;
+    _Atomic int64_t started_unix_ns; /* when sonde_init() was called, or the fork */
 };
 
 extern struct identity identity;

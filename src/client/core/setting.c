@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/intern.h"
+
 enum kind { KIND_text, KIND_flag, KIND_count, KIND_number };
 
 struct place {
@@ -29,7 +31,7 @@ static const struct place places[ROWS_N] = {
 #undef SETTING
 };
 
-/* A default that is a text is a literal, which nobody writes to or frees (see `made`). */
+/* A default that is a text is a literal, which nobody writes to. */
 #define SETTING_VALUE_text(v)                               ((char *)(uintptr_t)(v))
 #define SETTING_VALUE_flag(v)                               (v)
 #define SETTING_VALUE_count(v)                              (v)
@@ -42,8 +44,6 @@ struct setting setting = {
 #include "client/core/setting.tbl.h"
 };
 #undef SETTING
-
-static bool made[ROWS_N]; /* the text was allocated by us */
 
 static void *field(struct setting *s, size_t row)
 {
@@ -124,7 +124,7 @@ static int put_number(struct setting *s, size_t row, const char *value, char *pr
     return 0;
 }
 
-static int put(struct setting *s, bool *owned, size_t row, const char *value, char *problem)
+static int put(struct setting *s, size_t row, const char *value, char *problem)
 {
     if (strlen(value) > SETTING_VALUE_MAX) {
         return bad(problem, row, value, "longer than 1024 bytes");
@@ -135,17 +135,13 @@ static int put(struct setting *s, bool *owned, size_t row, const char *value, ch
     if (places[row].kind != KIND_text) {
         return put_number(s, row, value, problem);
     }
-    char *copy = strdup(value);
-    if (!copy) {
-        snprintf(problem, SETTING_PROBLEM_MAX, "no memory for the settings");
+    char *text = intern_text(value);
+    if (!text) {
+        snprintf(problem, SETTING_PROBLEM_MAX,
+                 "no memory for the settings, or more than %d different texts of them", INTERN_MAX);
         return SONDE_ERROR_MEMORY;
     }
-    char **at = field(s, row);
-    if (owned[row]) {
-        free(*at);
-    }
-    *at = copy;
-    owned[row] = true;
+    *(char *_Atomic *)field(s, row) = text;
     return 0;
 }
 
@@ -160,7 +156,7 @@ static bool find(const char *key, size_t n, size_t *ret)
     return false;
 }
 
-static int from_environment(struct setting *s, bool *owned, char *problem)
+static int from_environment(struct setting *s, char *problem)
 {
     for (size_t i = 0; i < ROWS_N; i++) {
         char name[100] = "SONDE_";
@@ -170,7 +166,7 @@ static int from_environment(struct setting *s, bool *owned, char *problem)
         }
         name[at] = 0;
         const char *value = getenv(name);
-        int err = value ? put(s, owned, i, value, problem) : 0;
+        int err = value ? put(s, i, value, problem) : 0;
         if (err) {
             return err;
         }
@@ -178,7 +174,7 @@ static int from_environment(struct setting *s, bool *owned, char *problem)
     return 0;
 }
 
-static int from_list(struct setting *s, bool *owned, const char *const *list, char *problem)
+static int from_list(struct setting *s, const char *const *list, char *problem)
 {
     for (; list && *list; list++) {
         const char *equals = strchr(*list, '=');
@@ -188,7 +184,7 @@ static int from_list(struct setting *s, bool *owned, const char *const *list, ch
                      n > 80 ? 80 : (int)n, *list);
             return SONDE_ERROR_ARGUMENT;
         }
-        int err = put(s, owned, row, equals + 1, problem);
+        int err = put(s, row, equals + 1, problem);
         if (err) {
             return err;
         }
@@ -198,7 +194,7 @@ static int from_list(struct setting *s, bool *owned, const char *const *list, ch
 
 /* The fields of the options that every version of the struct has had, and those that this caller's
  * version has. */
-static int from_options(struct setting *s, bool *owned, const sonde_options *o, char *problem)
+static int from_options(struct setting *s, const sonde_options *o, char *problem)
 {
     if (!o) {
         return 0;
@@ -219,37 +215,33 @@ static int from_options(struct setting *s, bool *owned, const sonde_options *o, 
     for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
         size_t row;
         if (named[i].value && find(named[i].key, strlen(named[i].key), &row)) {
-            int err = put(s, owned, row, named[i].value, problem);
+            int err = put(s, row, named[i].value, problem);
             if (err) {
                 return err;
             }
         }
     }
-    return from_list(s, owned, o->settings, problem);
+    return from_list(s, o->settings, problem);
 }
 
-static void drop(struct setting *s, bool *owned)
+/* Field by field, for others may be reading. */
+static void take_over(struct setting *next)
 {
     for (size_t i = 0; i < ROWS_N; i++) {
-        if (owned[i]) {
-            free(*(char **)field(s, i));
-            owned[i] = false;
-        }
-    }
-}
-
-/* Texts that stay the same stay where they are: other threads may still be reading them when the
- * library is started again. */
-static void keep_same(struct setting *next, bool *owned)
-{
-    for (size_t i = 0; i < ROWS_N; i++) {
-        if (places[i].kind == KIND_text && made[i] && owned[i]) {
-            char **before = field(&setting, i), **now = field(next, i);
-            if (strcmp(*before, *now) == 0) {
-                free(*now);
-                *now = *before;
-                made[i] = false; /* it is the next one's now */
-            }
+        void *to = field(&setting, i), *from = field(next, i);
+        switch (places[i].kind) {
+        case KIND_text:
+            *(char *_Atomic *)to = *(char *_Atomic *)from;
+            break;
+        case KIND_flag:
+            *(_Atomic bool *)to = *(_Atomic bool *)from;
+            break;
+        case KIND_count:
+            *(_Atomic uint64_t *)to = *(_Atomic uint64_t *)from;
+            break;
+        case KIND_number:
+            *(_Atomic double *)to = *(_Atomic double *)from;
+            break;
         }
     }
 }
@@ -257,20 +249,14 @@ static void keep_same(struct setting *next, bool *owned)
 int setting_load(const sonde_options *options, char problem[SETTING_PROBLEM_MAX])
 {
     struct setting next = standard;
-    bool owned[ROWS_N] = {0};
-    int err = from_environment(&next, owned, problem);
+    int err = from_environment(&next, problem);
     if (!err) {
-        err = from_options(&next, owned, options, problem);
+        err = from_options(&next, options, problem);
     }
-    if (err) {
-        drop(&next, owned);
-        return err;
+    if (!err) {
+        take_over(&next);
     }
-    keep_same(&next, owned);
-    drop(&setting, made);
-    setting = next;
-    memcpy(made, owned, sizeof made);
-    return 0;
+    return err;
 }
 
 int setting_set(const char *key, const char *value, char problem[SETTING_PROBLEM_MAX])
@@ -280,10 +266,10 @@ int setting_set(const char *key, const char *value, char problem[SETTING_PROBLEM
         snprintf(problem, SETTING_PROBLEM_MAX, "\"%.80s\": no such setting", key);
         return SONDE_ERROR_NOT_FOUND;
     }
-    if (places[row].kind == KIND_text) { /* readers may hold the old one */
+    if (places[row].kind == KIND_text) {
         return bad(problem, row, value, "a text cannot be changed while running");
     }
-    return put(&setting, made, row, value, problem);
+    return put(&setting, row, value, problem);
 }
 
 size_t setting_rows(const struct setting_row **ret)
@@ -297,7 +283,7 @@ void setting_value(size_t row, char *ret, size_t size)
     const void *at = (const char *)&setting + places[row].offset;
     switch (places[row].kind) {
     case KIND_text:
-        snprintf(ret, size, "%s", *(char *const *)at);
+        snprintf(ret, size, "%s", *(char *const _Atomic *)at);
         break;
     case KIND_flag:
         snprintf(ret, size, "%s", *(const _Atomic bool *)at ? "true" : "false");

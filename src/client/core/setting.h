@@ -3,8 +3,9 @@
  * A row of setting.tbl.h is a key of sonde_options.settings, a variable of the environment
  * (SONDE_ + the key in capitals, '.' as '_'), a field of struct setting and a line of the manual.
  *
- * Threads: written by sonde_init() before anything runs, then read by any thread; numbers and flags
- * may be changed while running (setting_set).
+ * Threads: written by sonde_init(), read by any thread at any time, also while the library is
+ * started again: texts live for ever (client/core/intern.h). Numbers and flags may be changed while
+ * running (setting_set).
  */
 #ifndef CLIENT_CORE_SETTING_H
 #define CLIENT_CORE_SETTING_H
@@ -17,7 +18,7 @@
 
 enum { SETTING_PROBLEM_MAX = 300, SETTING_VALUE_MAX = 1024 };
 
-#define SETTING_TYPE_text   char *
+#define SETTING_TYPE_text   char *_Atomic
 #define SETTING_TYPE_flag   _Atomic bool
 #define SETTING_TYPE_count  _Atomic uint64_t
 #define SETTING_TYPE_number _Atomic double

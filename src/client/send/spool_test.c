@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "client/core/identity.h"
+#include "client/core/intern.h"
 #include "client/core/lost.h"
 #include "client/core/setting.h"
 #include "client/core/ticks.h"
@@ -285,7 +286,7 @@ static void strange_services_have_folders_of_their_own(void **state)
     static const char *const services[] = {"../../etc", ".", "a/b", "a b", "", "\xff\xfe"};
     char path[300];
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
-        snprintf(identity.service, IDENTITY_MAX, "%s", services[i]);
+        identity.service = intern_text(services[i]);
         spool_start();
         snprintf(path, sizeof path, "%s/spool/", in.folder);
         assert_memory_equal(spool_path(), path, strlen(path));
