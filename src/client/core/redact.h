@@ -48,5 +48,8 @@ bool redact_text_by(unsigned rules, struct text *ret, const char *bytes, size_t 
 /* Appends a JSON document with the strings in it cleaned and the values of secret keys replaced;
  * false where it is no valid JSON (nothing appended). */
 bool redact_json(struct text *ret, const char *document, size_t n);
+/* The same without memory of its own, for signal handlers: [size] bytes of room hold one string of
+ * the document at a time, as it is and cleaned; false also where one does not fit. */
+bool redact_json_within(struct text *ret, const char *document, size_t n, char *room, size_t size);
 
 #endif

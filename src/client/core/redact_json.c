@@ -306,22 +306,37 @@ static bool value(struct walk *w, const char *key, unsigned rules)
     }
 }
 
-bool redact_json(struct text *ret, const char *document, size_t n)
+static bool walk(struct walk *w, struct text *ret)
 {
-    struct walk w = {.s = document, .n = n, .rules = redact_rules()};
     size_t before = ret->len;
     bool cut = ret->cut;
-    text_init(&w.plain, STRING_MAX);
-    text_init(&w.clean, STRING_MAX);
-    jot_init(&w.j, ret);
-    bool fine = value(&w, NULL, w.rules);
-    blanks(&w);
-    fine = fine && w.at == w.n && (cut || !ret->cut);
-    text_done(&w.plain);
-    text_done(&w.clean);
+    w->rules = redact_rules();
+    jot_init(&w->j, ret);
+    bool fine = value(w, NULL, w->rules);
+    blanks(w);
+    fine = fine && w->at == w->n && (cut || !ret->cut);
     if (!fine) {
         ret->len = before;
         ret->cut = cut;
     }
     return fine;
+}
+
+bool redact_json(struct text *ret, const char *document, size_t n)
+{
+    struct walk w = {.s = document, .n = n};
+    text_init(&w.plain, STRING_MAX);
+    text_init(&w.clean, STRING_MAX);
+    bool fine = walk(&w, ret);
+    text_done(&w.plain);
+    text_done(&w.clean);
+    return fine;
+}
+
+bool redact_json_within(struct text *ret, const char *document, size_t n, char *room, size_t size)
+{
+    struct walk w = {.s = document, .n = n};
+    text_over(&w.plain, room, size / 2);
+    text_over(&w.clean, room + size / 2, size - size / 2);
+    return walk(&w, ret);
 }

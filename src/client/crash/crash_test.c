@@ -26,6 +26,7 @@
 #include "client/crash/record_file.h"
 #include "client/crash/report.h"
 #include "client/crash/terminate.h"
+#include "sonde/log.h"
 
 static char folder[64];
 
@@ -252,6 +253,56 @@ static bool count_found(const void *bytes, size_t n, void *context)
     return true;
 }
 
+static void abort_with_secrets_in_breadcrumbs(void)
+{
+    static const char *const settings[] = {"redact.keys=loyalty", NULL};
+    char long_text[170];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = 0;
+    const sonde_attr attrs[] = {sonde_attr_string("password", "hunter2"),
+                                sonde_attr_string("from", "jane@example.org, \"so\""),
+                                sonde_attr_string("my_loyalty_number", "4711-a"),
+                                sonde_attr_int("rows", 3)};
+    const sonde_attr growing[] = {
+        sonde_attr_string("long", long_text), sonde_attr_string("pin", "1"),
+        sonde_attr_string("otp", "2"),        sonde_attr_string("cvc", "3"),
+        sonde_attr_string("jwt", "4"),        sonde_attr_string("ssn", "5")};
+    if (start(settings) != 0) {
+        _exit(98);
+    }
+    sonde_breadcrumb(SONDE_LEVEL_INFO, "of jo@example.org", "to jane@example.org", attrs, 4);
+    sonde_breadcrumb(SONDE_LEVEL_INFO, "grows", "when masked", growing, 6);
+    abort();
+}
+
+/* The record itself goes to the daemon: it must not wait for the envelope to be cleaned. */
+static void breadcrumbs_are_masked_in_the_record_already(void **state)
+{
+    int status = child_of(abort_with_secrets_in_breadcrumbs);
+    assert_true(WIFSIGNALED(status));
+    size_t n;
+    struct crash_record *r = left_behind(&n);
+    struct record_parts parts;
+    char problem[RECORD_PROBLEM_MAX];
+    assert_non_null(r);
+    assert_true(record_check(r, n, &parts, problem));
+    assert_int_equal(r->flags & CRASH_FAULTED, 0);
+    assert_int_equal(r->breadcrumbs_n, 2);
+    assert_string_equal(parts.breadcrumbs[0].category, "of [email]");
+    assert_string_equal(parts.breadcrumbs[0].message, "to [email]");
+    assert_string_equal(parts.breadcrumbs[0].data,
+                        "\"password\":\"[filtered]\",\"from\":\"[email], \\\"so\\\"\","
+                        "\"my_loyalty_number\":\"[filtered]\",\"rows\":3");
+    const char *grown = parts.breadcrumbs[1].data; /* too long when masked: whole members alone */
+    assert_non_null(strstr(grown, "\"pin\":\"[filtered]\""));
+    assert_null(strstr(grown, "ssn"));
+    assert_int_equal(grown[strlen(grown) - 1], '"');
+    assert_null(memmem(r, n, "hunter2", 7));
+    assert_null(memmem(r, n, "4711-a", 6));
+    assert_null(memmem(r, n, "@example.org", 12));
+    free(r);
+}
+
 static void files_of_living_processes_are_left_alone(void **state)
 {
     struct record_file own, other = {.fd = -1};
@@ -312,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_signal_that_the_program_ignores_stays_ignored),
         cmocka_unit_test(damaged_records_are_refused_with_a_reason),
         cmocka_unit_test(an_envelope_of_a_record_is_whole_json_without_secrets),
+        cmocka_unit_test(breadcrumbs_are_masked_in_the_record_already),
         cmocka_unit_test(files_of_living_processes_are_left_alone),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

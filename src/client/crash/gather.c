@@ -305,6 +305,46 @@ static void stage_threads(struct crash *c)
     }
 }
 
+/* Where the last member ends that fits whole: JSON's members without braces, n bytes. */
+static size_t whole_members(const char *json, size_t n, size_t room)
+{
+    size_t end = 0, depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < n && i <= room; i++) {
+        char c = json[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == ',' && depth == 0) {
+            end = i;
+        } else {
+            quoted = c == '"';
+            depth += c == '{' || c == '[';
+            depth -= c == '}' || c == ']';
+        }
+    }
+    return n <= room ? n : end;
+}
+
+/* A breadcrumb's members, each value masked by what it is and by its key; nothing of them where
+ * they are no JSON. */
+static void put_data(char *ret, size_t size, const char *data)
+{
+    static char whole[BREADCRUMB_DATA_MAX + 2], clean[8 * BREADCRUMB_DATA_MAX];
+    static char room[8 * BREADCRUMB_DATA_MAX];
+    struct text in, out;
+    memset(ret, 0, size);
+    text_over(&in, whole, sizeof whole);
+    text_add_char(&in, '{');
+    text_add(&in, data, strnlen(data, BREADCRUMB_DATA_MAX));
+    text_add_char(&in, '}');
+    text_over(&out, clean, sizeof clean);
+    bool fine = !in.cut && redact_json_within(&out, whole, in.len, room, sizeof room);
+    if (fine && out.len > 2) {
+        memcpy(ret, clean + 1, whole_members(clean + 1, out.len - 2, size - 1));
+    }
+}
+
 static void stage_breadcrumbs(struct crash *c)
 {
     static struct breadcrumb_record from[CRASH_BREADCRUMBS_MAX];
@@ -318,10 +358,11 @@ static void stage_breadcrumbs(struct crash *c)
         to->unix_ns = from[i].unix_ns;
         to->level = from[i].level;
         memcpy(to->trace_id, from[i].trace_id, sizeof to->trace_id);
-        PUT(to->category, from[i].category);
+        put_masked(to->category, sizeof to->category, from[i].category,
+                   strnlen(from[i].category, sizeof from[i].category));
         put_masked(to->message, sizeof to->message, from[i].message,
                    strnlen(from[i].message, sizeof from[i].message));
-        PUT(to->data, from[i].data); /* JSON: masked when it is written as such */
+        put_data(to->data, sizeof to->data, from[i].data);
     }
 }
 
