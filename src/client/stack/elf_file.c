@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/stack/build_id.h"
+
 enum {
     SECTIONS_MAX = 4096,
     SEGMENTS_MAX = 256,
@@ -18,30 +20,6 @@ static bool get(const struct elf_source *s, uint64_t offset, void *ret, uint64_t
     return offset <= s->size && n <= s->size - offset && s->read(s->context, offset, ret, n);
 }
 
-static void find_build_id(const uint8_t *at, size_t n, struct elf_file *f)
-{
-    while (n >= sizeof(Elf64_Nhdr)) {
-        Elf64_Nhdr note;
-        memcpy(&note, at, sizeof note);
-        size_t name = ((size_t)note.n_namesz + 3) & ~(size_t)3;
-        size_t desc = ((size_t)note.n_descsz + 3) & ~(size_t)3;
-        size_t left = n - sizeof note;
-        if (name > left || desc > left - name) {
-            return;
-        }
-        const uint8_t *value = at + sizeof note + name;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-            memcmp(at + sizeof note, "GNU", 4) == 0) {
-            f->build_id_n = note.n_descsz < ELF_BUILD_ID_MAX ? (uint32_t)note.n_descsz
-                                                             : (uint32_t)ELF_BUILD_ID_MAX;
-            memcpy(f->build_id, value, f->build_id_n);
-            return;
-        }
-        at = value + desc;
-        n = left - name - desc;
-    }
-}
-
 static void read_build_id(const struct elf_source *s, const Elf64_Ehdr *e, struct elf_file *f)
 {
     for (size_t i = 0; i < e->e_phnum && i < SEGMENTS_MAX && f->build_id_n == 0; i++) {
@@ -54,7 +32,8 @@ static void read_build_id(const struct elf_source *s, const Elf64_Ehdr *e, struc
         }
         uint8_t *notes = malloc(h.p_filesz + 1);
         if (notes && get(s, h.p_offset, notes, h.p_filesz)) {
-            find_build_id(notes, h.p_filesz, f);
+            uint32_t found = build_id_find(notes, h.p_filesz, f->build_id);
+            f->build_id_n = found ? found : f->build_id_n; /* there are several of them */
         }
         free(notes);
     }

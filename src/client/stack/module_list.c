@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/stack/build_id.h"
+
 enum { ID_BYTES = 16, NOTES_BYTES_MAX = 1 << 16, FIRST_CAP = 32 };
 
 static const struct module_list none;
@@ -25,31 +27,6 @@ struct reading {
     unsigned long long adds, subs;
     bool failed;
 };
-
-/* The build id among notes in memory. */
-static void read_notes(const uint8_t *at, size_t n, struct loaded_module *m)
-{
-    while (n >= sizeof(ElfW(Nhdr))) {
-        ElfW(Nhdr) note;
-        memcpy(&note, at, sizeof note);
-        size_t name = ((size_t)note.n_namesz + 3) & ~(size_t)3;
-        size_t desc = ((size_t)note.n_descsz + 3) & ~(size_t)3;
-        size_t left = n - sizeof note;
-        if (name > left || desc > left - name) {
-            return;
-        }
-        const uint8_t *value = at + sizeof note + name;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-            memcmp(at + sizeof note, "GNU", 4) == 0) {
-            m->build_id_n = note.n_descsz < MODULE_BUILD_ID_MAX ? (uint32_t)note.n_descsz
-                                                                : (uint32_t)MODULE_BUILD_ID_MAX;
-            memcpy(m->build_id, value, m->build_id_n);
-            return;
-        }
-        at = value + desc;
-        n = left - name - desc;
-    }
-}
 
 static void read_path(const struct dl_phdr_info *info, bool first, struct loaded_module *m)
 {
@@ -74,7 +51,8 @@ static void read_segments(const struct dl_phdr_info *info, struct loaded_module 
         } else if (h->p_type == PT_GNU_EH_FRAME) {
             m->tables = at;
         } else if (h->p_type == PT_NOTE && m->build_id_n == 0 && h->p_memsz < NOTES_BYTES_MAX) {
-            read_notes((const uint8_t *)(uintptr_t)at, h->p_memsz, m);
+            uint32_t found = build_id_find((const uint8_t *)(uintptr_t)at, h->p_memsz, m->build_id);
+            m->build_id_n = found ? found : m->build_id_n; /* there are several of them */
         }
     }
 }
