@@ -1,5 +1,5 @@
 /* A program with a debug socket: states, commands of its own, and work to be profiled.
- * usage: host-debug_host SOCKET; ends at the end of its standard input. */
+ * usage: host-debug_host SOCKET; ends at the end of its standard input; an "f" there forks it. */
 #include <pthread.h>
 #include <sonde/sonde.h>
 #include <stdatomic.h>
@@ -84,7 +84,19 @@ int main(int argc, char **argv)
     printf("%s\n", sonde_debug_path());
     fflush(stdout);
     char c;
+    pid_t child = -1;
     while (read(0, &c, 1) > 0) {
+        if (c == 'f' && child < 0) {
+            child = fork();
+            if (child == 0) { /* lives as long as its parent, and uses the library */
+                sonde_command_register("child", "", "", SONDE_ACCESS_VIEWER, set_volume, &volume);
+                printf("%ld\n", (long)getpid());
+                fflush(stdout);
+            }
+        }
+    }
+    if (child == 0) {
+        return sonde_shutdown(2000);
     }
     atomic_store(&over, true);
     pthread_join(t, NULL);

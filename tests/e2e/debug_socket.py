@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # timeout: 120
 # suites: plain asan
-"""The debug socket of a program that links libsonde, and `sonde debug`, its client."""
+"""The debug socket of a program that links libsonde, `sonde debug`, its client, and the same over D-Bus."""
 import json
 import os
 import re
@@ -10,8 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from xml.etree import ElementTree
 
-from _daemon import SONDE, Skip, run
+from _daemon import SONDE, Skip, run, wait
 
 HOST = os.path.join(os.path.dirname(SONDE), "host-debug_host")
 place = tempfile.TemporaryDirectory(prefix="sonde-debug-")
@@ -324,6 +325,193 @@ def external_profilers_say_whether_they_are_there():
         assert line.ask("external start vtune")["error"]["code"] == "bad_argument"
         assert line.ask("heap dump")["error"]["code"] == "unsupported"
         line.close()
+
+
+BUS_CONFIG = """<busconfig><type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/>
+<allow receive_sender="*"/></policy></busconfig>"""
+
+
+class Bus:
+    """A private message bus, at the same address again where a path is given."""
+
+    def __init__(self, path=None):
+        if not shutil.which("dbus-daemon") or not shutil.which("dbus-send"):
+            raise Skip("dbus-daemon and dbus-send (package dbus) are missing")
+        self.folder = tempfile.mkdtemp(prefix="bus-", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.path = path or os.path.join(self.folder, "bus")
+        config = os.path.join(self.folder, "bus.conf")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(BUS_CONFIG % self.path)
+        self.process = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.address = self.process.stdout.readline().strip()
+        assert self.address.startswith("unix:path="), self.address
+        self.address = f"unix:path={self.path}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        shutil.rmtree(self.folder)
+
+    def send(self, name, method, *words, path="/dev/sonde/Debug", **how):
+        return subprocess.run(
+            ["dbus-send", f"--bus={self.address}", "--print-reply=literal", "--reply-timeout=15000",
+             f"--dest={name}", path, method, *words],
+            capture_output=True, text=True, timeout=30, check=False, **how)
+
+    def query(self, name, line):
+        done = self.send(name, "dev.sonde.Debug1.Query", f"string:{line}")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def has(self, name):
+        done = self.send("org.freedesktop.DBus", "org.freedesktop.DBus.NameHasOwner",
+                         f"string:{name}", path="/org/freedesktop/DBus")
+        return "true" in done.stdout
+
+    def host(self, path, **environment):
+        return Host(os.path.join(folder, path), SONDE_DEBUG_DBUS="true",
+                    SONDE_DEBUG_DBUS_BUS=self.address, **environment)
+
+
+def bus_name(pid):
+    return f"dev.sonde.Debug.debug-host.p{pid}"
+
+
+def the_commands_are_answered_over_dbus_too():
+    with Bus() as bus, bus.host("n.sock") as host:
+        name = bus_name(host.pid)
+        wait("the name on the bus", lambda: bus.has(name))
+        assert bus.query(name, "info")["pid"] == host.pid
+        assert bus.query(name, "volume 7") == {"volume": 7}
+        assert bus.query(name, "nonsense")["error"]["code"] == "not_found"
+        assert bus.query(name, "x" * 5000)["error"]["code"] == "bad_argument"
+        assert len(bus.query(name, "help")["commands"]) > 20
+        commands = bus.send(name, "dev.sonde.Debug1.Commands").stdout.split()
+        assert {"info", "volume", "dbus"} <= set(commands), commands
+        own = bus.query(name, "dbus")
+        assert own["connected"] and own["name"] == name and own["problem"] == "", own
+        assert own["calls"] >= 6 and own["refused"] == 0, own
+        line = Line(host.path)  # the socket says the same
+        assert line.ask("dbus")["unique_name"] == own["unique_name"]
+        line.close()
+
+
+def the_object_on_the_bus_describes_itself():
+    with Bus() as bus, bus.host("o.sock") as host:
+        name = bus_name(host.pid)
+        wait("the name on the bus", lambda: bus.has(name))
+        method = "org.freedesktop.DBus.Introspectable.Introspect"
+        xml = bus.send(name, method).stdout
+        xml = xml[xml.index("<node"):]
+        interfaces = {i.get("name"): [m.get("name") for m in i] for i in ElementTree.fromstring(xml)}
+        assert interfaces["dev.sonde.Debug1"] == ["Query", "Commands"], interfaces
+        assert 'name="dev"' in bus.send(name, method, path="/").stdout
+        assert bus.send(name, "org.freedesktop.DBus.Peer.Ping").returncode == 0
+        for path, method, words, error in (
+                ("/elsewhere", "dev.sonde.Debug1.Query", ["string:info"], "UnknownObject"),
+                ("/dev/sonde/Debug", "dev.sonde.Debug1.Nothing", [], "UnknownMethod"),
+                ("/dev/sonde/Debug", "dev.sonde.Debug1.Query", ["int32:3"], "InvalidArgs")):
+            done = bus.send(name, method, *words, path=path)
+            assert done.returncode != 0 and error in done.stderr, (method, done.stderr)
+        assert bus.query(name, "info")["pid"] == host.pid
+
+
+def a_command_above_the_level_is_refused_over_dbus():
+    with Bus() as bus, bus.host("p.sock", SONDE_DEBUG_LEVEL="viewer") as host:
+        name = bus_name(host.pid)
+        wait("the name on the bus", lambda: bus.has(name))
+        error = bus.query(name, "volume 3")["error"]
+        assert error["code"] == "denied" and "operator" in error["message"], error
+        commands = bus.send(name, "dev.sonde.Debug1.Commands").stdout.split()
+        assert "info" in commands and "volume" not in commands, commands
+
+
+def another_user_is_refused_over_dbus():
+    if os.geteuid() != 0:
+        raise Skip("only root can be another user")
+    with Bus() as bus, bus.host("q.sock") as host:
+        name = bus_name(host.pid)
+        wait("the name on the bus", lambda: bus.has(name))
+        os.chmod(bus.path, 0o777)
+        for method in "dev.sonde.Debug1.Query", "org.freedesktop.DBus.Introspectable.Introspect":
+            done = bus.send(name, method, "string:info", user=65534)
+            assert done.returncode != 0 and "AccessDenied" in done.stderr, (done.stdout, done.stderr)
+        own = bus.query(name, "dbus")
+        assert own["refused"] == 2 and own["calls"] == 1, own
+
+
+def a_bus_that_ends_is_joined_again_when_it_is_back():
+    with Bus() as bus, bus.host("r.sock") as host:
+        line = Line(host.path)
+        wait("the greeting", lambda: line.ask("dbus")["name"])
+        bus.process.kill()
+        bus.process.wait()
+        wait("the loss is seen", lambda: not line.ask("dbus")["connected"])
+        assert "ended" in line.ask("dbus")["problem"]
+        os.unlink(bus.path)
+        with Bus(bus.path) as again:
+            wait("the name on the new bus", lambda: again.has(bus_name(host.pid)), 40)
+            assert again.query(bus_name(host.pid), "info")["pid"] == host.pid
+        line.close()
+
+
+def a_bus_that_is_absent_or_silent_harms_nothing():
+    with Host(os.path.join(folder, "s.sock"), SONDE_DEBUG_DBUS="true",
+              SONDE_DEBUG_DBUS_BUS=f"unix:path={folder}/nothing") as host:
+        line = Line(host.path)
+        wait("the problem", lambda: "No such file" in line.ask("dbus")["problem"])
+        assert line.ask("info")["pid"] == host.pid
+        line.close()
+    with Host(os.path.join(folder, "t.sock"), SONDE_DEBUG_DBUS="true",
+              SONDE_DEBUG_DBUS_BUS="tcp:host=127.0.0.1,port=1") as host:
+        line = Line(host.path)
+        wait("the problem", lambda: "only addresses" in line.ask("dbus")["problem"])
+        line.close()
+    silent = socket.socket(socket.AF_UNIX)
+    silent.bind(os.path.join(folder, "silent"))
+    silent.listen(4)
+    with Host(os.path.join(folder, "u.sock"), SONDE_DEBUG_DBUS="true",
+              SONDE_DEBUG_DBUS_BUS=f"unix:path={folder}/silent") as host:
+        line = Line(host.path)
+        wait("the problem", lambda: "not answered" in line.ask("dbus")["problem"])
+        before = ticks_of(host.pid)
+        time.sleep(1)
+        assert line.ask("info")["pid"] == host.pid
+        assert ticks_of(host.pid) - before < 20, "the thread spins"
+        line.close()
+    silent.close()
+
+
+def ticks_of(pid):
+    """Processor time of the library's thread in hundredths of a second."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as f:
+            name, rest = f.read().rsplit(")", 1)
+        if name.endswith("(sonde"):
+            words = rest.split()
+            return int(words[11]) + int(words[12])
+    raise AssertionError("no thread of that name")
+
+
+def a_forked_child_has_a_name_of_its_own():
+    with Bus() as bus, bus.host("v.sock") as host:
+        wait("the name on the bus", lambda: bus.has(bus_name(host.pid)))
+        host.process.stdin.write("f")
+        host.process.stdin.flush()
+        child = int(host.process.stdout.readline())
+        wait("the child's name on the bus", lambda: bus.has(bus_name(child)))
+        assert bus.query(bus_name(child), "info")["pid"] == child
+        assert bus.query(bus_name(host.pid), "info")["pid"] == host.pid
 
 
 run(globals())

@@ -55,6 +55,10 @@ SETTING(text, "debug.socket", debug_socket, "", 0, 0,
         "path of the debug socket; auto: RUNTIME/sonde/debug/SERVICE-PID.sock; empty: none")
 SETTING(text, "debug.level", debug_level, "admin", 0, 0,
         "what callers of the debug socket may do at most: viewer, operator, admin")
+SETTING(flag, "debug.dbus", debug_dbus, false, 0, 0,
+        "the same commands over D-Bus, as dev.sonde.Debug.SERVICE.pPID")
+SETTING(text, "debug.dbus_bus", debug_dbus_bus, "session", 0, 0,
+        "which bus: session, system, or an address unix:path=..")
 /* the way out: client/send */
 SETTING(text, "socket", socket, "auto", 0, 0,
         "the daemon's socket: a path; auto: the usual places; none or empty: no daemon")

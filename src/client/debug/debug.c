@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "client/core/module.h"
+#include "client/debug/dbus.h"
 #include "client/debug/dump.h"
 #include "client/debug/external.h"
 #include "client/debug/profile.h"
@@ -20,11 +21,16 @@ static int start(char *problem)
     profile_commands();
     external_commands();
     threads_commands();
-    return socket_start(problem);
+    int err = socket_start(problem);
+    if (!err) {
+        dbus_start();
+    }
+    return err;
 }
 
 static void stop(void)
 {
+    dbus_stop();
     socket_stop();
     profile_end();
     external_end();
@@ -33,6 +39,7 @@ static void stop(void)
 static void fork_child(void)
 {
     socket_fork_child();
+    dbus_fork_child();
     profile_fork_child();
 }
 
