@@ -89,7 +89,8 @@ int main(int argc, char **argv)
         if (c == 'f' && child < 0) {
             child = fork();
             if (child == 0) { /* lives as long as its parent, and uses the library */
-                sonde_command_register("child", "", "", SONDE_ACCESS_VIEWER, set_volume, &volume);
+                char answer[2000];
+                sonde_query("info", answer, sizeof answer, NULL);
                 printf("%ld\n", (long)getpid());
                 fflush(stdout);
             }
