@@ -124,7 +124,7 @@ static void put_name(char ret[SYMBOL_NAME_MAX], const char *name)
         int status = 0;
         plain = found ? demangle(name, NULL, NULL, &status) : NULL;
     }
-    snprintf(ret, SYMBOL_NAME_MAX, "%s", plain ? plain : name);
+    snprintf(ret, SYMBOL_NAME_MAX, "%.*s", SYMBOL_NAME_MAX - 1, plain ? plain : name); /* cut */
     free(plain);
 }
 
