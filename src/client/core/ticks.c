@@ -13,7 +13,7 @@ _Atomic bool ticks_are_cycles;
 
 /* Nanoseconds of a tick as a 32.32 fixed-point number, and where both clocks began. */
 static _Atomic uint64_t rate_32 = (uint64_t)1 << 32;
-static uint64_t first_ticks, first_ns;
+static _Atomic uint64_t first_ticks, first_ns;
 /* What is to be added to CLOCK_MONOTONIC to have the time of day. */
 static _Atomic int64_t wall_minus_monotonic;
 
@@ -79,9 +79,11 @@ static void measure(void)
 {
     uint64_t ticks, ns;
     both(&ticks, &ns);
-    if (ticks_are_cycles && ticks > first_ticks && ns > first_ns) {
-        __extension__ unsigned __int128 wide = (unsigned __int128)(ns - first_ns) << 32;
-        atomic_store_explicit(&rate_32, (uint64_t)(wide / (ticks - first_ticks)),
+    uint64_t from_ticks = atomic_load_explicit(&first_ticks, memory_order_relaxed);
+    uint64_t from_ns = atomic_load_explicit(&first_ns, memory_order_relaxed);
+    if (ticks_are_cycles && ticks > from_ticks && ns > from_ns) {
+        __extension__ unsigned __int128 wide = (unsigned __int128)(ns - from_ns) << 32;
+        atomic_store_explicit(&rate_32, (uint64_t)(wide / (ticks - from_ticks)),
                               memory_order_relaxed);
     }
     atomic_store_explicit(&wall_minus_monotonic,
@@ -93,7 +95,10 @@ void ticks_start(bool monotonic)
 {
     ticks_are_cycles = !monotonic && counter_is_even();
     atomic_store_explicit(&rate_32, (uint64_t)1 << 32, memory_order_relaxed);
-    both(&first_ticks, &first_ns);
+    uint64_t ticks, ns;
+    both(&ticks, &ns);
+    atomic_store_explicit(&first_ticks, ticks, memory_order_relaxed);
+    atomic_store_explicit(&first_ns, ns, memory_order_relaxed);
     if (ticks_are_cycles) { /* a fifth of a millisecond gives three digits; ticks_again() the rest
                              */
         struct timespec pause = {.tv_nsec = 200000};
@@ -131,7 +136,8 @@ int64_t ticks_unix_ns(uint64_t ticks)
     if (!ticks_are_cycles) {
         return (int64_t)ticks + wall;
     }
-    int64_t since = ticks >= first_ticks ? (int64_t)ticks_ns(ticks - first_ticks)
-                                         : -(int64_t)ticks_ns(first_ticks - ticks);
-    return (int64_t)first_ns + since + wall;
+    uint64_t from = atomic_load_explicit(&first_ticks, memory_order_relaxed);
+    int64_t since =
+        ticks >= from ? (int64_t)ticks_ns(ticks - from) : -(int64_t)ticks_ns(from - ticks);
+    return (int64_t)atomic_load_explicit(&first_ns, memory_order_relaxed) + since + wall;
 }
