@@ -1,19 +1,17 @@
 #!/usr/bin/env python3
-"""The examples of spans and logs do what they say: headers in and out, levels, callbacks, masking.
-
-usage: SONDE=.../build/sonde python3 tests/e2e/client_spans.py
-"""
+"""The examples of spans and logs do what they say: headers in and out, levels, callbacks, masking."""
 import json
 import os
 import subprocess
-import sys
 import tempfile
+
+from _daemon import run
 
 BUILD = os.path.dirname(os.path.abspath(os.environ.get("SONDE", "build/sonde")))
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def run(name):
+def program(name):
     with tempfile.TemporaryDirectory() as spool:
         env = dict(os.environ, SONDE_SOCKET="none", SONDE_SPOOL_DIR=spool)
         done = subprocess.run([os.path.join(BUILD, name)], env=env, capture_output=True, text=True,
@@ -26,8 +24,8 @@ def header(lines, name):
     return [line.split(": ", 1)[1] for line in lines if line.startswith(name + ": ")]
 
 
-def spans():
-    lines = run("example-spans")
+def a_trace_goes_on_through_the_example_of_spans():
+    lines = program("example-spans")
     assert [x for x in lines if x.startswith("status")] == ["status 200", "status 502"], lines
     parents = header(lines, "traceparent")
     assert len(parents) == 2 and parents[0].split("-")[1] == TRACE, parents
@@ -43,8 +41,8 @@ def spans():
     assert first["events"] == 1 and "parent_id" not in second, second
 
 
-def logs():
-    lines = run("example-logs")
+def the_example_of_logs_masks_levels_and_hears():
+    lines = program("example-logs")
     assert lines[:4] == ["heard: queue: 17 mails wait", "heard: smtp: ann@example.org was refused",
                          "heard: queue: now this is let through", "own: the disk is full"], lines
     crumbs = json.loads(lines[-1])["breadcrumbs"]
@@ -54,8 +52,4 @@ def logs():
     assert crumbs[1]["data"] == {"size": 20480, "password": "[filtered]"}, crumbs[1]
 
 
-if __name__ == "__main__":
-    spans()
-    logs()
-    print("client_spans: ok")
-    sys.exit(0)
+run(globals())
