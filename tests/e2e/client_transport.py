@@ -325,7 +325,7 @@ def a_stopped_daemon_changes_nothing_for_the_program():
         print(f"    memory grew by {grown} KiB, exit took {ended:.2f} s")
         assert ended < 5, ended
         if not SANITIZED:
-            assert grown < 4096, grown
+            assert grown < 16384, grown  # KiB; the loop's own list of durations is in it
             for figures in (served, stopped, killed):
                 assert figures["p50"] < 2 * absent["p50"], (absent, figures)
                 assert figures["cpu"] < 2 * absent["cpu"], (absent, figures)

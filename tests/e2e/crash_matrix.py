@@ -24,7 +24,7 @@ BUILD = os.path.dirname(SONDE)
 CRASHER = os.path.join(BUILD, "host-crasher")
 THROWER = os.path.join(BUILD, "host-thrower")
 HELPER = os.path.join(BUILD, "sonde-helper-symbols")
-ASAN = bool(os.environ.get("ASAN_OPTIONS")) or b"__asan_init" in open(CRASHER, "rb").read()
+ASAN = b"__asan_init" in open(CRASHER, "rb").read()
 
 # where, how, the signal that ends it, the event's type, in its value, a function of its stack
 MATRIX = [
