@@ -474,6 +474,8 @@ def both_get_everything_where_that_is_asked_for():
 
 
 def a_forked_child_speaks_for_itself():
+    if SANITIZED:
+        raise Skip("what the parent's thread held at the fork is a leak of the child to a sanitizer")
     with Place() as place:
         daemon = Scripted(place.socket)
         host = place.host()
